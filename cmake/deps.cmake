@@ -1,0 +1,79 @@
+# Third-party libraries as imported SYSTEM targets maru_dep::<name>. A room links exactly those that src/layers.txt grants it.
+# Debian's libraries come from the usual folders, the pinned ones from the cache that tools/setup fills.
+
+file(SHA256 ${PROJECT_SOURCE_DIR}/tools/lock.txt maru_lock_sha)
+string(SUBSTRING ${maru_lock_sha} 0 12 maru_lock_sha)
+if(DEFINED ENV{MARU_DEPS})
+  set(MARU_DEPS $ENV{MARU_DEPS}/${maru_lock_sha})
+else()
+  set(MARU_DEPS $ENV{HOME}/.cache/maru/deps/${maru_lock_sha})
+endif()
+if(NOT EXISTS ${MARU_DEPS}/.complete)
+  message(FATAL_ERROR "The pinned libraries are not in ${MARU_DEPS}. Run tools/setup first.")
+endif()
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tools/lock.txt)
+
+# maru_dep(NAME [LIBS library...] [STATIC] [INCLUDE dir...] [DEFINE definition...] [LINK target...])
+# LIBS are names as for -l; STATIC prefers the archive, so that fewer files have to be shipped.
+function(maru_dep name)
+  cmake_parse_arguments(A "STATIC" "" "LIBS;INCLUDE;DEFINE;LINK" ${ARGN})
+  add_library(maru_dep_${name} INTERFACE IMPORTED GLOBAL)
+  add_library(maru_dep::${name} ALIAS maru_dep_${name})
+  foreach(lib IN LISTS A_LIBS)
+    if(A_STATIC)
+      find_library(MARU_LIB_${lib} NAMES lib${lib}.a ${lib} REQUIRED)
+    else()
+      find_library(MARU_LIB_${lib} NAMES ${lib} PATHS ${MARU_DEPS}/lib REQUIRED)
+    endif()
+    mark_as_advanced(MARU_LIB_${lib})
+    target_link_libraries(maru_dep_${name} INTERFACE ${MARU_LIB_${lib}})
+  endforeach()
+  foreach(dir IN LISTS A_INCLUDE)
+    target_include_directories(maru_dep_${name} SYSTEM INTERFACE ${dir})
+  endforeach()
+  target_compile_definitions(maru_dep_${name} INTERFACE ${A_DEFINE})
+  target_link_libraries(maru_dep_${name} INTERFACE ${A_LINK})
+endfunction()
+
+find_package(Threads REQUIRED)
+
+# foundation
+maru_dep(expected)
+maru_dep(fmt STATIC LIBS fmt)
+maru_dep(spdlog STATIC LIBS spdlog DEFINE SPDLOG_COMPILED_LIB SPDLOG_FMT_EXTERNAL LINK maru_dep::fmt Threads::Threads)
+maru_dep(simdjson LIBS simdjson)
+maru_dep(xxhash DEFINE XXH_INLINE_ALL)
+maru_dep(openssl LIBS ssl crypto)
+maru_dep(zlib LIBS z)
+maru_dep(zstd STATIC LIBS zstd)
+maru_dep(boost LINK Threads::Threads)
+maru_dep(nghttp2 STATIC LIBS nghttp2)
+maru_dep(curl LIBS curl)
+maru_dep(sqlite3 STATIC LIBS sqlite3 LINK Threads::Threads ${CMAKE_DL_LIBS} m)
+maru_dep(pq LIBS pq INCLUDE /usr/include/postgresql)
+maru_dep(yaml STATIC LIBS yaml-cpp)
+maru_dep(date LIBS date-tz DEFINE USE_OS_TZDB=1)
+# learning
+maru_dep(duckdb LIBS duckdb INCLUDE ${MARU_DEPS}/include/duckdb)
+maru_dep(onnxruntime LIBS onnxruntime INCLUDE ${MARU_DEPS}/include/onnxruntime)
+maru_dep(lightgbm LIBS _lightgbm INCLUDE ${MARU_DEPS}/include/lightgbm)
+maru_dep(xgboost LIBS xgboost INCLUDE ${MARU_DEPS}/include/xgboost)
+maru_dep(liblinear LIBS linear)
+maru_dep(eigen INCLUDE /usr/include/eigen3)
+maru_dep(protobuf STATIC LIBS protobuf z LINK Threads::Threads)
+# product
+maru_dep(cli11)
+
+# The ONNX messages, generated from the pinned schema: #include "onnx-ml.pb.h".
+find_program(MARU_PROTOC protoc REQUIRED)
+set(maru_onnx_dir ${PROJECT_BINARY_DIR}/generated/onnx)
+file(MAKE_DIRECTORY ${maru_onnx_dir})
+add_custom_command(
+  OUTPUT ${maru_onnx_dir}/onnx-ml.pb.cc ${maru_onnx_dir}/onnx-ml.pb.h
+  COMMAND ${MARU_PROTOC} --proto_path=${MARU_DEPS}/proto --cpp_out=${maru_onnx_dir} onnx-ml.proto
+  DEPENDS ${MARU_DEPS}/proto/onnx-ml.proto
+  COMMENT "Generating onnx-ml.pb.h" VERBATIM)
+add_library(maru_onnx_proto STATIC EXCLUDE_FROM_ALL ${maru_onnx_dir}/onnx-ml.pb.cc ${maru_onnx_dir}/onnx-ml.pb.h)
+target_include_directories(maru_onnx_proto SYSTEM PUBLIC ${maru_onnx_dir})
+target_link_libraries(maru_onnx_proto PUBLIC maru_dep::protobuf)
+add_library(maru_dep::onnx_proto ALIAS maru_onnx_proto)
