@@ -77,3 +77,12 @@ add_library(maru_onnx_proto STATIC EXCLUDE_FROM_ALL ${maru_onnx_dir}/onnx-ml.pb.
 target_include_directories(maru_onnx_proto SYSTEM PUBLIC ${maru_onnx_dir})
 target_link_libraries(maru_onnx_proto PUBLIC maru_dep::protobuf)
 add_library(maru_dep::onnx_proto ALIAS maru_onnx_proto)
+
+# How the includes of each library start, in the words of src/layers.txt.
+foreach(pair IN ITEMS
+    expected=tl/expected fmt=fmt spdlog=spdlog simdjson=simdjson xxhash=xxhash openssl=openssl zlib=zlib zstd=zstd boost=boost
+    nghttp2=nghttp2 curl=curl sqlite3=sqlite3 pq=libpq-fe yaml=yaml-cpp date=date duckdb=duckdb onnxruntime=onnxruntime
+    lightgbm=LightGBM xgboost=xgboost liblinear=linear.h eigen=Eigen protobuf=google/protobuf onnx_proto=onnx-ml.pb cli11=CLI)
+  string(REGEX MATCH "^([^=]+)=(.+)$" _ ${pair})
+  set(MARU_INCLUDES_${CMAKE_MATCH_1} ${CMAKE_MATCH_2})
+endforeach()
