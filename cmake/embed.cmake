@@ -2,6 +2,7 @@
 #   extern "C" const char maru_NAME_begin[], maru_NAME_end[];      (read-only, page aligned, a NUL follows the end)
 #   web_archive   web/dist packed by tools/embed/pack (format: tools/embed/README.md); without web/dist, a one-page notice
 #   openapi       api/openapi.json as it is; without it, an empty JSON object
+# and three texts: extern "C" const char maru_version[], maru_commit[], maru_build[];
 
 set(maru_embed_dir ${PROJECT_BINARY_DIR}/generated/embed)
 file(MAKE_DIRECTORY ${maru_embed_dir})
@@ -39,4 +40,24 @@ maru_@name@_end:
   set_source_files_properties(${stub} PROPERTIES OBJECT_DEPENDS ${path})
   list(APPEND maru_embed_stubs ${stub})
 endforeach()
-add_library(maru_embed STATIC ${maru_embed_stubs})
+
+find_program(MARU_GIT git)
+set(maru_commit unknown)
+if(MARU_GIT AND EXISTS ${PROJECT_SOURCE_DIR}/.git)
+  execute_process(COMMAND ${MARU_GIT} -C ${PROJECT_SOURCE_DIR} rev-parse --short=12 HEAD
+    OUTPUT_VARIABLE maru_head OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
+  if(maru_head)
+    set(maru_commit ${maru_head})
+  endif()
+endif()
+file(CONFIGURE OUTPUT ${maru_embed_dir}/version.cpp @ONLY CONTENT [[
+extern "C" {
+extern const char maru_version[];
+extern const char maru_commit[];
+extern const char maru_build[];
+const char maru_version[] = "@PROJECT_VERSION@";
+const char maru_commit[] = "@maru_commit@";
+const char maru_build[] = "@CMAKE_BUILD_TYPE@ @CMAKE_CXX_COMPILER_ID@ @CMAKE_CXX_COMPILER_VERSION@ x86_64";
+}
+]])
+add_library(maru_embed STATIC ${maru_embed_stubs} ${maru_embed_dir}/version.cpp)

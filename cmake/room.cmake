@@ -6,7 +6,8 @@
 #   <name>_test                 tests/*.cpp with doctest's main, known to ctest
 # PUBLIC names rooms whose types appear in this room's headers, PRIVATE those used in src/ only; LIBS and PRIVATE_LIBS
 # are third-party targets (maru_dep::*), likewise. All are checked against src/layers.txt.
-# Files are found by globs, so a new file needs no edit here.
+# Files are found by globs, so a new file needs no edit here. The room with src/main.cpp (app) also makes the program
+# `maru`, and its library has the embedded files (cmake/embed.cmake).
 
 # ---- src/layers.txt: "room floor rooms | starts of third-party includes"; every room may use base -----
 set(MARU_LAYERS_FILE ${PROJECT_SOURCE_DIR}/src/layers.txt)
@@ -103,6 +104,14 @@ function(maru_room name)
     target_include_directories(maru_${name} ${scope} include)
   endif()
 
+  if(EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/src/main.cpp)
+    target_link_libraries(maru_${name} ${scope} maru_embed)
+    add_executable(maru src/main.cpp)
+    target_include_directories(maru PRIVATE src)
+    target_link_libraries(maru PRIVATE maru_${name} maru_warnings ${A_PRIVATE} ${A_PRIVATE_LIBS})
+    set_target_properties(maru PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR})
+  endif()
+
   if(tests)
     add_executable(${name}_test EXCLUDE_FROM_ALL ${tests})
     target_include_directories(${name}_test PRIVATE src)
@@ -113,15 +122,3 @@ function(maru_room name)
     add_dependencies(unit_tests ${name}_test)
   endif()
 endfunction()
-
-# maru_program(NAME ROOM): an executable from ROOM's src/main.cpp, with the embedded files.
-function(maru_program name room)
-  if(NOT TARGET maru_${room} OR NOT EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/src/main.cpp)
-    return()
-  endif()
-  add_executable(${name} src/main.cpp)
-  target_include_directories(${name} PRIVATE src)
-  target_link_libraries(${name} PRIVATE maru_${room} maru_embed maru_warnings ${ARGN})
-  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR})
-endfunction()
-
