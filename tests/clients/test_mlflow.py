@@ -39,7 +39,7 @@ def test_invocations_speaks_mlflow_scoring(server, records, probabilities, orien
     rows = pandas.DataFrame.from_records(records).astype(object).where(lambda f: f.notna(), None)
     body = {"dataframe_split": lambda: rows.to_dict("split", index=False), "dataframe_records": lambda: rows.to_dict("records"),
             "inputs": lambda: rows.to_dict("list")}[orient]()
-    answer = server.post("/invocations", {orient: body})["predictions"]
+    answer = server.post("/invocations?endpoint=visitors", {orient: body})["predictions"]
     scores = [p["probability"] if isinstance(p, dict) else p for p in answer]
     assert numpy.abs(numpy.array(scores, dtype=float) - probabilities).max() <= 1e-6
 
