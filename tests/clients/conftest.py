@@ -100,8 +100,9 @@ def records(frame):
 @pytest.fixture(scope="session")
 def probabilities(server, trained, records):
     """What Maru itself answers for `records`."""
-    requests.put(f"{server.url}/api/v1/endpoints/visitors", json={"model": trained["model"]}, timeout=30).raise_for_status()
-    answer = server.post("/api/v1/endpoints/visitors/predict", {"instances": records})
+    endpoint = f"/api/v1/endpoints/{trained['model']}"
+    requests.put(server.url + endpoint, json={"model": trained["model"]}, timeout=30).raise_for_status()
+    answer = server.post(endpoint + "/predict", {"instances": records})
     return numpy.array([p["probability"] for p in answer["predictions"]])
 
 

@@ -35,11 +35,11 @@ def test_scores_are_not_constant(probabilities):
 
 
 @pytest.mark.parametrize("orient", ["dataframe_split", "dataframe_records", "inputs"])
-def test_invocations_speaks_mlflow_scoring(server, records, probabilities, orient):
+def test_invocations_speaks_mlflow_scoring(server, trained, records, probabilities, orient):
     rows = pandas.DataFrame.from_records(records).astype(object).where(lambda f: f.notna(), None)
     body = {"dataframe_split": lambda: rows.to_dict("split", index=False), "dataframe_records": lambda: rows.to_dict("records"),
             "inputs": lambda: rows.to_dict("list")}[orient]()
-    answer = server.post("/invocations?endpoint=visitors", {orient: body})["predictions"]
+    answer = server.post(f"/invocations?endpoint={trained['model']}", {orient: body})["predictions"]
     scores = [p["probability"] if isinstance(p, dict) else p for p in answer]
     assert numpy.abs(numpy.array(scores, dtype=float) - probabilities).max() <= 1e-6
 
