@@ -1,0 +1,182 @@
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+
+#include "maru/base/clock.h"
+#include "maru/base/config.h"
+#include "maru/base/text.h"
+#include "meter.h"
+
+namespace maru::evaluate {
+namespace {
+
+using base::Code;
+using base::fail;
+using base::Json;
+using Gates = std::vector<GateResult>;
+
+std::string show(double value) {
+  char buffer[40];
+  std::snprintf(buffer, sizeof buffer, "%.6g", value);
+  return buffer;
+}
+
+std::string show_us(double us) {
+  char buffer[40];
+  std::snprintf(buffer, sizeof buffer, "%.3g %s", us < 1000 ? us : us / 1000, us < 1000 ? "us" : "ms");
+  return buffer;
+}
+
+base::Status unknown_key(const std::string& what, const std::string& key, const std::vector<std::string>& known) {
+  std::string hint = base::did_you_mean(key, known);
+  if (hint.empty()) hint = "known: " + base::join(known, ", ");
+  return fail(Code::kInvalidArgument, "unknown " + what + ": " + key, hint);
+}
+
+base::Result<double> number_of(const std::string& gate, const Json& value) {
+  if (value.is_number()) return value.as_double();
+  return fail(Code::kInvalidArgument, "a gate's bound must be a number: " + gate + " = " + value.dump());
+}
+
+// min and max are inclusive. A metric that could not be measured fails.
+void add_bound(const std::string& metric, bool lower, double bound, const Report& report, Gates& out) {
+  GateResult gate;
+  gate.name = metric + (lower ? ".min" : ".max");
+  gate.bound = show(bound);
+  const auto at = report.metrics.find(metric);
+  if (at == report.metrics.end()) {
+    gate.reason = metric + " could not be measured on the test rows";
+  } else {
+    const Interval& measured = at->second;
+    gate.value = show(measured.value);
+    gate.ok = lower ? measured.value >= bound : measured.value <= bound;
+    gate.reason = metric + " is " + show(measured.value) + " [" + show(measured.low) + ", " + show(measured.high) + "], " +
+                  (lower ? "at least " : "at most ") + gate.bound + (gate.ok ? " was asked" : " is required");
+  }
+  out.push_back(std::move(gate));
+}
+
+void add_comparison(const std::string& metric, const std::string& rival, const Comparison* comparison, Gates& out) {
+  GateResult gate;
+  gate.name = metric + ".not_worse_than";
+  gate.bound = rival;
+  if (comparison == nullptr) {
+    gate.ok = true;
+    gate.reason = "there is no " + rival + " yet";
+  } else if (comparison->metric != metric) {
+    gate.reason = "the models were compared by " + comparison->metric + ", not by " + metric;
+  } else {
+    gate.ok = !comparison->worse;
+    gate.value = show(comparison->candidate);
+    gate.bound = rival + " " + show(comparison->champion);
+    const Interval& d = comparison->difference;
+    gate.reason = "difference " + show(d.value) + " [" + show(d.low) + ", " + show(d.high) + "] on the same rows (positive is better): " +
+                  (gate.ok ? d.low > 0 ? "better" : "not worse beyond chance" : "worse");
+  }
+  out.push_back(std::move(gate));
+}
+
+base::Status check_metric(const std::string& metric, const Json& rule, const Report& report, const Comparison* comparison, Gates& out) {
+  if (rule.is_number()) {
+    add_bound(metric, larger_is_better(metric), rule.as_double(), report, out);
+    return {};
+  }
+  if (!rule.is_object() || rule.size() == 0)
+    return fail(Code::kInvalidArgument, "a gate is a number or {min, max, not_worse_than}: " + metric + " = " + rule.dump());
+  for (const auto& [key, value] : rule.members()) {
+    if (key == "min" || key == "max") {
+      TRY_ASSIGN(const double bound, number_of(metric + "." + key, value));
+      add_bound(metric, key == "min", bound, report, out);
+    } else if (key == "not_worse_than") {
+      if (!value.is_string()) return fail(Code::kInvalidArgument, "not_worse_than names an alias or a version: " + value.dump(), "champion");
+      add_comparison(metric, value.as_string(), comparison, out);
+    } else {
+      TRY(unknown_key("key of gate " + metric, key, {"min", "max", "not_worse_than"}));
+    }
+  }
+  return {};
+}
+
+base::Status check_latency(const Json& rule, bool p99, const model::Bundle& bundle, Gates& out) {
+  GateResult gate;
+  gate.name = p99 ? "latency_p99" : "latency_p50";
+  const auto bound_us = rule.is_string() ? base::parse_duration_us(rule.as_string())
+                                         : base::Result<std::int64_t>(fail(Code::kInvalidArgument, "a duration needs a unit: " + rule.dump()));
+  if (!bound_us) return base::wrap(bound_us.error(), "reading gate " + gate.name, "write it as 2ms");
+  TRY_ASSIGN(const Latency latency, measure_latency(bundle));
+  const double measured = p99 ? latency.p99_us : latency.p50_us;
+  gate.ok = measured <= static_cast<double>(*bound_us);
+  gate.value = show_us(measured);
+  gate.bound = rule.as_string();
+  gate.reason = "one row takes p50 " + show_us(latency.p50_us) + ", p99 " + show_us(latency.p99_us);
+  out.push_back(std::move(gate));
+  return {};
+}
+
+base::Status check_memory(const Json& rule, const model::Bundle& bundle, Gates& out) {
+  GateResult gate;
+  gate.name = "memory";
+  const auto bound = rule.is_string()   ? base::parse_bytes(rule.as_string())
+                     : rule.is_number() ? base::Result<std::int64_t>(rule.as_int())
+                                        : base::Result<std::int64_t>(fail(Code::kInvalidArgument, "not a size: " + rule.dump()));
+  if (!bound) return base::wrap(bound.error(), "reading gate memory", "write it as 256MiB");
+  gate.ok = bundle.memory_bytes() <= static_cast<std::uint64_t>(std::max<std::int64_t>(0, *bound));
+  gate.value = base::format_bytes(bundle.memory_bytes());
+  gate.bound = rule.is_string() ? rule.as_string() : base::format_bytes(static_cast<std::uint64_t>(*bound));
+  gate.reason = "the loaded model takes " + gate.value;
+  out.push_back(std::move(gate));
+  return {};
+}
+
+}  // namespace
+
+Json GateResult::to_json() const {
+  Json out = Json::object();
+  out.set("name", name).set("ok", ok).set("value", value).set("bound", bound).set("reason", reason);
+  return out;
+}
+
+base::Result<std::vector<GateResult>> check_gates(const Json& gates, const Report& report, const Comparison* comparison,
+                                                  const model::Bundle& bundle) {
+  Gates out;
+  if (gates.is_null()) return out;
+  if (!gates.is_object()) return fail(Code::kInvalidArgument, "evaluate.gates is a map of metric to rule: " + gates.dump());
+  const std::vector<std::string> metrics = metric_names(report.task);
+  for (const auto& [key, rule] : gates.members()) {
+    if (key == "latency_p99" || key == "latency_p50") {
+      TRY(check_latency(rule, key == "latency_p99", bundle, out));
+    } else if (key == "memory") {
+      TRY(check_memory(rule, bundle, out));
+    } else if (std::find(metrics.begin(), metrics.end(), key) != metrics.end()) {
+      TRY(check_metric(key, rule, report, comparison, out));
+    } else {
+      std::vector<std::string> known = metrics;
+      known.insert(known.end(), {"latency_p50", "latency_p99", "memory"});
+      TRY(unknown_key("gate for a " + std::string(model::task_name(report.task)) + " model", key, known));
+    }
+  }
+  return out;
+}
+
+base::Result<Latency> measure_latency(const model::Bundle& bundle, int calls) {
+  const data::Table& sample = bundle.sample();
+  if (sample.rows() == 0 || calls <= 0)
+    return fail(Code::kFailedPrecondition, "latency needs sample rows: the bundle has " + std::to_string(sample.rows()));
+  std::vector<model::InputBatch> rows(std::min<std::size_t>(sample.rows(), 256));
+  for (std::size_t r = 0; r < rows.size(); ++r) TRY(model::fill_from_table(bundle.signature(), sample.slice(r, 1), rows[r]));
+  model::Predictions answer;
+  const base::Clock& clock = base::system_clock();
+  std::vector<double> taken_us;
+  const int warm_up = std::min(calls, 100);
+  for (int i = -warm_up; i < calls; ++i) {
+    const model::InputBatch& row = rows[static_cast<std::size_t>(i + warm_up) % rows.size()];
+    const std::int64_t from_ns = clock.monotonic_ns();
+    TRY(bundle.evaluator().predict(row, answer));
+    if (i >= 0) taken_us.push_back(static_cast<double>(clock.monotonic_ns() - from_ns) / 1000);
+  }
+  std::sort(taken_us.begin(), taken_us.end());
+  const auto at = [&taken_us](double p) { return taken_us[static_cast<std::size_t>(p * static_cast<double>(taken_us.size() - 1))]; };
+  return Latency{at(0.5), at(0.99)};
+}
+
+}  // namespace maru::evaluate
