@@ -41,7 +41,7 @@ def maru(home, *words, timeout=300):
 
 class Server:
     def __init__(self, home):
-        self.process = subprocess.Popen([BINARY, "up", "--home", str(home), "--listen", "127.0.0.1:0", "--grpc-listen", "127.0.0.1:0"],
+        self.process = subprocess.Popen([BINARY, "up", "--home", str(home), "--listen", "127.0.0.1:0"],
                                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         self.url, self.log = None, []
         for line in self.process.stdout:
@@ -78,7 +78,9 @@ def trained(tmp_path_factory, frame):
     folder = tmp_path_factory.mktemp("maru")
     frame.to_csv(folder / "visitors.csv", index=False)
     home = folder / "home"
-    result = maru(home, "automl", str(folder / "visitors.csv"), "--label", "bought", "--budget", "5s")
+    project = str(folder / "maru.yaml")
+    maru(home, "init", str(folder / "visitors.csv"), "--label", "bought", "--out", project)
+    result = maru(home, "run", project, "--budget", "5s")
     return {"home": home, "folder": folder, "result": result, "model": result["model"], "version": result["version"]}
 
 

@@ -30,7 +30,7 @@ class Gone(Exception):
 
 class Server:
     def __init__(self, home):
-        self.process = subprocess.Popen([BINARY, "up", "--home", home, "--listen", "127.0.0.1:0", "--grpc-listen", "127.0.0.1:0"],
+        self.process = subprocess.Popen([BINARY, "up", "--home", home, "--listen", "127.0.0.1:0"],
                                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         self.log, self.address = [], None
         for line in self.process.stdout:
@@ -114,12 +114,8 @@ def prepare(folder, rng):
             chance = 0.2 + 0.3 * (plan == "pro") + 0.02 * visits + 0.004 * (age - 40)
             file.write(f"{age},{plan},{visits},{int(rng.random() < chance)}\n")
     maru(home, "init", table, "--label", "bought", "--out", project)
-    with open(project, encoding="utf-8") as file:
-        text = re.sub(r"(budget: *)\w+", r"\g<1>2s", file.read())
-    with open(project, "w", encoding="utf-8") as file:
-        file.write(text)
-    model = maru(home, "run", project)["model"]
-    maru(home, "run", project)
+    model = maru(home, "run", project, "--budget", "2s")["model"]
+    maru(home, "run", project, "--budget", "2s")
     return home, model
 
 
