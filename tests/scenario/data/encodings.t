@@ -1,0 +1,11 @@
+# Korean in EUC-KR and CP949 is read; a byte order mark is no part of the first name.
+cli
+  $ printf '이름,나이\n김철수,30\n이영희,25\n' | iconv -t EUC-KR >euckr.csv && maru data import euckr.csv --name euckr --json
+  =json {"rows": 2, "columns": 2}
+  $ maru data profile euckr --json
+  =json {"columns": [{"name": "이름", "top": [{"value": "(re) 김철수|이영희"}, "..."]}, {"name": "나이", "min": 25, "max": 30}]}
+  $ printf '이름,나이\n똠방각하,30\n' | iconv -t CP949 >cp949.csv && maru data import cp949.csv --name cp949 --json
+  =json {"rows": 1}
+  $ printf '\xef\xbb\xbfname,n\nx,1\n' >bom.csv && maru data import bom.csv --name bom --json && maru data profile bom --json | grep -c '"name":"name"'
+  ...
+  1

@@ -1,0 +1,6 @@
+# Column names with quotes, line breaks and Korean, and the same name twice.
+cli
+  $ printf '"a ""b""","c\nd",값,값\n1,2,3,4\n5,6,7,8\n' >odd.csv && maru data import odd.csv --name odd --json
+  =json {"rows": 2, "columns": 4}
+  $ maru data profile odd --json
+  =json {"rows": 2, "columns": [{"name": "a \"b\""}, {"name": "c\nd"}, {"name": "값"}, {"name": "(re) 값.+"}]}
