@@ -1,0 +1,328 @@
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <map>
+
+#include "arm.h"
+#include "maru/base/rng.h"
+#include "maru/base/text.h"
+
+namespace maru::tune {
+namespace {
+
+using base::Code;
+using base::fail;
+constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+constexpr int kConvergedAfter = 60;          // fruitless trials of a search over the linear learner alone
+constexpr int kMostFailures = 3;              // of one learner in a row, before it is given up
+constexpr double kSmallestShare = 0.008;     // of the budget: with less left no further trial is started
+
+struct Candidate {
+  Trial trial;
+  train::Trained trained;
+  Arm* arm = nullptr;
+};
+
+class Search {
+ public:
+  Search(const SearchSpec& spec, base::Context& context, const base::ProgressSink& progress)
+      : spec_(spec), outer_(context), context_(context), progress_(progress), clock_(*context.clock), rng_(spec.seed) {
+    start_ns_ = clock_.monotonic_ns();
+    metric_ = spec.metric.empty() ? evaluate::default_metric(spec.labels.task) : spec.metric;
+    learners_ = spec.learners.empty() ? std::vector<std::string>{"lightgbm", "linear"} : spec.learners;
+  }
+
+  base::Result<SearchResult> run() {
+    TRY(check());
+    while (stopped_.empty()) TRY(one_trial());
+    return finish();
+  }
+
+ private:
+  base::Status check() const {
+    if (spec_.budget_seconds <= 0) return fail(Code::kInvalidArgument, "the budget must be above 0 seconds: " + base::format_double(spec_.budget_seconds));
+    if (spec_.max_trials < 1) return fail(Code::kInvalidArgument, "at least one trial is needed: max_trials is " + std::to_string(spec_.max_trials));
+    if (spec_.labels.values.size() != spec_.train.rows() || spec_.train.rows() == 0)
+      return fail(Code::kInvalidArgument, "labels and training rows differ in number: " + std::to_string(spec_.labels.values.size()) + " and " +
+                                              std::to_string(spec_.train.rows()));
+    const std::vector<std::string> known = evaluate::metric_names(spec_.labels.task);
+    if (std::find(known.begin(), known.end(), metric_) == known.end()) {
+      std::string hint = base::did_you_mean(metric_, known);
+      if (hint.empty()) hint = "known: " + base::join(known, ", ");
+      return fail(Code::kInvalidArgument, "unknown metric for a " + std::string(model::task_name(spec_.labels.task)) + " task: " + metric_, hint);
+    }
+    return {};
+  }
+
+  double elapsed_s() const { return static_cast<double>(clock_.monotonic_ns() - start_ns_) / 1e9; }
+  double loss_of(double value) const { return evaluate::larger_is_better(metric_) ? -value : value; }
+  // Time for trials: what making the final model takes is kept back.
+  double left_s() const { return spec_.budget_seconds - reserve_s_ - elapsed_s(); }
+
+  void report(const std::string& detail) {
+    if (progress_) progress_({"search", std::min(1.0, elapsed_s() / spec_.budget_seconds), detail});
+  }
+
+  // Learners in turn while they have untried defaults (the first gets two starts), then mostly the one that leads.
+  std::string next_learner() {
+    for (const std::string& learner : learners_) {
+      if (arms_.count(learner) == 0) return learner;
+    }
+    std::vector<std::string> open;
+    for (const std::string& learner : learners_)
+      if (arms_[learner] != nullptr && failures_[learner] < kMostFailures) open.push_back(learner);
+    if (open.empty()) return "";
+    const auto loss = [this](const std::string& learner) {
+      const double best = arms_[learner]->space->best_loss();
+      return std::isnan(best) ? std::numeric_limits<double>::infinity() : best;
+    };
+    std::string leader = open.front();
+    for (const std::string& learner : open)
+      if (loss(learner) < loss(leader)) leader = learner;
+    const double draw = rng_.uniform();
+    if (open.size() == 1 || draw < 0.85) return leader;
+    return open[rng_.below(open.size())];
+  }
+
+  base::Result<Arm*> arm_of(const std::string& learner) {
+    const auto at = arms_.find(learner);
+    if (at != arms_.end()) return at->second.get();
+    report("preparing features for " + learner);
+    auto made = Arm::make(learner, spec_, options(learner));
+    if (!made) {
+      arms_[learner] = nullptr;
+      return tl::unexpected<base::Error>(made.error());
+    }
+    return (arms_[learner] = std::move(*made)).get();
+  }
+
+  train::LearnOptions options(const std::string& learner) {
+    train::LearnOptions out;
+    out.threads = spec_.threads;
+    out.seed = spec_.seed;
+    out.metric = metric_;
+    // More patience where one round costs little and says little.
+    out.early_stopping_rounds = spec_.train.rows() < 10'000 ? 100 : spec_.train.rows() < 200'000 ? 50 : 30;
+    out.context = &context_;
+    out.progress = [this, learner](const base::Progress& p) { report("trial " + std::to_string(number_) + ", " + learner + ", " + p.detail); };
+    return out;
+  }
+
+  void set_deadline() {
+    // While learners wait for their first trial, none may take all the time.
+    std::size_t waiting = 0;
+    for (const std::string& learner : learners_) waiting += arms_.count(learner) == 0 ? 1 : 0;
+    const double share = waiting > 0 ? 0.5 : 1.0;
+    context_.deadline_ns = clock_.monotonic_ns() + static_cast<std::int64_t>(std::max(0.0, left_s()) * share * 1e9);
+    if (outer_.deadline_ns != 0) context_.deadline_ns = std::min(context_.deadline_ns, outer_.deadline_ns);
+  }
+
+  // A tree configuration that would not end in the time that is left learns faster instead: measured cost, in proportion to 1 / learning rate.
+  void fit_into_time(train::Config& config) const {
+    const double rate = config.params["learning_rate"].as_double(0.1);
+    if (config.learner != "lightgbm" || cost_of_rate_s_ <= 0) return;
+    const double expected_s = cost_of_rate_s_ / rate;
+    if (expected_s > left_s()) config.params.set("learning_rate", std::clamp(std::ceil(1000 * cost_of_rate_s_ / std::max(1e-3, left_s())) / 1000, rate, 0.3));
+  }
+
+  base::Status one_trial() {
+    if (decide_stop()) return {};
+    ++number_;
+    Candidate candidate;
+    candidate.trial.number = number_;
+    const std::string learner = next_learner();
+    if (learner.empty()) {
+      stopped_ = "converged";
+      --number_;
+      return {};
+    }
+    candidate.trial.config.learner = learner;
+    const std::int64_t from_ns = clock_.monotonic_ns();
+    auto arm = arm_of(learner);
+    if (!arm) {
+      fail_trial(candidate, arm.error(), from_ns);
+      return {};
+    }
+    candidate.arm = *arm;
+    candidate.trial.config = (*arm)->space->propose(rng_);
+    fit_into_time(candidate.trial.config);
+    set_deadline();
+    const std::int64_t fit_ns = clock_.monotonic_ns();
+    auto trained = (*arm)->prepared->fit(candidate.trial.config, options(learner));
+    base::Status scored;
+    if (trained) {
+      candidate.trained = std::move(*trained);
+      scored = score(candidate);
+    }
+    if (!trained || !scored) {
+      fail_trial(candidate, trained ? scored.error() : trained.error(), from_ns);
+      return {};
+    }
+    candidate.trial.seconds = static_cast<double>(clock_.monotonic_ns() - fit_ns) / 1e9;
+    candidate.trial.state = candidate.trained.cut ? "stopped" : "done";
+    if (learner == "lightgbm" && !candidate.trained.cut)
+      cost_of_rate_s_ = candidate.trial.seconds * candidate.trial.config.params["learning_rate"].as_double(0.1);
+    return keep(std::move(candidate));
+  }
+
+  bool decide_stop() {
+    if (outer_.cancel.cancelled() || outer_.expired()) stopped_ = "cancelled";
+    else if (number_ > 0 && left_s() < kSmallestShare * spec_.budget_seconds && best_ != nullptr) stopped_ = "budget";
+    else if (number_ > 0 && left_s() <= 0 && arms_.size() == learners_.size()) stopped_ = "budget";
+    else if (number_ >= spec_.max_trials) stopped_ = "max_trials";
+    else if (learners_.size() == 1 && learners_[0] == "linear" && number_ > 0 && arms_["linear"] != nullptr &&
+             arms_["linear"]->space->since_best() >= kConvergedAfter)
+      stopped_ = "converged";
+    else if (learners_.size() == 1 && learners_[0] == "constant" && number_ > 0) stopped_ = "converged";
+    return !stopped_.empty();
+  }
+
+  void fail_trial(Candidate& candidate, const base::Error& error, std::int64_t from_ns) {
+    ++failures_[candidate.trial.config.learner];
+    candidate.trial.state = "failed";
+    candidate.trial.error = error.text();
+    candidate.trial.valid = candidate.trial.train = kNan;
+    candidate.trial.seconds = static_cast<double>(clock_.monotonic_ns() - from_ns) / 1e9;
+    if (first_error_.message.empty()) first_error_ = error;
+    if (candidate.arm != nullptr) candidate.arm->space->tell(candidate.trial.config, kNan);
+    trials_.push_back(candidate.trial);
+    if (spec_.on_trial) spec_.on_trial(trials_.back());
+  }
+
+  base::Result<double> measure(const train::Trained& trained, const model::FeatureMatrix& rows, const std::vector<double>& labels, double& threshold,
+                               bool choose) const {
+    TRY_ASSIGN(std::vector<double> scores, trained.predict(rows));
+    model::Predictions predictions;
+    predictions.task = spec_.labels.task;
+    predictions.rows = rows.rows;
+    predictions.width = spec_.labels.task == model::Task::kMulticlass ? spec_.labels.classes.size() : 1;
+    predictions.scores = std::move(scores);
+    if (choose && predictions.task == model::Task::kBinary) threshold = evaluate::choose_threshold(labels, predictions);
+    return evaluate::metric_value(metric_, labels, predictions, threshold);
+  }
+
+  base::Status score(Candidate& candidate) {
+    const train::Trained& trained = candidate.trained;
+    candidate.trial.curve = trained.curve;
+    if (trained.metric == metric_) {
+      candidate.trial.valid = trained.valid_score;
+      candidate.trial.train = trained.train_score;
+      return {};
+    }
+    double threshold = 0.5;
+    TRY_ASSIGN(candidate.trial.valid, measure(trained, candidate.arm->valid, candidate.arm->valid_labels, threshold, true));
+    TRY_ASSIGN(candidate.trial.train, measure(trained, candidate.arm->train_sample, candidate.arm->train_sample_labels, threshold, false));
+    // A metric without a value (one class in valid) cannot rank; the learner's own can.
+    if (std::isnan(candidate.trial.valid)) candidate.trial.valid = loss_of(trained.valid_score);
+    return {};
+  }
+
+  base::Status keep(Candidate candidate) {
+    const double loss = loss_of(candidate.trial.valid);
+    const std::int64_t from_ns = clock_.monotonic_ns();
+    auto whole = assemble(*candidate.arm, candidate.trained, spec_.valid, clock_);
+    if (!whole) {
+      fail_trial(candidate, whole.error(), from_ns);
+      return {};
+    }
+    const double assemble_s = static_cast<double>(clock_.monotonic_ns() - from_ns) / 1e9;
+    candidate.arm->space->tell(candidate.trial.config, loss);
+    failures_[candidate.trial.config.learner] = 0;
+    candidate.trial.bytes = whole->bytes;
+    candidate.trial.latency_us = whole->latency_us;
+    trials_.push_back(candidate.trial);
+    if (best_ == nullptr || loss < loss_of(best_->trial.valid)) {
+      const bool first = best_ == nullptr;
+      best_ = std::make_unique<Candidate>(std::move(candidate));
+      whole_ = std::move(*whole);
+      if (first) TRY(predict_valid());
+      reserve_s_ = 1.3 * (finish_s_ + assemble_s) * std::max(1.0, static_cast<double>(whole_.bytes) / std::max(1.0, first_bytes_));
+    }
+    if (spec_.on_trial) spec_.on_trial(trials_.back());
+    report("trial " + std::to_string(number_) + ": best " + metric_ + " " + base::format_double(std::round(best_->trial.valid * 1e5) / 1e5));
+    return {};
+  }
+
+  // The best model's answers for the validation rows, by its whole graph; timed, to know what the end will take.
+  base::Status predict_valid() {
+    const std::int64_t from_ns = clock_.monotonic_ns();
+    model::InputBatch batch;
+    TRY(model::fill_from_table(best_->arm->signature, spec_.valid, batch));
+    TRY(whole_.evaluator->predict(batch, predictions_));
+    predicted_by_ = best_->trial.number;
+    finish_s_ = static_cast<double>(clock_.monotonic_ns() - from_ns) / 1e9;
+    first_bytes_ = static_cast<double>(whole_.bytes);
+    return {};
+  }
+
+  base::Result<SearchResult> finish() {
+    if (best_ == nullptr) {
+      if (stopped_ == "cancelled") return fail(Code::kCancelled, "the search was cancelled before its first trial ended");
+      if (first_error_.message.empty()) return fail(Code::kDeadlineExceeded, "the budget ended before the first trial: " + base::format_seconds(spec_.budget_seconds), "give it more time");
+      return base::wrap(first_error_, "no trial succeeded");
+    }
+    if (predicted_by_ != best_->trial.number) TRY(predict_valid());
+    TRY(check_learned());
+    SearchResult out;
+    std::stable_sort(trials_.begin(), trials_.end(), [this](const Trial& a, const Trial& b) {
+      if (std::isnan(a.valid) || std::isnan(b.valid)) return !std::isnan(a.valid) && std::isnan(b.valid);
+      return loss_of(a.valid) < loss_of(b.valid);
+    });
+    out.trials = std::move(trials_);
+    out.best = std::move(best_->trained);
+    out.plan = best_->arm->plan;
+    out.graph = std::move(whole_.graph);
+    out.signature = best_->arm->signature;
+    if (spec_.labels.task == model::Task::kBinary) out.signature.threshold = evaluate::choose_threshold(spec_.valid_labels, predictions_);
+    out.valid_predictions = std::move(predictions_);
+    out.seconds = elapsed_s();
+    out.stopped = stopped_;
+    return out;
+  }
+
+  // One answer for every row is no model, unless it was asked for.
+  base::Status check_learned() const {
+    if (best_->trial.config.learner == "constant" && spec_.learners == std::vector<std::string>{"constant"}) return {};
+    for (std::size_t r = 1; r < predictions_.rows; ++r)
+      for (std::size_t k = 0; k < predictions_.width; ++k)
+        if (predictions_.score(r, k) != predictions_.score(0, k)) return {};
+    if (predictions_.rows < 2) return {};
+    return fail(Code::kFailedPrecondition, "no learner found anything in the features: every answer is the same (" + std::to_string(trials_.size()) + " trials on " + std::to_string(spec_.train.rows()) + " rows)",
+                "add rows or columns that say something about " + (spec_.label_text.empty() ? std::string("the label") : spec_.label_text));
+  }
+
+  const SearchSpec& spec_;
+  base::Context& outer_;
+  base::Context context_;                     // with the deadline of the running trial
+  const base::ProgressSink& progress_;
+  base::Clock& clock_;
+  base::Rng rng_;
+  std::int64_t start_ns_ = 0;
+  std::string metric_, stopped_;
+  std::vector<std::string> learners_;
+  std::map<std::string, std::unique_ptr<Arm>> arms_;
+  std::map<std::string, int> failures_;
+  std::vector<Trial> trials_;
+  int number_ = 0, predicted_by_ = 0;
+  std::unique_ptr<Candidate> best_;
+  Whole whole_;                               // of the best
+  model::Predictions predictions_;
+  double reserve_s_ = 0, finish_s_ = 0, first_bytes_ = 1, cost_of_rate_s_ = 0;
+  base::Error first_error_;
+};
+
+}  // namespace
+
+base::Json Trial::to_json() const {
+  base::Json out = base::Json::object();
+  out.set("trial", number).set("learner", config.learner).set("config", config.params).set("valid", valid).set("train", train);
+  out.set("seconds", seconds).set("bytes", bytes).set("latency_us", latency_us).set("state", state);
+  if (!error.empty()) out.set("error", error);
+  return out;
+}
+
+base::Result<SearchResult> search(const SearchSpec& spec, base::Context& context, const base::ProgressSink& progress) {
+  return Search(spec, context, progress).run();
+}
+
+}  // namespace maru::tune
