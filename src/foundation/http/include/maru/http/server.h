@@ -1,0 +1,51 @@
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "maru/base/pool.h"
+#include "maru/http/limits.h"
+#include "maru/http/router.h"
+
+namespace maru::http {
+
+struct ServerOptions {
+  std::string host = "127.0.0.1";
+  std::uint16_t port = 7400;              // 0: any free port
+  std::size_t io_threads = 2;
+  std::size_t max_body_bytes = kMaxBodyBytes;
+  std::string tls_certificate_file;       // PEM; empty: plain HTTP
+  std::string tls_key_file;
+  std::vector<std::string> allowed_hosts;  // beside loopback names and `host`; "*" for any. A foreign Host or Origin is 403.
+  base::Pool* serve_pool = nullptr;       // required
+  base::Pool* blocking_pool = nullptr;    // required
+  base::Pool* work_pool = nullptr;        // required
+  base::Clock* clock = &base::system_clock();
+};
+
+// Who is asking; runs on the I/O thread, so it must be quick and never block.
+using Authenticate = std::function<base::Result<base::Principal>(const Request&)>;
+
+struct ServerCounters {
+  std::uint64_t connections_open = 0, connections_total = 0, requests = 0, responses_4xx = 0, responses_5xx = 0, shed = 0;
+};
+
+// HTTP/1.1 server on Asio/Beast. Handlers run where their route says; idle connections hold no thread. Live event streams: sse.h.
+// Errors of bind (port in use: kUnavailable, names the port) come from start(). stop() is graceful: accept off, in-flight finished
+// within kDrainTimeoutMs, then closed. Thread safe.
+class Server {
+ public:
+  Server(ServerOptions options, const Router& router, Authenticate authenticate);
+  ~Server();
+  base::Status start();
+  std::uint16_t port() const;
+  void stop();
+  ServerCounters counters() const;
+
+ private:
+  struct Impl;
+  std::shared_ptr<Impl> impl_;
+};
+
+}  // namespace maru::http

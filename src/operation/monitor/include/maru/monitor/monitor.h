@@ -1,0 +1,136 @@
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "maru/base/clock.h"
+#include "maru/base/json.h"
+#include "maru/base/result.h"
+#include "maru/data/dataset.h"
+#include "maru/data/table.h"
+#include "maru/stats/drift.h"
+#include "maru/stats/profile.h"
+#include "maru/store/database.h"
+
+namespace maru::monitor {
+
+inline constexpr std::size_t kLogQueueRows = 200'000;      // rows waiting to be written; beyond: shed and counted
+inline constexpr std::size_t kSegmentRows = 50'000;
+
+// A logged prediction, one row. Inputs by name as typed columns of the endpoint.
+struct LoggedRow {
+  std::string id, principal;
+  int version = 0;
+  std::int64_t time_us = 0;
+  double score = 0;               // probability, value, or probability of the predicted class
+  std::string prediction;         // predicted class; "" for regression
+  std::int64_t parse_us = 0, queue_us = 0, model_us = 0, total_us = 0;
+  std::vector<double> numbers;    // in the order of LogSchema
+  std::vector<std::string> texts;
+  std::vector<std::int64_t> times;
+};
+struct LogSchema {
+  std::vector<std::pair<std::string, data::ColumnType>> inputs;
+  bool operator==(const LogSchema&) const = default;
+};
+
+struct LogCounts {
+  std::uint64_t accepted = 0, written = 0, shed = 0;
+};
+
+// The prediction log: bounded queue in memory, a writer thread, Parquet segments by endpoint and hour below `folder` (written, fsynced, renamed).
+// append() never blocks and never loses silently: what is shed is counted. Readers see written segments and what still waits in memory. Thread safe.
+class PredictionLog {
+ public:
+  struct Options {
+    std::string folder;
+    data::Engine* engine = nullptr;
+    base::Clock* clock = &base::system_clock();
+    std::int64_t flush_ms = 2000;
+    std::int64_t keep_us = 30ll * 86'400'000'000;   // older segments are removed
+  };
+  static base::Result<std::unique_ptr<PredictionLog>> open(const Options& options);
+  virtual ~PredictionLog() = default;  // flushes
+  virtual void append(const std::string& endpoint, const LogSchema& schema, std::vector<LoggedRow>&& rows) = 0;
+  virtual base::Status flush() = 0;    // returns when all accepted rows are durable
+  virtual LogCounts counts(const std::string& endpoint) const = 0;
+  // Rows in [from, to): columns id, time, version, score, prediction, total_us + the inputs; newest `limit` when limit > 0.
+  virtual base::Result<data::Table> read(const std::string& endpoint, std::int64_t from_us, std::int64_t to_us, std::uint64_t limit) = 0;
+  virtual base::Result<data::Table> find(const std::string& endpoint, const std::string& id) = 0;
+};
+
+struct Feedback {
+  std::string id;                 // prediction id
+  std::string label;              // as text; for binary the class or 0/1, for regression a number
+};
+
+struct MonitorConfig {
+  std::string project = "default", endpoint, model, metric = "roc_auc";
+  std::string task;                                   // binary | multiclass | regression
+  std::vector<std::string> classes;
+  std::int64_t window_us = 86'400'000'000;
+  std::uint64_t window_rows = 0;                      // > 0: windows close by count instead (demo, low traffic)
+  std::uint64_t min_rows = 500;                       // a window with fewer rows gives no verdict
+  std::vector<std::string> drift_columns;             // empty: all
+  double performance_drop = 0.03;                     // alert when the realised metric is this much worse than at training
+  double reference_metric = 0;
+  bool retrain_on_drift = true, retrain_on_performance = true;
+  std::int64_t cooldown_us = 86'400'000'000;
+  base::Json to_json() const;
+  static base::Result<MonitorConfig> from_json(const base::Json& json);
+};
+
+struct Window {
+  std::string endpoint;
+  std::int64_t from_us = 0, to_us = 0;
+  std::uint64_t rows = 0, labelled = 0;
+  std::vector<int> versions;
+  bool closed = false, drift = false;
+  stats::DriftReport report;      // features and "prediction"
+  double realised = 0;            // metric on labelled rows; NaN when too few
+  double low = 0, high = 0;       // 95 %
+  double estimated_mean = 0;      // mean score
+  base::Json to_json() const;
+};
+
+struct Alert {
+  std::string id, project, endpoint, kind;            // "drift" | "performance"
+  std::string message, severity;                      // warning | error
+  std::vector<std::string> columns;
+  std::int64_t time_us = 0;
+  bool acknowledged = false;
+  base::Json evidence;
+  base::Json to_json() const;
+};
+
+// Watches endpoints: windows over the prediction log, drift of every input and of the prediction against the training profile, realised quality as labels
+// arrive, alerts, and the retrain trigger (at most one per cooldown; persisted, so a restart neither repeats nor forgets it). Thread safe.
+class Monitor {
+ public:
+  struct Options {
+    store::Database* db = nullptr;
+    PredictionLog* log = nullptr;
+    base::Clock* clock = &base::system_clock();
+    std::function<void(const Alert&)> on_alert;
+    // Asks for a retraining run; true when it was accepted (starts the cooldown).
+    std::function<bool(const MonitorConfig&, const std::string& why)> retrain;
+  };
+  static base::Result<std::unique_ptr<Monitor>> open(const Options& options);
+  virtual ~Monitor() = default;
+  virtual base::Status watch(const MonitorConfig& config, const stats::Profile& reference, const stats::Profile& prediction_reference) = 0;
+  virtual base::Status unwatch(const std::string& endpoint) = 0;
+  virtual base::Result<std::vector<MonitorConfig>> watched(const std::string& project) = 0;
+  // Idempotent by id; unknown ids are kept (the label may overtake the log). Durable when it returns.
+  virtual base::Result<std::uint64_t> feedback(const std::string& endpoint, const std::vector<Feedback>& labels) = 0;
+  // Computes what is due (closes windows, recomputes those that received labels). Called by the app's timer and by tests.
+  virtual base::Status evaluate(const std::string& endpoint) = 0;
+  virtual base::Result<std::vector<Window>> windows(const std::string& endpoint, std::size_t limit) = 0;  // newest first, the open one included
+  virtual base::Result<std::vector<Alert>> alerts(const std::string& project, std::size_t limit) = 0;
+  virtual base::Status acknowledge(const std::string& alert_id) = 0;
+  // Logged rows joined with their labels ("label" text column), newest first: the material of retraining.
+  virtual base::Result<data::Table> labelled_rows(const std::string& endpoint, std::int64_t from_us, std::int64_t to_us) = 0;
+};
+
+}  // namespace maru::monitor

@@ -1,0 +1,149 @@
+#pragma once
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "maru/base/clock.h"
+#include "maru/base/json.h"
+#include "maru/base/pool.h"
+#include "maru/base/result.h"
+#include "maru/model/model.h"
+
+namespace maru::serve {
+
+// Where versions come from. Implemented by app with the registry. Called on loader threads only.
+class ModelSource {
+ public:
+  virtual ~ModelSource() = default;
+  // The bundle folder on local disk of a version.
+  virtual base::Result<std::string> folder(const std::string& model, int version) = 0;
+  virtual base::Result<int> resolve(const std::string& model, const std::string& selector) = 0;
+  virtual base::Result<std::vector<std::pair<std::string, std::vector<int>>>> models() = 0;  // ready versions, newest first
+};
+
+// One answered (or failed) request, for the prediction log. Row-major copies are made only when a sink is set.
+struct PredictionRecord {
+  std::string id;                 // 32 hex digits
+  std::string endpoint, model, principal;
+  int version = 0;
+  std::int64_t time_us = 0;
+  std::shared_ptr<const model::Bundle> bundle;  // whose signature names the inputs
+  model::InputBatch inputs;
+  model::Predictions outputs;
+  std::int64_t parse_ns = 0, queue_ns = 0, model_ns = 0, total_ns = 0;
+  bool shadow = false;
+  std::string error;
+};
+// Must never block: bounded, sheds with a count.
+class PredictionSink {
+ public:
+  virtual ~PredictionSink() = default;
+  virtual void record(PredictionRecord&& record) = 0;
+};
+
+enum class VersionState : std::uint8_t { kLoading, kWarming, kReady, kUnloading, kFailed };
+std::string_view version_state_name(VersionState state);
+
+struct ServedVersion {
+  std::string model;
+  int version = 0;
+  VersionState state = VersionState::kLoading;
+  std::string reason, engine;
+  std::uint64_t requests = 0, errors = 0, memory_bytes = 0;
+};
+
+struct Arm {
+  int version = 0;
+  std::string selector;           // alias it follows ("champion"), or "" when pinned to `version`
+  double weight = 1;
+  std::uint64_t requests = 0, errors = 0;
+};
+
+struct EndpointConfig {
+  std::string project = "default", name, model;
+  base::Json route;               // DESIGN §6: {"kind", "arms", "sticky", "shadow"}; null: the alias champion with weight 1
+  base::Json to_json() const;
+  static base::Result<EndpointConfig> from_json(const base::Json& json);
+};
+
+struct LatencySummary {
+  std::uint64_t count = 0, errors = 0;
+  double per_second = 0, p50_us = 0, p90_us = 0, p95_us = 0, p99_us = 0, mean_us = 0;
+};
+struct TrafficPoint {
+  std::int64_t time_us = 0;       // start of a 1 s bucket
+  std::map<int, std::uint64_t> by_version;
+  std::uint64_t errors = 0;
+  double p50_us = 0, p99_us = 0;
+};
+struct EndpointStatus {
+  EndpointConfig config;
+  std::string state;              // "ready", "loading", "failed", "empty"
+  std::string reason;
+  std::vector<Arm> arms;
+  int shadow_version = 0;
+  std::uint64_t shadow_requests = 0, shadow_differences = 0;
+  LatencySummary latency;         // last 5 minutes
+  std::vector<std::pair<std::string, LatencySummary>> stages;  // parse, queue, model
+  std::vector<TrafficPoint> traffic;                           // last 15 minutes
+};
+
+// What a call is answered with.
+struct Answer {
+  std::string id;
+  std::shared_ptr<const model::Bundle> bundle;
+  int version = 0;
+  std::int64_t model_ns = 0;
+};
+
+struct CallOptions {
+  std::string sticky_key;         // value of the route's sticky header
+  int version = 0;                // asks for this version; 0: the route decides
+  std::string principal = "local";
+  std::int64_t parse_ns = 0, received_ns = 0;
+  bool log = true;
+};
+
+// Endpoints over an immutable routing table swapped atomically: a request holds its version until it is answered; the old one is freed when the last leaves.
+// The previous version of each endpoint stays warm for roll-back. Loading happens on `loader`, never on a request. A failed load keeps the old version and says why.
+// All calls are thread safe; predict() takes no lock on the fast path.
+class Server {
+ public:
+  struct Options {
+    ModelSource* source = nullptr;
+    PredictionSink* sink = nullptr;   // may be null
+    base::Pool* loader = nullptr;
+    base::Clock* clock = &base::system_clock();
+    std::uint64_t seed = 0;           // of ids' route choice
+  };
+  explicit Server(Options options);
+  ~Server();
+
+  // Creates or replaces; returns when the new route serves or its load failed (the old route then stays).
+  base::Status put_endpoint(const EndpointConfig& config);
+  base::Status remove_endpoint(const std::string& name);
+  // Re-resolves aliases of every endpoint of `model`; returns when every later request is answered by the new version.
+  base::Status refresh(const std::string& model);
+  std::vector<EndpointStatus> list() const;
+  base::Result<EndpointStatus> status(const std::string& name) const;  // kNotFound with near names
+  std::vector<ServedVersion> versions() const;
+
+  // Picks the version that answers (route, stickiness). kNotFound, kUnavailable while loading. `name` is an endpoint, or a model when no endpoint has the name.
+  base::Result<Answer> choose(std::string_view name, const CallOptions& options) const;
+  // choose() + run. `fill` writes the rows for the chosen version's signature.
+  using Fill = std::function<base::Status(const model::Signature&, model::InputBatch&)>;
+  base::Result<Answer> predict(std::string_view name, const CallOptions& options, const Fill& fill, model::Predictions& out) const;
+  // Prometheus text of requests, errors, latency histograms by endpoint and version.
+  std::string metrics_text() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace maru::serve

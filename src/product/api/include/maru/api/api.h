@@ -1,0 +1,46 @@
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "maru/base/context.h"
+#include "maru/base/json.h"
+#include "maru/data/dataset.h"
+#include "maru/http/router.h"
+#include "maru/http/sse.h"
+#include "maru/monitor/monitor.h"
+#include "maru/pipeline/pipeline.h"
+#include "maru/serve/serve.h"
+#include "maru/tracking/tracking.h"
+
+namespace maru::api {
+
+// What the routes work on; owned by the app, alive as long as the router. The functions are the learning rooms seen through the app.
+struct Services {
+  data::Engine* engine = nullptr;
+  data::Datasets* datasets = nullptr;
+  tracking::Tracking* tracking = nullptr;
+  pipeline::Scheduler* scheduler = nullptr;
+  pipeline::Scheduling* scheduling = nullptr;
+  serve::Server* server = nullptr;
+  monitor::Monitor* monitor = nullptr;
+  monitor::PredictionLog* log = nullptr;
+  http::EventHub* events = nullptr;
+  base::Clock* clock = &base::system_clock();
+  std::string home;
+  std::string openapi;                 // JSON text
+  base::Json version;                  // {version, commit, build, libraries{}}
+  std::int64_t started_us = 0;
+  std::function<bool()> ready;
+  // {"yaml", "folder", "trigger", "overrides"{budget_seconds}} -> the id of the submitted run.
+  std::function<base::Result<std::string>(const base::Json&, base::Context&)> submit_project;
+  std::function<base::Result<base::Json>(const base::Json&, base::Context&)> init_project;    // {"sources", "label", "name"} -> {"yaml", "summary"}
+  std::function<base::Result<base::Json>(const base::Json&, base::Context&)> predict_files;   // {"model", "selector", "sources", "output"}
+  std::function<base::Result<base::Json>(const base::Json&, base::Context&)> import_model;    // {"path", "name", "alias"} -> {"model", "version"}
+};
+
+// Adds Maru's own API, Open Inference Protocol v2 (JSON), MLflow scoring and the probes.
+void add_routes(http::Router& router, const Services& services);
+
+}  // namespace maru::api

@@ -1,0 +1,49 @@
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "maru/base/json.h"
+#include "maru/base/pool.h"
+#include "maru/base/result.h"
+#include "maru/http/router.h"
+#include "maru/http/server.h"
+
+namespace maru::app {
+
+struct HomeOptions {
+  std::string folder;               // DESIGN §6; created 0700 when absent
+  std::size_t train_threads = 2;
+  bool trust_loopback = true;       // a caller on loopback is the local admin
+};
+
+// One home folder, opened and wired: the only place where implementations meet. Holds the folder's lock until destroyed.
+// start() begins background work (resume runs, load endpoints, timers). Thread safe after open().
+class Home {
+  struct Key {};  // only open() makes one
+
+ public:
+  explicit Home(Key);
+  static base::Result<std::unique_ptr<Home>> open(const HomeOptions& options);
+  ~Home();
+
+  const http::Router& router() const;
+  http::Authenticate authenticate() const;
+  base::Pool& serve_pool();
+  base::Pool& blocking_pool();
+  base::Pool& work_pool();
+  void start();                     // returns at once; ready() turns true when endpoints are loaded
+  bool ready() const;
+  void stop();                      // flushes and ends background work; idempotent
+  std::size_t tokens() const;       // how many access tokens exist
+  const std::string& folder() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+base::Json version_json();          // {version, commit, build, libraries{}}
+void add_web_routes(http::Router& router);
+
+}  // namespace maru::app

@@ -1,0 +1,307 @@
+#include "maru/app/home.h"
+
+#include <sys/stat.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <mutex>
+#include <optional>
+#include <thread>
+
+#include "maru/api/access.h"
+#include "maru/api/api.h"
+#include "maru/base/file.h"
+#include "maru/base/log.h"
+#include "maru/blob/blob_store.h"
+#include "maru/data/dataset.h"
+#include "maru/executor/executor.h"
+#include "maru/http/sse.h"
+#include "maru/monitor/monitor.h"
+#include "maru/pipeline/pipeline.h"
+#include "maru/serve/serve.h"
+#include "maru/store/database.h"
+#include "maru/tracking/tracking.h"
+#include "project_runs.h"
+#include "registry_source.h"
+
+extern "C" const char maru_openapi_begin[];
+extern "C" const char maru_openapi_end[];
+
+namespace maru::app {
+namespace {
+
+using base::Json;
+
+constexpr const char* kProject = "default";
+constexpr std::int64_t kTimerMs = 1000;
+constexpr int kMonitorEveryTicks = 5;
+constexpr std::size_t kParallelTasks = 2;
+
+// Two attempts at a time on the work pool, beside imports and profiles asked for by pages.
+constexpr std::size_t kWorkThreads = kParallelTasks + 2;
+constexpr std::size_t kBlockingThreads = 8;
+
+}  // namespace
+
+struct Home::Impl {
+  HomeOptions options;
+  base::Clock& clock = base::system_clock();
+  std::optional<base::FileLock> lock;
+  std::unique_ptr<store::Database> db;
+  std::unique_ptr<blob::BlobStore> blobs;
+  std::unique_ptr<data::Engine> engine;
+  std::unique_ptr<data::Datasets> datasets;
+  std::unique_ptr<tracking::Tracking> tracking;
+  std::unique_ptr<api::Access> access;
+  http::EventHub events;
+  base::Pool serve_pool{{"serve", 2, 4096}};
+  base::Pool blocking_pool{{"blocking", kBlockingThreads, 4096}};
+  base::Pool work_pool{{"work", kWorkThreads, 256}};
+  base::Pool loader_pool{{"loader", 1, 4096}};
+  std::unique_ptr<monitor::PredictionLog> log;
+  std::unique_ptr<RegistrySource> source;
+  std::unique_ptr<LogSink> sink;
+  std::unique_ptr<serve::Server> server;
+  std::unique_ptr<monitor::Monitor> monitor;
+  std::unique_ptr<executor::InProcessExecutor> in_process;
+  std::unique_ptr<executor::SubprocessExecutor> subprocess;
+  executor::ExecutorSet executors;
+  std::unique_ptr<pipeline::Scheduler> scheduler;
+  std::unique_ptr<pipeline::Scheduling> scheduling;
+  std::unique_ptr<ProjectRuns> projects;
+  http::Router router;
+  std::atomic<bool> ready{false};
+  std::int64_t started_us = 0;
+
+  std::mutex timer_mutex;
+  std::condition_variable timer_wake;
+  bool stopping = false;
+  std::jthread timer;
+
+  std::string path(const char* name) const { return base::join_path(options.folder, name); }
+  base::Status make_folders();
+  base::Status open_storage();
+  base::Status open_operation();
+  base::Status open_pipelines();
+  void wire_routes();
+  void load_endpoints();
+  void tick(int number);
+  void run_timer();
+  steps::Services step_services();
+};
+
+base::Status Home::Impl::make_folders() {
+  const bool fresh = !base::path_exists(options.folder);
+  TRY(base::make_folders(options.folder));
+  if (fresh && ::chmod(options.folder.c_str(), 0700) != 0) return base::fail(base::Code::kPermissionDenied, "home cannot be made private: " + options.folder);
+  auto held = base::FileLock::acquire(path("lock"));
+  if (!held) return base::wrap(held.error(), "home is in use: " + options.folder, "talk to the running server, or choose another --home");
+  lock.emplace(std::move(*held));
+  for (const char* name : {"blobs", "predictions", "logs", "tmp", "models", "work"}) TRY(base::make_folders(path(name)));
+  return {};
+}
+
+base::Status Home::Impl::open_storage() {
+  store::DatabaseOptions database;
+  database.path = path("maru.db");
+  TRY_ASSIGN(db, store::Database::open(database));
+  TRY_ASSIGN(blobs, blob::BlobStore::open_local(path("blobs")));
+  data::EngineOptions engine_options;
+  engine_options.temp_folder = path("tmp");
+  engine_options.threads = options.train_threads;
+  TRY_ASSIGN(engine, data::Engine::open(engine_options));
+  TRY_ASSIGN(datasets, data::Datasets::open(*db, *blobs, *engine, clock));
+  TRY_ASSIGN(tracking, tracking::Tracking::open(*db, *blobs, clock));
+  TRY_ASSIGN(access, api::Access::open(*tracking, clock, options.trust_loopback));
+  return {};
+}
+
+base::Status Home::Impl::open_operation() {
+  monitor::PredictionLog::Options log_options;
+  log_options.folder = path("predictions");
+  log_options.engine = engine.get();
+  TRY_ASSIGN(log, monitor::PredictionLog::open(log_options));
+  source = std::make_unique<RegistrySource>(*tracking, path("models"), kProject);
+  sink = std::make_unique<LogSink>(*log);
+  serve::Server::Options server_options;
+  server_options.source = source.get();
+  server_options.sink = sink.get();
+  server_options.loader = &loader_pool;
+  server = std::make_unique<serve::Server>(server_options);
+  monitor::Monitor::Options monitor_options;
+  monitor_options.db = db.get();
+  monitor_options.log = log.get();
+  monitor_options.on_alert = [this](const monitor::Alert& alert) {
+    base::log_warn("alert", {{"endpoint", alert.endpoint}, {"kind", alert.kind}, {"message", alert.message}});
+    events.publish("endpoint:" + alert.endpoint, R"({"type":"alert"})");
+    events.publish("project:" + alert.project, R"({"type":"changed","kind":"alert"})");
+  };
+  monitor_options.retrain = [this](const monitor::MonitorConfig& config, const std::string& why) { return projects->retrain(config.project, config.endpoint, why); };
+  TRY_ASSIGN(monitor, monitor::Monitor::open(monitor_options));
+  return {};
+}
+
+steps::Services Home::Impl::step_services() {
+  steps::Services out;
+  out.engine = engine.get();
+  out.datasets = datasets.get();
+  out.tracking = tracking.get();
+  out.server = server.get();
+  out.monitor = monitor.get();
+  out.clock = &clock;
+  out.train_threads = options.train_threads;
+  return out;
+}
+
+base::Status Home::Impl::open_pipelines() {
+  in_process = std::make_unique<executor::InProcessExecutor>(work_pool);
+  subprocess = std::make_unique<executor::SubprocessExecutor>(work_pool);
+  for (auto& step : steps::all_steps(step_services())) in_process->add(step.kind, step.version, std::move(step.function));
+  executors.add(*in_process);
+  executors.add(*subprocess);
+  pipeline::SchedulerOptions scheduler_options;
+  scheduler_options.work_folder = path("work");
+  scheduler_options.parallel_tasks = kParallelTasks;
+  scheduler_options.on_change = [this](const pipeline::Run& run) {
+    events.publish("run:" + run.id, R"({"type":"changed"})");
+    events.publish("pipeline:" + run.pipeline, R"({"type":"changed"})");
+    events.publish("project:" + run.project, R"({"type":"changed","kind":"run"})");
+  };
+  TRY_ASSIGN(scheduler, pipeline::Scheduler::open(*db, executors, clock, scheduler_options));
+  TRY_ASSIGN(scheduling, pipeline::Scheduling::open(*db, *scheduler, clock));
+  projects = std::make_unique<ProjectRuns>(step_services(), *scheduler, *scheduling);
+  return {};
+}
+
+void Home::Impl::wire_routes() {
+  api::Services s;
+  s.engine = engine.get();
+  s.datasets = datasets.get();
+  s.tracking = tracking.get();
+  s.scheduler = scheduler.get();
+  s.scheduling = scheduling.get();
+  s.server = server.get();
+  s.monitor = monitor.get();
+  s.log = log.get();
+  s.events = &events;
+  s.home = options.folder;
+  s.openapi = std::string(maru_openapi_begin, static_cast<std::size_t>(maru_openapi_end - maru_openapi_begin));
+  s.version = version_json();
+  s.started_us = started_us;
+  s.ready = [this] { return ready.load(); };
+  s.submit_project = [this](const Json& body, base::Context& context) { return projects->submit(body, context); };
+  s.init_project = [this](const Json& body, base::Context& context) { return projects->init(body, context); };
+  s.predict_files = [this](const Json& body, base::Context& context) { return projects->predict(body, context); };
+  s.import_model = [this](const Json& body, base::Context& context) { return projects->import_model(body, context); };
+  api::add_routes(router, s);
+  api::add_token_routes(router, *access);
+  add_web_routes(router);
+}
+
+void Home::Impl::load_endpoints() {
+  auto documents = tracking->list_documents(kProject, "endpoint");
+  if (documents) {
+    for (const auto& [name, value] : *documents) {
+      auto config = serve::EndpointConfig::from_json(value);
+      base::Status loaded = config ? server->put_endpoint(*config) : base::Status(tl::unexpected<base::Error>(config.error()));
+      if (!loaded) base::log_error("endpoint could not be loaded", {{"endpoint", name}, {"error", loaded.error().text()}});
+    }
+  } else {
+    base::log_error("endpoints could not be listed", {{"error", documents.error().text()}});
+  }
+  ready.store(true);
+}
+
+void Home::Impl::tick(int number) {
+  if (auto fired = scheduling->tick(); !fired) base::log_error("schedules could not be ticked", {{"error", fired.error().text()}});
+  for (const auto& status : server->list()) {
+    const auto& latency = status.latency;
+    const Json event = Json::object({{"type", "traffic"},
+                                     {"per_second", latency.per_second},
+                                     {"p50_us", latency.p50_us},
+                                     {"p99_us", latency.p99_us},
+                                     {"requests", static_cast<std::int64_t>(latency.count)},
+                                     {"errors", static_cast<std::int64_t>(latency.errors)}});
+    events.publish("endpoint:" + status.config.name, event.dump());
+  }
+  if (number % kMonitorEveryTicks != 0) return;
+  auto watched = monitor->watched(kProject);
+  if (!watched) return;
+  for (const auto& config : *watched) {
+    if (auto done = monitor->evaluate(config.endpoint); !done) base::log_error("endpoint could not be watched", {{"endpoint", config.endpoint}, {"error", done.error().text()}});
+  }
+}
+
+void Home::Impl::run_timer() {
+  for (int number = 1;; ++number) {
+    {
+      std::unique_lock lock_timer(timer_mutex);
+      if (timer_wake.wait_for(lock_timer, std::chrono::milliseconds(kTimerMs), [this] { return stopping; })) return;
+    }
+    tick(number);
+  }
+}
+
+Home::Home(Key) : impl_(std::make_unique<Impl>()) {}
+
+base::Result<std::unique_ptr<Home>> Home::open(const HomeOptions& options) {
+  auto home = std::make_unique<Home>(Key{});
+  Impl& impl = *home->impl_;
+  impl.options = options;
+  impl.started_us = impl.clock.now_us();
+  ::umask(0077);
+  TRY(impl.make_folders());
+  TRY(impl.open_storage());
+  TRY(impl.open_operation());
+  TRY(impl.open_pipelines());
+  impl.wire_routes();
+  return home;
+}
+
+void Home::start() {
+  Impl& impl = *impl_;
+  const base::Status queued = impl.blocking_pool.submit([&impl] {
+    impl.load_endpoints();
+    if (auto resumed = impl.scheduler->resume(); !resumed) base::log_error("runs could not be resumed", {{"error", resumed.error().text()}});
+  });
+  if (!queued) base::log_error("background work could not start", {{"error", queued.error().text()}});
+  impl.timer = std::jthread([&impl] { impl.run_timer(); });
+}
+
+bool Home::ready() const { return impl_->ready.load(); }
+
+void Home::stop() {
+  Impl& impl = *impl_;
+  {
+    const std::lock_guard lock(impl.timer_mutex);
+    if (impl.stopping) return;
+    impl.stopping = true;
+  }
+  impl.timer_wake.notify_all();
+  if (impl.timer.joinable()) impl.timer.join();
+  impl.ready.store(false);
+  impl.events.close();
+  if (impl.scheduler) impl.scheduler->stop();
+  impl.work_pool.drain();
+  if (impl.log) {
+    if (auto flushed = impl.log->flush(); !flushed) base::log_error("prediction log could not be flushed", {{"error", flushed.error().text()}});
+  }
+}
+
+Home::~Home() {
+  stop();
+  impl_->blocking_pool.drain();
+  impl_->serve_pool.drain();
+}
+
+const http::Router& Home::router() const { return impl_->router; }
+http::Authenticate Home::authenticate() const {
+  return [this](const http::Request& request) { return impl_->access->authenticate(request); };
+}
+base::Pool& Home::serve_pool() { return impl_->serve_pool; }
+base::Pool& Home::blocking_pool() { return impl_->blocking_pool; }
+base::Pool& Home::work_pool() { return impl_->work_pool; }
+std::size_t Home::tokens() const { return impl_->access->list().size(); }
+const std::string& Home::folder() const { return impl_->options.folder; }
+
+}  // namespace maru::app

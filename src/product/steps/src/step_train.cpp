@@ -1,0 +1,201 @@
+#include <algorithm>
+#include <cmath>
+
+#include "maru/base/file.h"
+#include "maru/base/text.h"
+#include "maru/stats/profile.h"
+#include "step_functions.h"
+
+namespace maru::steps {
+namespace {
+
+using base::Code;
+
+constexpr std::size_t kSampleRows = 256;
+
+struct TrainingJob {
+  const Services& services;
+  pipeline::Attempt& attempt;
+  std::string experiment_id;
+  std::string run_id;
+};
+
+base::Status record_trial(const TrainingJob& job, const tune::Trial& trial, const std::string& metric) {
+  tracking::Tracking& tracking = *job.services.tracking;
+  const std::string name = trial.config.learner + "-" + std::to_string(trial.number);
+  TRY_ASSIGN(const tracking::Run run, tracking.create_run(job.experiment_id, name, "pipeline:" + job.attempt.run_id,
+                                                          {{"mlflow.parentRunId", job.run_id}}));
+  tracking::RunBatch batch;
+  batch.params["learner"] = trial.config.learner;
+  for (const auto& [key, value] : trial.config.params.members()) batch.params[key] = value.is_string() ? value.as_string() : value.dump();
+  const std::int64_t now_us = job.services.clock->now_us();
+  auto point = [&](const std::string& key, double value, std::int64_t step) {
+    if (std::isfinite(value)) batch.metrics.push_back({key, value, step, now_us});
+  };
+  for (const auto& item : trial.curve.items()) {
+    point("train_" + metric, item["train"].as_double(NAN), item["round"].as_int());
+    point("valid_" + metric, item["valid"].as_double(NAN), item["round"].as_int());
+  }
+  point(metric, trial.valid, 0);
+  point("seconds", trial.seconds, 0);
+  point("model_bytes", static_cast<double>(trial.bytes), 0);
+  point("latency_us", trial.latency_us, 0);
+  TRY(tracking.log(run.id, batch));
+  return tracking.finish_run(run.id, trial.state == "failed" ? "FAILED" : "FINISHED");
+}
+
+tune::SearchSpec search_spec(const TrainingRows& rows, const Json& params, const Services& services) {
+  tune::SearchSpec spec;
+  spec.train = rows.rows(rows.split.train);
+  spec.valid = rows.rows(rows.split.valid);
+  spec.features = rows.features;
+  spec.labels = rows.labels;
+  spec.labels.values = rows.label_values(rows.split.train);
+  spec.valid_labels = rows.label_values(rows.split.valid);
+  spec.label_text = rows.label_column.name;
+  spec.metric = params["metric"].as_string();
+  spec.learners = text_list(params["learners"]);
+  spec.budget_seconds = params["budget_seconds"].as_double(60);
+  spec.max_trials = static_cast<int>(params["max_trials"].as_int(1000));
+  spec.seed = static_cast<std::uint64_t>(params["seed"].as_int(1));
+  spec.threads = services.train_threads;
+  return spec;
+}
+
+Json leaderboard_json(const std::vector<tune::Trial>& trials) {
+  Json out = Json::array();
+  for (const auto& trial : trials) {
+    Json row = trial.to_json();
+    row.set("curve", trial.curve);
+    out.push(std::move(row));
+  }
+  return out;
+}
+
+Json features_json(const transform::FeaturePlan& plan) {
+  Json out = Json::array();
+  for (const auto& column : plan.to_json()["columns"].items()) {
+    out.push(Json::object({{"name", column["name"]}, {"encoding", column["encoding"]}, {"reason", column["reason"]}}));
+  }
+  return out;
+}
+
+Json importance_json(const train::Trained& best) {
+  Json out = Json::array();
+  for (const auto& [name, share] : best.importance) {
+    Json pair = Json::array();
+    pair.push(name);
+    pair.push(share);
+    out.push(std::move(pair));
+  }
+  return out;
+}
+
+// What the model card shows of training; evaluation adds its report.
+Json card_json(const TrainingRows& rows, const tune::SearchResult& found, const data::Snapshot& snapshot, const Json& params) {
+  const auto count = [](std::size_t n) { return static_cast<std::int64_t>(n); };
+  Json card = Json::object({{"task", std::string(model::task_name(rows.labels.task))},
+                            {"label", rows.label_column.name},
+                            {"learner", found.best.config.learner},
+                            {"config", found.best.config.text()},
+                            {"features", features_json(found.plan)},
+                            {"importance", importance_json(found.best)},
+                            {"snapshot", snapshot.id},
+                            {"dataset", snapshot.dataset + "@" + std::to_string(snapshot.number)},
+                            {"seed", params["seed"]}});
+  card.set("rows", Json::object({{"train", count(rows.split.train.size())},
+                                 {"valid", count(rows.split.valid.size())},
+                                 {"test", count(rows.split.test.size())},
+                                 {"unlabelled", static_cast<std::int64_t>(rows.unlabelled)}}));
+  if (!rows.time_column.empty()) card.set("split", Json::object({{"by", rows.time_column}}));
+  card.set("leaderboard", leaderboard_json(found.trials));
+  return card;
+}
+
+base::Status store_bundle(const TrainingJob& job, const std::string& folder) {
+  TRY_ASSIGN(const auto names, base::list_folder(folder));
+  for (const auto& name : names) {
+    const std::string path = base::join_path(folder, name);
+    if (base::is_folder(path)) continue;
+    TRY_ASSIGN(const std::string bytes, base::read_file(path));
+    TRY(job.services.tracking->put_artifact(job.run_id, "model/" + name, bytes));
+  }
+  return {};
+}
+
+base::Status write_bundle(const TrainingJob& job, const TrainingRows& rows, const tune::SearchSpec& spec, const tune::SearchResult& found,
+                          const Json& card) {
+  model::BundleFacts facts;
+  facts.signature = found.signature;
+  facts.metadata = Json::object({{"learner", found.best.config.learner},
+                                 {"config", found.best.config.params},
+                                 {"snapshot", card["snapshot"]},
+                                 {"label", rows.label_column.name},
+                                 {"rounds", found.best.rounds}});
+  facts.sample = spec.train.slice(0, std::min(kSampleRows, spec.train.rows()));
+  const std::string folder = base::join_path(job.attempt.work_folder, "bundle");
+  TRY(model::Bundle::create(folder, found.graph, facts, spec.valid, found.valid_predictions));
+  TRY(store_bundle(job, folder));
+  return job.services.tracking->put_artifact(job.run_id, "card.json", card.dump());
+}
+
+base::Status log_winner(const TrainingJob& job, const tune::SearchResult& found, const std::string& metric) {
+  tracking::RunBatch batch;
+  batch.params["learner"] = found.best.config.learner;
+  batch.params["config"] = found.best.config.text();
+  const std::int64_t now_us = job.services.clock->now_us();
+  batch.metrics.push_back({metric, found.trials.front().valid, 0, now_us});
+  batch.metrics.push_back({"trials", static_cast<double>(found.trials.size()), 0, now_us});
+  batch.metrics.push_back({"seconds", found.seconds, 0, now_us});
+  return job.services.tracking->log(job.run_id, batch);
+}
+
+base::Result<tune::SearchResult> search_and_record(const TrainingJob& job, tune::SearchSpec& spec, const std::string& metric) {
+  base::Status recorded;
+  spec.on_trial = [&](const tune::Trial& trial) {
+    say(job.attempt, "trial " + std::to_string(trial.number) + " " + trial.config.text() + ": " + metric + " " +
+                         base::format_double(std::round(trial.valid * 1e5) / 1e5) + " in " + base::format_seconds(trial.seconds) +
+                         (trial.state == "failed" ? " failed: " + trial.error : ""));
+    if (recorded) recorded = record_trial(job, trial, metric);
+  };
+  TRY_ASSIGN(tune::SearchResult found, tune::search(spec, *job.attempt.context, job.attempt.progress));
+  TRY(recorded);
+  say(job.attempt, std::to_string(found.trials.size()) + " trials, stopped by " + found.stopped + "; best " + found.best.config.text());
+  return found;
+}
+
+}  // namespace
+
+base::Result<Json> run_train(const Services& services, pipeline::Attempt& attempt) {
+  const Json& params = attempt.params;
+  TRY_ASSIGN(const data::Snapshot snapshot, services.datasets->snapshot(upstream(attempt)["snapshot"].as_string()));
+  progress(attempt, "reading rows", 0);
+  TRY_ASSIGN(const TrainingRows rows, load_training_rows(services, snapshot, rows_spec(params)));
+  tune::SearchSpec spec = search_spec(rows, params, services);
+  const std::string metric = spec.metric.empty() ? evaluate::default_metric(rows.labels.task) : spec.metric;
+  TRY_ASSIGN(const auto experiment, services.tracking->ensure_experiment(attempt.project, params["experiment"].as_string()));
+  TRY_ASSIGN(const auto run, services.tracking->create_run(experiment.id, params["model"].as_string() + " " + attempt.run_id.substr(attempt.run_id.size() - 6),
+                                                           "pipeline:" + attempt.run_id, {{"snapshot", snapshot.id}}));
+  const TrainingJob job{services, attempt, experiment.id, run.id};
+  auto found = search_and_record(job, spec, metric);
+  if (!found) {
+    TRY(services.tracking->finish_run(run.id, "FAILED"));
+    return tl::unexpected<base::Error>(found.error());
+  }
+  progress(attempt, "writing the bundle", 1);
+  const Json card = card_json(rows, *found, snapshot, params);
+  TRY(write_bundle(job, rows, spec, *found, card));
+  TRY(log_winner(job, *found, metric));
+  TRY(services.tracking->finish_run(run.id, "FINISHED"));
+  return Json::object({{"run", run.id},
+                       {"snapshot", snapshot.id},
+                       {"task", std::string(model::task_name(rows.labels.task))},
+                       {"metric", metric},
+                       {"valid", found->trials.front().valid},
+                       {"learner", found->best.config.learner},
+                       {"config", found->best.config.text()},
+                       {"trials", static_cast<std::int64_t>(found->trials.size())},
+                       {"seconds", found->seconds}});
+}
+
+}  // namespace maru::steps
