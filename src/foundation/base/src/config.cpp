@@ -1,10 +1,7 @@
 #include "maru/base/config.h"
 
 #include <algorithm>
-#include <array>
 #include <charconv>
-#include <cmath>
-#include <cstdlib>
 #include <vector>
 
 #include "maru/base/check.h"
@@ -13,39 +10,112 @@
 namespace maru::base {
 namespace {
 
-using Kind = ConfigKind;
+using enum ConfigKind;
 
 constexpr ConfigKey kKeys[] = {
-    {"home", Kind::kText, "", "home folder; empty means $HOME/.maru"},
-    {"http.listen", Kind::kText, "127.0.0.1:7400", "address and port of the server"},
-    {"http.tls-cert", Kind::kText, "", "PEM certificate chain; with http.tls-key, the server speaks TLS"},
-    {"http.tls-key", Kind::kText, "", "PEM private key"},
-    {"http.allowed-hosts", Kind::kText, "", "host names that requests may carry, by comma, beside loopback"},
-    {"http.io-threads", Kind::kInteger, "2", "threads that read and write sockets"},
-    {"http.max-body", Kind::kBytes, "64MiB", "largest request body after decompression"},
-    {"log.level", Kind::kText, "info", "debug, info, warn or error"},
-    {"log.format", Kind::kText, "json", "json or text"},
-    {"train.threads", Kind::kInteger, "2", "threads of one training run"},
+    {"home", kText, "", "folder with everything Maru keeps; empty means ~/.maru"},
+    {"server", kText, "", "URL of a running server for the command line; empty means the home folder itself"},
+    {"http.listen", kText, "127.0.0.1:7400", "address and port of HTTP; port 0 takes any free one"},
+    {"http.tls-cert", kText, "", "PEM file with the certificate chain; empty means plain HTTP"},
+    {"http.tls-key", kText, "", "PEM file with the private key of http.tls-cert"},
+    {"http.allowed-hosts", kText, "", "names beside the listening one that Host and Origin may carry, by comma; * for any"},
+    {"http.io-threads", kInteger, "2", "threads that move bytes of connections"},
+    {"http.max-body", kBytes, "64MiB", "largest request body after decompression"},
+    {"grpc.listen", kText, "127.0.0.1:7401", "address and port of gRPC; empty turns it off"},
+    {"log.level", kText, "info", "debug, info, warn or error"},
+    {"log.format", kText, "auto", "json, text, or auto: text on a terminal, else json"},
+    {"pool.serve-threads", kInteger, "0", "threads that answer predictions; 0 means one a core"},
+    {"pool.blocking-threads", kInteger, "8", "threads that wait for the database and files"},
+    {"pool.work-threads", kInteger, "0", "threads that train and profile; 0 means one a core"},
+    {"pool.queue", kInteger, "1024", "requests that may wait in each pool before the next one is refused"},
+    {"store.group-commit-ms", kInteger, "2", "longest wait for company before a commit, 0 to 5"},
+    {"data.memory", kBytes, "2GiB", "memory of the data engine before it spills to disk"},
+    {"data.threads", kInteger, "0", "threads of the data engine; 0 means one a core"},
+    {"train.threads", kInteger, "0", "threads of one training; 0 means one a core"},
+    {"serve.max-batch", kInteger, "1024", "rows that one call of a model may have"},
+    {"serve.queue", kInteger, "4096", "predictions that may wait for an endpoint"},
+    {"serve.memory", kBytes, "4GiB", "memory of all loaded models together"},
+    {"monitor.log-queue", kInteger, "65536", "predictions that may wait to be logged; more are counted and dropped"},
+    {"auth.token-file", kText, "", "file with API tokens; empty means that only this machine may ask"},
+    {"blob.max-bytes", kBytes, "16GiB", "largest single artifact"},
 };
 
 const ConfigKey* find_key(std::string_view name) {
-  const auto* found = std::find_if(std::begin(kKeys), std::end(kKeys), [&](const ConfigKey& key) { return key.name == name; });
-  return found == std::end(kKeys) ? nullptr : found;
+  for (const ConfigKey& key : kKeys) {
+    if (key.name == name) return &key;
+  }
+  return nullptr;
 }
 
-std::string environment_name(std::string_view key) {
-  std::string out = "MARU_";
-  for (const char c : key) out += c == '.' || c == '-' ? '_' : static_cast<char>(c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c);
+std::string map_name(std::string_view name, std::string_view prefix, char separator, bool upper) {
+  std::string out(prefix);
+  for (const char c : name) {
+    if (c == '.' || c == '-') out += separator;
+    else out += upper && c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+  }
   return out;
 }
 
-Result<double> leading_number(std::string_view text, std::string_view& unit) {
-  text = trim(text);
-  double value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || !std::isfinite(value) || value < 0) return fail(Code::kInvalidArgument, "not a number with a unit: " + std::string(text));
-  unit = trim(std::string_view(end, static_cast<std::size_t>(text.data() + text.size() - end)));
+std::string flag_name(const ConfigKey& key) { return map_name(key.name, "", '-', false); }
+std::string environment_name(const ConfigKey& key) { return map_name(key.name, "MARU_", '_', true); }
+
+Result<std::int64_t> parse_integer(std::string_view text) {
+  std::int64_t value = 0;
+  const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (code != std::errc() || end != text.data() + text.size()) {
+    return fail(Code::kInvalidArgument, "not an integer: " + std::string(text));
+  }
   return value;
+}
+
+Result<bool> parse_bool(std::string_view text) {
+  const std::string word = to_lower_ascii(text);
+  if (word == "true" || word == "1" || word == "yes" || word == "on") return true;
+  if (word == "false" || word == "0" || word == "no" || word == "off") return false;
+  return fail(Code::kInvalidArgument, "not true or false: " + std::string(text));
+}
+
+Status check_value(const ConfigKey& key, const std::string& value, std::string_view origin) {
+  Status status;
+  const auto keep = [&status](auto result) {
+    if (!result) status = tl::unexpected<Error>(std::move(result).error());
+  };
+  switch (key.kind) {
+    case kText: break;
+    case kInteger: keep(parse_integer(value)); break;
+    case kBool: keep(parse_bool(value)); break;
+    case kBytes: keep(parse_bytes(value)); break;
+    case kDuration: keep(parse_duration_us(value)); break;
+  }
+  if (status) return {};
+  return wrap(std::move(status).error(),
+              "bad value of " + std::string(key.name) + " from the " + std::string(origin),
+              "it is: " + std::string(key.help));
+}
+
+tl::unexpected<Error> unknown_key(std::string_view name, const std::vector<std::string>& known) {
+  std::string hint = did_you_mean(name, known);
+  if (hint.empty()) hint = "see `maru up --help` for all keys";
+  return fail(Code::kInvalidArgument, "unknown configuration key: " + std::string(name), std::move(hint));
+}
+
+Result<Config::Values> parse_file(std::string_view text) {
+  Config::Values out;
+  std::size_t number = 0;
+  for (const std::string& raw : split(text, '\n')) {
+    ++number;
+    std::string_view line = trim(raw);
+    if (line.empty() || line[0] == '#') continue;
+    // A comment after a value starts with " #", so that a value may contain '#'.
+    line = trim(line.substr(0, line.find(" #")));
+    const std::size_t equals = line.find('=');
+    if (equals == std::string_view::npos) {
+      return fail(Code::kInvalidArgument, "configuration line " + std::to_string(number) + " has no `=`: " + std::string(line),
+                  "write `key = value`");
+    }
+    out[std::string(trim(line.substr(0, equals)))] = std::string(trim(line.substr(equals + 1)));
+  }
+  return out;
 }
 
 struct Unit {
@@ -53,101 +123,120 @@ struct Unit {
   double factor;
 };
 
-Result<std::int64_t> scaled(std::string_view text, std::span<const Unit> units, const char* hint) {
-  std::string_view name;
-  TRY_ASSIGN(const double value, leading_number(text, name));
-  for (const auto& unit : units) {
-    if (unit.name != name) continue;
-    const double total = value * unit.factor;
-    if (total > 9e18) return fail(Code::kInvalidArgument, "too large: " + std::string(text));
-    return static_cast<std::int64_t>(std::llround(total));
+// "12.5 MiB" -> number and unit; the unit is matched without case.
+Result<std::int64_t> parse_with_unit(std::string_view text, std::span<const Unit> units, const char* what,
+                                     const char* example) {
+  const std::string_view trimmed = trim(text);
+  double number = 0;
+  const auto [end, code] = std::from_chars(trimmed.data(), trimmed.data() + trimmed.size(), number);
+  const std::string word =
+      to_lower_ascii(trim(trimmed.substr(static_cast<std::size_t>(end - trimmed.data()))));
+  if (code == std::errc() && number >= 0) {
+    for (const Unit& unit : units) {
+      if (word != unit.name) continue;
+      const double value = number * unit.factor;
+      if (!(value < 0x1p63)) break;
+      return static_cast<std::int64_t>(value + 0.5);
+    }
   }
-  return fail(Code::kInvalidArgument, "unknown unit: " + std::string(text), hint);
-}
-
-Status check_value(const ConfigKey& key, const std::string& value) {
-  Status status;
-  if (key.kind == Kind::kBytes) {
-    if (auto parsed = parse_bytes(value); !parsed) status = tl::unexpected<Error>(parsed.error());
-  } else if (key.kind == Kind::kDuration) {
-    if (auto parsed = parse_duration_us(value); !parsed) status = tl::unexpected<Error>(parsed.error());
-  } else if (key.kind == Kind::kInteger) {
-    std::int64_t number = 0;
-    const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
-    if (error != std::errc() || end != value.data() + value.size()) status = fail(Code::kInvalidArgument, "not a whole number: " + value);
-  } else if (key.kind == Kind::kBool && value != "true" && value != "false") {
-    status = fail(Code::kInvalidArgument, "not true or false: " + value);
-  }
-  if (!status) return wrap(status.error(), "configuration key `" + std::string(key.name) + "`");
-  return {};
-}
-
-std::vector<std::string> key_names() {
-  std::vector<std::string> out;
-  for (const auto& key : kKeys) out.emplace_back(key.name);
-  return out;
+  return fail(Code::kInvalidArgument, std::string("not ") + what + ": " + std::string(text.substr(0, 64)),
+              std::string("write it as ") + example);
 }
 
 }  // namespace
 
 std::span<const ConfigKey> config_keys() { return kKeys; }
 
-Result<Config> Config::load(const Values& flags, const Values& environment, std::string_view file_text) {
-  Config out;
-  for (const auto& key : kKeys) {
-    out.values_[std::string(key.name)] = key.default_value;
-    out.origins_[std::string(key.name)] = "default";
-  }
-  const auto take = [&](const std::string& name, const std::string& value, const char* origin) -> Status {
-    const ConfigKey* key = find_key(name);
-    if (key == nullptr) return fail(Code::kInvalidArgument, "unknown configuration key: " + name, did_you_mean(name, key_names()));
-    TRY(check_value(*key, value));
-    out.values_[name] = value;
-    out.origins_[name] = origin;
-    return {};
-  };
-  int number = 0;
-  for (const auto& raw : split(file_text, '\n')) {
-    ++number;
-    const std::string_view line = trim(std::string_view(raw).substr(0, raw.find('#')));
-    if (line.empty()) continue;
-    const std::size_t equals = line.find('=');
-    if (equals == std::string_view::npos) return fail(Code::kInvalidArgument, "configuration file, line " + std::to_string(number) + ": not `key = value`");
-    TRY(take(std::string(trim(line.substr(0, equals))), std::string(trim(line.substr(equals + 1))), "file"));
-  }
-  for (const auto& key : kKeys) {
-    const auto found = environment.find(environment_name(key.name));
-    if (found != environment.end()) TRY(take(std::string(key.name), found->second, "env"));
-  }
-  for (const auto& [name, value] : flags) TRY(take(name, value, "flag"));
-  return out;
-}
-
-const std::string& Config::text(std::string_view name) const {
-  const auto found = values_.find(name);
-  MARU_CHECK(found != values_.end());
-  return found->second;
-}
-
-std::int64_t Config::integer(std::string_view name) const { return std::strtoll(text(name).c_str(), nullptr, 10); }
-bool Config::flag(std::string_view name) const { return text(name) == "true"; }
-std::int64_t Config::bytes(std::string_view name) const { return *parse_bytes(text(name)); }
-std::int64_t Config::duration_us(std::string_view name) const { return *parse_duration_us(text(name)); }
-
-std::string_view Config::origin(std::string_view name) const {
-  const auto found = origins_.find(name);
-  MARU_CHECK(found != origins_.end());
-  return found->second;
-}
-
 Result<std::int64_t> parse_bytes(std::string_view text) {
-  static constexpr std::array<Unit, 10> kUnits = {{{"", 1}, {"B", 1}, {"kB", 1e3}, {"KB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"KiB", 1024}, {"MiB", 1048576}, {"GiB", 1073741824}, {"TB", 1e12}}};
-  return scaled(text, kUnits, "use B, kB, MB, GB, TB, KiB, MiB or GiB");
+  constexpr Unit kUnits[] = {{"", 1},           {"b", 1},           {"kb", 1e3},         {"mb", 1e6},
+                             {"gb", 1e9},       {"tb", 1e12},       {"kib", 0x1p10},     {"mib", 0x1p20},
+                             {"gib", 0x1p30},   {"tib", 0x1p40},    {"k", 0x1p10},       {"m", 0x1p20},
+                             {"g", 0x1p30}};
+  if (const auto exact = parse_integer(trim(text)); exact && *exact >= 0) return *exact;
+  return parse_with_unit(text, kUnits, "a size", "64MiB");
 }
 
 Result<std::int64_t> parse_duration_us(std::string_view text) {
-  static constexpr std::array<Unit, 8> kUnits = {{{"us", 1}, {"µs", 1}, {"ms", 1e3}, {"s", 1e6}, {"m", 6e7}, {"h", 3.6e9}, {"d", 8.64e10}, {"w", 6.048e11}}};
-  return scaled(text, kUnits, "use us, ms, s, m, h, d or w");
+  constexpr Unit kUnits[] = {{"us", 1},      {"ms", 1e3},     {"s", 1e6},      {"m", 60e6},
+                             {"min", 60e6},  {"h", 3600e6},   {"d", 86400e6},  {"w", 7 * 86400e6}};
+  return parse_with_unit(text, kUnits, "a duration", "10s, 5ms or 1d");
+}
+
+Result<Config> Config::load(const Values& flags, const Values& environment, std::string_view file_text) {
+  TRY_ASSIGN(const Values file, parse_file(file_text));
+  Config config;
+  std::vector<std::string> names;
+  std::vector<std::string> flag_names;
+  for (const ConfigKey& key : kKeys) {
+    config.values_.emplace(key.name, key.default_value);
+    config.origins_.emplace(key.name, "default");
+    names.emplace_back(key.name);
+    flag_names.push_back(flag_name(key));
+  }
+  for (const auto& [name, value] : file) {
+    if (find_key(name) == nullptr) return unknown_key(name, names);
+  }
+  for (const auto& [name, value] : flags) {
+    const bool known = find_key(name) != nullptr ||
+                       std::find(flag_names.begin(), flag_names.end(), name) != flag_names.end();
+    if (!known) return unknown_key(name, flag_names);
+  }
+  for (const ConfigKey& key : kKeys) {
+    const auto take = [&](const Values& from, std::string_view name, const char* origin) -> Status {
+      const auto at = from.find(name);
+      if (at == from.end()) return {};
+      TRY(check_value(key, at->second, origin));
+      config.values_.find(key.name)->second = at->second;
+      config.origins_.find(key.name)->second = origin;
+      return {};
+    };
+    // Later ones win.
+    TRY(take(file, key.name, "file"));
+    TRY(take(environment, environment_name(key), "environment"));
+    TRY(take(flags, key.name, "flag"));
+    TRY(take(flags, flag_name(key), "flag"));
+  }
+  // The public words are short: origin() says "env".
+  for (auto& [name, origin] : config.origins_) {
+    if (origin == "environment") origin = "env";
+  }
+  return config;
+}
+
+const std::string& Config::text(std::string_view name) const {
+  const auto at = values_.find(name);
+  MARU_CHECK(at != values_.end());
+  return at->second;
+}
+
+std::int64_t Config::integer(std::string_view name) const {
+  const auto value = parse_integer(text(name));
+  MARU_CHECK(value.has_value());
+  return *value;
+}
+
+bool Config::flag(std::string_view name) const {
+  const auto value = parse_bool(text(name));
+  MARU_CHECK(value.has_value());
+  return *value;
+}
+
+std::int64_t Config::bytes(std::string_view name) const {
+  const auto value = parse_bytes(text(name));
+  MARU_CHECK(value.has_value());
+  return *value;
+}
+
+std::int64_t Config::duration_us(std::string_view name) const {
+  const auto value = parse_duration_us(text(name));
+  MARU_CHECK(value.has_value());
+  return *value;
+}
+
+std::string_view Config::origin(std::string_view name) const {
+  const auto at = origins_.find(name);
+  MARU_CHECK(at != origins_.end());
+  return at->second;
 }
 
 }  // namespace maru::base

@@ -1,11 +1,11 @@
 #include "maru/base/json.h"
 
-#include <simdjson.h>
-
-#include <algorithm>
+#include <array>
 #include <charconv>
 #include <cmath>
+#include <limits>
 
+#include "maru/base/check.h"
 #include "maru/base/text.h"
 
 namespace maru::base {
@@ -13,128 +13,110 @@ namespace {
 
 const Json kNull;
 const std::string kEmptyText;
-const Json::Array kEmptyArray;
-const Json::Object kEmptyObject;
+const Json::Array kNoItems;
+const Json::Object kNoMembers;
 
-class Builder {
+void append_integer(std::string& out, std::int64_t value) {
+  std::array<char, 24> text;
+  const auto end = std::to_chars(text.data(), text.data() + text.size(), value).ptr;
+  out.append(text.data(), end);
+}
+
+void append_integer(std::string& out, std::uint64_t value) {
+  std::array<char, 24> text;
+  const auto end = std::to_chars(text.data(), text.data() + text.size(), value).ptr;
+  out.append(text.data(), end);
+}
+
+// Bytes that a JSON string may carry as they are: printable ASCII except the quote and the backslash.
+constexpr std::array<bool, 256> plain_table() {
+  std::array<bool, 256> table{};
+  for (std::size_t c = 0x20; c < 0x80; ++c) table[c] = c != '"' && c != '\\';
+  return table;
+}
+constexpr std::array<bool, 256> kPlain = plain_table();
+
+void append_escape(std::string& out, char c) {
+  constexpr char kDigits[] = "0123456789abcdef";
+  switch (c) {
+    case '"': out += "\\\""; return;
+    case '\\': out += "\\\\"; return;
+    case '\n': out += "\\n"; return;
+    case '\r': out += "\\r"; return;
+    case '\t': out += "\\t"; return;
+    case '\b': out += "\\b"; return;
+    case '\f': out += "\\f"; return;
+    default: break;
+  }
+  const auto byte = static_cast<unsigned char>(c);
+  out += "\\u00";
+  out += kDigits[byte >> 4];
+  out += kDigits[byte & 15];
+}
+
+void append_valid(std::string& out, std::string_view text) {
+  std::size_t start = 0;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    if (kPlain[byte] || byte >= 0x80) continue;
+    out.append(text.substr(start, i - start));
+    append_escape(out, text[i]);
+    start = i + 1;
+  }
+  out.append(text.substr(start));
+}
+
+class PrettyWriter {
  public:
-  explicit Builder(const JsonLimits& limits) : limits_(limits) {}
+  explicit PrettyWriter(std::string& out) : out_(out) {}
 
-  Result<Json> build(simdjson::dom::element element, std::size_t depth) {
-    if (++tokens_ > limits_.max_tokens) return fail(Code::kTooLarge, "JSON has more than " + std::to_string(limits_.max_tokens) + " values");
-    switch (element.type()) {
-      case simdjson::dom::element_type::ARRAY: return array(element.get_array().value_unsafe(), depth);
-      case simdjson::dom::element_type::OBJECT: return object(element.get_object().value_unsafe(), depth);
-      case simdjson::dom::element_type::INT64: return Json(std::int64_t{element.get_int64().value_unsafe()});
-      case simdjson::dom::element_type::UINT64: return Json(std::uint64_t{element.get_uint64().value_unsafe()});
-      case simdjson::dom::element_type::DOUBLE: return Json(element.get_double().value_unsafe());
-      case simdjson::dom::element_type::BOOL: return Json(element.get_bool().value_unsafe());
-      case simdjson::dom::element_type::STRING: return text(element.get_string().value_unsafe());
-      default: return Json();
+  void write(const Json& value, std::size_t depth) {
+    if (value.is_array() && value.size() > 0) {
+      out_ += '[';
+      bool first = true;
+      for (const Json& item : value.items()) {
+        separate(first, depth + 1);
+        write(item, depth + 1);
+      }
+      newline(depth);
+      out_ += ']';
+    } else if (value.is_object() && value.size() > 0) {
+      out_ += '{';
+      bool first = true;
+      for (const auto& [key, item] : value.members()) {
+        separate(first, depth + 1);
+        append_json_string(out_, key);
+        out_ += ": ";
+        write(item, depth + 1);
+      }
+      newline(depth);
+      out_ += '}';
+    } else {
+      value.append_to(out_);
     }
   }
 
  private:
-  Result<Json> text(std::string_view value) const {
-    if (value.size() > limits_.max_string_bytes) return fail(Code::kTooLarge, "JSON string is longer than " + std::to_string(limits_.max_string_bytes) + " bytes");
-    return Json(value);
+  void newline(std::size_t depth) {
+    out_ += '\n';
+    out_.append(depth * 2, ' ');
+  }
+  void separate(bool& first, std::size_t depth) {
+    if (!first) out_ += ',';
+    first = false;
+    newline(depth);
   }
 
-  Status enter(std::size_t depth) const {
-    if (depth >= limits_.max_depth) return fail(Code::kTooLarge, "JSON is nested deeper than " + std::to_string(limits_.max_depth));
-    return {};
-  }
-
-  Result<Json> array(simdjson::dom::array values, std::size_t depth) {
-    TRY(enter(depth));
-    Json::Array out;
-    for (const auto value : values) {
-      TRY_ASSIGN(Json item, build(value, depth + 1));
-      out.push_back(std::move(item));
-    }
-    return Json(std::move(out));
-  }
-
-  Result<Json> object(simdjson::dom::object members, std::size_t depth) {
-    TRY(enter(depth));
-    Json out = Json::object();
-    // Linear look-up for duplicates is fine for the small objects that rows are; big ones are sorted out at the end.
-    Json::Object& list = out.members();
-    for (const auto& [key, value] : members) {
-      TRY(text(key));
-      TRY_ASSIGN(Json item, build(value, depth + 1));
-      list.emplace_back(std::string(key), std::move(item));
-    }
-    drop_duplicates(list);
-    return out;
-  }
-
-  // The last value of a key wins, at the place of its first.
-  static void drop_duplicates(Json::Object& list) {
-    if (list.size() < 2) return;
-    std::vector<std::uint32_t> order(list.size());
-    for (std::uint32_t i = 0; i < order.size(); ++i) order[i] = i;
-    std::stable_sort(order.begin(), order.end(), [&](std::uint32_t a, std::uint32_t b) { return list[a].first < list[b].first; });
-    std::vector<bool> dead(list.size(), false);
-    bool any = false;
-    for (std::size_t i = 1; i < order.size(); ++i) {
-      if (list[order[i]].first != list[order[i - 1]].first) continue;
-      std::size_t first = i - 1;
-      while (i + 1 < order.size() && list[order[i + 1]].first == list[order[first]].first) ++i;
-      list[order[first]].second = std::move(list[order[i]].second);
-      for (std::size_t k = first + 1; k <= i; ++k) dead[order[k]] = true;
-      any = true;
-    }
-    if (!any) return;
-    Json::Object kept;
-    for (std::size_t i = 0; i < list.size(); ++i) {
-      if (!dead[i]) kept.push_back(std::move(list[i]));
-    }
-    list = std::move(kept);
-  }
-
-  const JsonLimits& limits_;
-  std::size_t tokens_ = 0;
+  std::string& out_;
 };
-
-void append_pretty(std::string& out, const Json& value, std::size_t indent) {
-  const std::string pad(indent + 2, ' ');
-  if (value.is_array() && value.size() > 0) {
-    out += "[\n";
-    for (std::size_t i = 0; i < value.size(); ++i) {
-      out += pad;
-      append_pretty(out, value.at(i), indent + 2);
-      out += i + 1 < value.size() ? ",\n" : "\n";
-    }
-    out += std::string(indent, ' ') + "]";
-  } else if (value.is_object() && value.size() > 0) {
-    out += "{\n";
-    std::size_t i = 0;
-    for (const auto& [key, member] : value.members()) {
-      out += pad;
-      append_json_string(out, key);
-      out += ": ";
-      append_pretty(out, member, indent + 2);
-      out += ++i < value.size() ? ",\n" : "\n";
-    }
-    out += std::string(indent, ' ') + "}";
-  } else {
-    value.append_to(out);
-  }
-}
-
-template <class Integer>
-void append_integer(std::string& out, Integer value) {
-  char digits[24];
-  const auto end = std::to_chars(digits, digits + sizeof digits, value).ptr;
-  out.append(digits, end);
-}
 
 }  // namespace
 
-Json Json::object(std::initializer_list<Member> members) {
+Json Json::object(std::initializer_list<Member> members) { return object_of(Object(members)); }
+
+Json Json::object_of(Object members) {
   Json out;
-  out.value_ = Object(members);
+  out.value_ = std::move(members);
   return out;
 }
 
@@ -145,56 +127,68 @@ bool Json::as_bool(bool fallback) const {
 
 std::int64_t Json::as_int(std::int64_t fallback) const {
   if (const auto* value = std::get_if<std::int64_t>(&value_)) return *value;
-  if (const auto* real = std::get_if<double>(&value_)) {
-    constexpr double kLimit = 9223372036854775808.0;
-    if (*real >= -kLimit && *real < kLimit && std::floor(*real) == *real) return static_cast<std::int64_t>(*real);
+  if (const auto* value = std::get_if<double>(&value_)) {
+    // 2^63 is exact in a double; anything from there on does not fit.
+    if (*value >= -0x1p63 && *value < 0x1p63 && *value == std::floor(*value)) {
+      return static_cast<std::int64_t>(*value);
+    }
   }
   return fallback;
 }
 
 double Json::as_double(double fallback) const {
-  if (const auto* real = std::get_if<double>(&value_)) return *real;
+  if (const auto* value = std::get_if<double>(&value_)) return *value;
   if (const auto* value = std::get_if<std::int64_t>(&value_)) return static_cast<double>(*value);
   if (const auto* value = std::get_if<std::uint64_t>(&value_)) return static_cast<double>(*value);
-  if (const auto* text = std::get_if<std::string>(&value_)) {
-    if (*text == "NaN") return std::nan("");
-    if (*text == "Infinity") return HUGE_VAL;
-    if (*text == "-Infinity") return -HUGE_VAL;
+  if (const auto* value = std::get_if<std::string>(&value_)) {
+    if (*value == "NaN") return std::numeric_limits<double>::quiet_NaN();
+    if (*value == "Infinity") return std::numeric_limits<double>::infinity();
+    if (*value == "-Infinity") return -std::numeric_limits<double>::infinity();
   }
   return fallback;
 }
 
 const std::string& Json::as_string() const {
-  const auto* text = std::get_if<std::string>(&value_);
-  return text == nullptr ? kEmptyText : *text;
+  const auto* value = std::get_if<std::string>(&value_);
+  return value == nullptr ? kEmptyText : *value;
 }
 
-std::string Json::as_string_or(std::string_view fallback) const { return is_string() ? as_string() : std::string(fallback); }
+std::string Json::as_string_or(std::string_view fallback) const {
+  return is_string() ? as_string() : std::string(fallback);
+}
 
 const Json::Array& Json::items() const {
-  const auto* items = std::get_if<Array>(&value_);
-  return items == nullptr ? kEmptyArray : *items;
+  const auto* value = std::get_if<Array>(&value_);
+  return value == nullptr ? kNoItems : *value;
 }
 
 const Json::Object& Json::members() const {
-  const auto* members = std::get_if<Object>(&value_);
-  return members == nullptr ? kEmptyObject : *members;
+  const auto* value = std::get_if<Object>(&value_);
+  return value == nullptr ? kNoMembers : *value;
 }
 
 Json::Array& Json::items() {
-  if (!is_array()) value_ = Array();
+  if (is_null()) value_ = Array{};
+  MARU_CHECK(is_array());
   return std::get<Array>(value_);
 }
 
 Json::Object& Json::members() {
-  if (!is_object()) value_ = Object();
+  if (is_null()) value_ = Object{};
+  MARU_CHECK(is_object());
   return std::get<Object>(value_);
 }
 
-std::size_t Json::size() const { return is_array() ? items().size() : members().size(); }
+std::size_t Json::size() const {
+  if (is_array()) return std::get<Array>(value_).size();
+  if (is_object()) return std::get<Object>(value_).size();
+  return 0;
+}
 
 const Json* Json::find(std::string_view key) const {
-  for (const auto& member : members()) {
+  const auto* value = std::get_if<Object>(&value_);
+  if (value == nullptr) return nullptr;
+  for (const Member& member : *value) {
     if (member.first == key) return &member.second;
   }
   return nullptr;
@@ -205,15 +199,20 @@ const Json& Json::operator[](std::string_view key) const {
   return found == nullptr ? kNull : *found;
 }
 
-const Json& Json::at(std::size_t index) const { return index < items().size() ? items()[index] : kNull; }
+const Json& Json::at(std::size_t index) const {
+  const auto* value = std::get_if<Array>(&value_);
+  return value == nullptr || index >= value->size() ? kNull : (*value)[index];
+}
 
 Json& Json::set(std::string_view key, Json value) {
-  for (auto& member : members()) {
-    if (member.first != key) continue;
-    member.second = std::move(value);
-    return *this;
+  Object& all = members();
+  for (Member& member : all) {
+    if (member.first == key) {
+      member.second = std::move(value);
+      return *this;
+    }
   }
-  members().emplace_back(std::string(key), std::move(value));
+  all.emplace_back(std::string(key), std::move(value));
   return *this;
 }
 
@@ -229,21 +228,26 @@ std::string Json::dump() const {
 
 std::string Json::dump_pretty() const {
   std::string out;
-  append_pretty(out, *this, 0);
+  PrettyWriter(out).write(*this, 0);
   return out;
 }
 
 void Json::append_to(std::string& out) const {
-  if (const auto* flag = std::get_if<bool>(&value_)) {
-    out += *flag ? "true" : "false";
-  } else if (const auto* whole = std::get_if<std::int64_t>(&value_)) {
-    append_integer(out, *whole);
-  } else if (const auto* large = std::get_if<std::uint64_t>(&value_)) {
-    append_integer(out, *large);
+  if (const auto* text = std::get_if<std::string>(&value_)) {
+    append_json_string(out, *text);
   } else if (const auto* real = std::get_if<double>(&value_)) {
     append_json_number(out, *real);
-  } else if (const auto* text = std::get_if<std::string>(&value_)) {
-    append_json_string(out, *text);
+  } else if (const auto* integer = std::get_if<std::int64_t>(&value_)) {
+    append_integer(out, *integer);
+  } else if (const auto* object = std::get_if<Object>(&value_)) {
+    out += '{';
+    for (std::size_t i = 0; i < object->size(); ++i) {
+      if (i > 0) out += ',';
+      append_json_string(out, (*object)[i].first);
+      out += ':';
+      (*object)[i].second.append_to(out);
+    }
+    out += '}';
   } else if (const auto* array = std::get_if<Array>(&value_)) {
     out += '[';
     for (std::size_t i = 0; i < array->size(); ++i) {
@@ -251,76 +255,47 @@ void Json::append_to(std::string& out) const {
       (*array)[i].append_to(out);
     }
     out += ']';
-  } else if (const auto* object = std::get_if<Object>(&value_)) {
-    out += '{';
-    bool first = true;
-    for (const auto& [key, value] : *object) {
-      if (!first) out += ',';
-      first = false;
-      append_json_string(out, key);
-      out += ':';
-      value.append_to(out);
-    }
-    out += '}';
+  } else if (const auto* truth = std::get_if<bool>(&value_)) {
+    out += *truth ? "true" : "false";
+  } else if (const auto* large = std::get_if<std::uint64_t>(&value_)) {
+    append_integer(out, *large);
   } else {
     out += "null";
   }
 }
 
-Result<Json> parse_json(std::string_view text, const JsonLimits& limits) {
-  if (text.size() > limits.max_bytes) return fail(Code::kTooLarge, "JSON is larger than " + std::to_string(limits.max_bytes) + " bytes");
-  // One parser a thread: its buffers are reused. Depth is checked by the parser before any recursion of ours.
-  thread_local simdjson::dom::parser parser;
-  if (parser.max_depth() != limits.max_depth + 1) {
-    if (parser.allocate(text.size() + 1, limits.max_depth + 1) != simdjson::SUCCESS) return fail(Code::kTooLarge, "JSON needs too much memory");
-  }
-  simdjson::dom::element root;
-  const auto error = parser.parse(text.data(), text.size()).get(root);
-  if (error == simdjson::DEPTH_ERROR) return fail(Code::kTooLarge, "JSON is nested deeper than " + std::to_string(limits.max_depth));
-  if (error != simdjson::SUCCESS) return fail(Code::kInvalidArgument, std::string("not valid JSON: ") + simdjson::error_message(error));
-  return Builder(limits).build(root, 0);
-}
-
-void append_json_string(std::string& out, std::string_view raw) {
-  const std::string repaired = is_valid_utf8(raw) ? std::string() : replace_invalid_utf8(raw);
-  const std::string_view text = repaired.empty() ? raw : std::string_view(repaired);
-  static constexpr char kHex[] = "0123456789abcdef";
+void append_json_string(std::string& out, std::string_view text) {
   out += '"';
+  bool ascii = true;
   for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (c == '"' || c == '\\') {
-      out += '\\';
-      out += c;
-    } else if (byte >= 0x20) {
-      out += c;
-    } else if (c == '\n') {
-      out += "\\n";
-    } else if (c == '\r') {
-      out += "\\r";
-    } else if (c == '\t') {
-      out += "\\t";
-    } else {
-      out += "\\u00";
-      out += kHex[byte >> 4];
-      out += kHex[byte & 15];
+    if (static_cast<unsigned char>(c) >= 0x80) {
+      ascii = false;
+      break;
     }
   }
+  if (ascii || is_valid_utf8(text)) append_valid(out, text);
+  else append_valid(out, replace_invalid_utf8(text));
   out += '"';
 }
 
 void append_json_number(std::string& out, double value) {
-  if (std::isfinite(value)) out += format_double(value);
-  else out += '"' + format_double(value) + '"';
+  if (std::isfinite(value)) {
+    out += format_double(value);
+    return;
+  }
+  out += '"';
+  out += format_double(value);
+  out += '"';
 }
 
 std::string format_double(double value) {
   if (std::isnan(value)) return "NaN";
   if (std::isinf(value)) return value > 0 ? "Infinity" : "-Infinity";
-  char digits[40];
-  const auto end = std::to_chars(digits, digits + sizeof digits, value).ptr;
-  std::string out(digits, end);
-  // A double stays a double for whoever reads it back.
-  if (out.find_first_of(".eE") == std::string::npos) out += ".0";
+  std::array<char, 32> text;
+  const auto end = std::to_chars(text.data(), text.data() + text.size(), value).ptr;
+  std::string out(text.data(), end);
+  // "1" would read back as an integer.
+  if (out.find_first_of(".e") == std::string::npos) out += ".0";
   return out;
 }
 

@@ -2,77 +2,109 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
+#include <cstdint>
 #include <cstdio>
 
 namespace maru::base {
 namespace {
 
-constexpr std::uint32_t kBad = 0xFFFFFFFF;
-
-// Decodes one code point at `i` and moves past it; kBad (one byte forward) for anything that is not UTF-8.
-std::uint32_t decode(std::string_view text, std::size_t& i) {
-  const auto byte = [&](std::size_t at) { return static_cast<unsigned char>(text[at]); };
-  const std::uint32_t first = byte(i);
-  const std::size_t length = first < 0x80 ? 1 : first >> 5 == 6 ? 2 : first >> 4 == 14 ? 3 : first >> 3 == 30 ? 4 : 0;
-  if (length == 0 || i + length > text.size()) return ++i, kBad;
-  if (length == 1) return ++i, first;
-  std::uint32_t point = first & (0xFFu >> (length + 1));
-  for (std::size_t k = 1; k < length; ++k) {
-    if ((byte(i + k) & 0xC0) != 0x80) return ++i, kBad;
-    point = point << 6 | (byte(i + k) & 0x3Fu);
-  }
-  constexpr std::array<std::uint32_t, 5> kLeast = {0, 0, 0x80, 0x800, 0x10000};
-  if (point < kLeast[length] || point > 0x10FFFF || (point >= 0xD800 && point < 0xE000)) return ++i, kBad;
-  i += length;
-  return point;
-}
-
-bool is_wide(std::uint32_t p) {
-  return (p >= 0x1100 && p <= 0x115F) || (p >= 0x2E80 && p <= 0xA4CF) || (p >= 0xAC00 && p <= 0xD7A3) || (p >= 0xF900 && p <= 0xFAFF) || (p >= 0xFE30 && p <= 0xFE6F) ||
-         (p >= 0xFF00 && p <= 0xFF60) || (p >= 0xFFE0 && p <= 0xFFE6) || (p >= 0x1F300 && p <= 0x1FAFF) || (p >= 0x20000 && p <= 0x3FFFD);
-}
-
-bool is_combining(std::uint32_t p) { return (p >= 0x300 && p <= 0x36F) || (p >= 0x200B && p <= 0x200F) || (p >= 0xFE00 && p <= 0xFE0F) || (p >= 0x20D0 && p <= 0x20FF); }
-
-// Damerau-Levenshtein (optimal string alignment) over bytes.
+// Optimal string alignment: insert, delete, replace, swap of neighbours.
 std::size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<std::vector<std::size_t>> d(a.size() + 1, std::vector<std::size_t>(b.size() + 1));
-  for (std::size_t i = 0; i <= a.size(); ++i) d[i][0] = i;
-  for (std::size_t j = 0; j <= b.size(); ++j) d[0][j] = j;
+  std::vector<std::size_t> before(b.size() + 1);
+  std::vector<std::size_t> last(b.size() + 1);
+  std::vector<std::size_t> row(b.size() + 1);
+  for (std::size_t j = 0; j <= b.size(); ++j) last[j] = j;
   for (std::size_t i = 1; i <= a.size(); ++i) {
+    row[0] = i;
     for (std::size_t j = 1; j <= b.size(); ++j) {
       const std::size_t cost = a[i - 1] == b[j - 1] ? 0 : 1;
-      d[i][j] = std::min({d[i - 1][j] + 1, d[i][j - 1] + 1, d[i - 1][j - 1] + cost});
-      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) d[i][j] = std::min(d[i][j], d[i - 2][j - 2] + 1);
+      row[j] = std::min({last[j] + 1, row[j - 1] + 1, last[j - 1] + cost});
+      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) {
+        row[j] = std::min(row[j], before[j - 2] + 1);
+      }
     }
+    before.swap(last);
+    last.swap(row);
   }
-  return d[a.size()][b.size()];
+  return last[b.size()];
 }
 
-constexpr std::size_t kLongestCompared = 256;
+// Length of the valid UTF-8 sequence at the start of `text`, 0 when it is invalid (overlong, surrogate, above U+10FFFF, cut off).
+std::size_t sequence_length(std::string_view text, char32_t* point = nullptr) {
+  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+  const unsigned char lead = byte(0);
+  if (lead < 0x80) {
+    if (point != nullptr) *point = lead;
+    return 1;
+  }
+  const std::size_t size = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
+  if (lead < 0xc2 || lead > 0xf4 || text.size() < size) return 0;
+  char32_t value = lead & (0xffu >> (size + 1));
+  for (std::size_t i = 1; i < size; ++i) {
+    if ((byte(i) & 0xc0) != 0x80) return 0;
+    value = (value << 6) | (byte(i) & 0x3fu);
+  }
+  constexpr char32_t kMin[] = {0, 0, 0x80, 0x800, 0x10000};
+  if (value < kMin[size] || value > 0x10ffff || (value >= 0xd800 && value < 0xe000)) return 0;
+  if (point != nullptr) *point = value;
+  return size;
+}
+
+struct Range {
+  char32_t first;
+  char32_t last;
+};
+
+// East Asian Wide and Fullwidth of Unicode 15, and the emoji blocks; gaps of unassigned points are filled in.
+constexpr Range kWide[] = {
+    {0x1100, 0x115f},   {0x231a, 0x231b},   {0x23e9, 0x23ec},   {0x2614, 0x2615},   {0x26a1, 0x26a1},
+    {0x2705, 0x2705},   {0x274c, 0x274c},   {0x2753, 0x2755},   {0x2b50, 0x2b50},   {0x2e80, 0x303e},
+    {0x3041, 0x33ff},   {0x3400, 0x4dbf},   {0x4e00, 0x9fff},   {0xa000, 0xa4cf},   {0xa960, 0xa97f},
+    {0xac00, 0xd7a3},   {0xf900, 0xfaff},   {0xfe30, 0xfe6f},   {0xff00, 0xff60},   {0xffe0, 0xffe6},
+    {0x16fe0, 0x18cff}, {0x1b000, 0x1b2ff}, {0x1f004, 0x1f004}, {0x1f0cf, 0x1f0cf}, {0x1f18e, 0x1f18e},
+    {0x1f191, 0x1f19a}, {0x1f200, 0x1f320}, {0x1f32d, 0x1f64f}, {0x1f680, 0x1f6ff}, {0x1f900, 0x1f9ff},
+    {0x1fa70, 0x1faff}, {0x20000, 0x3fffd}};
+constexpr Range kZero[] = {{0x0300, 0x036f}, {0x0483, 0x0489}, {0x0591, 0x05bd}, {0x0610, 0x061a},
+                           {0x064b, 0x065f}, {0x0e31, 0x0e31}, {0x0e34, 0x0e3a}, {0x0e47, 0x0e4e},
+                           {0x1160, 0x11ff}, {0x1ab0, 0x1aff}, {0x1dc0, 0x1dff}, {0x200b, 0x200f},
+                           {0x202a, 0x202e}, {0x20d0, 0x20ff}, {0x302a, 0x302d}, {0x3099, 0x309a},
+                           {0xfe00, 0xfe0f}, {0xfe20, 0xfe2f}, {0xfeff, 0xfeff}, {0xe0100, 0xe01ef}};
+
+template <std::size_t N>
+bool in_ranges(const Range (&ranges)[N], char32_t point) {
+  const Range* at = std::upper_bound(std::begin(ranges), std::end(ranges), point,
+                                     [](char32_t p, const Range& r) { return p < r.first; });
+  return at != std::begin(ranges) && point <= (at - 1)->last;
+}
+
+std::string print_double(const char* format, double value) {
+  std::array<char, 64> text;
+  const int size = std::snprintf(text.data(), text.size(), format, value);
+  return std::string(text.data(), static_cast<std::size_t>(size));
+}
 
 }  // namespace
 
 std::string closest_match(std::string_view word, std::span<const std::string> candidates) {
-  if (word.size() > kLongestCompared) return {};
-  const std::string lower = to_lower_ascii(word);
-  std::string best;
-  std::size_t best_distance = std::max<std::size_t>(1, word.size() / 3) + 1;
-  for (const auto& candidate : candidates) {
-    if (candidate.size() > kLongestCompared) continue;
-    const std::size_t distance = edit_distance(lower, to_lower_ascii(candidate));
-    if (distance < best_distance) {
-      best = candidate;
-      best_distance = distance;
+  const std::size_t limit = std::max<std::size_t>(1, word.size() / 3);
+  std::size_t best = limit + 1;
+  std::string out;
+  for (const std::string& candidate : candidates) {
+    const std::size_t gap =
+        candidate.size() > word.size() ? candidate.size() - word.size() : word.size() - candidate.size();
+    if (gap >= best) continue;
+    const std::size_t distance = edit_distance(word, candidate);
+    if (distance < best) {
+      best = distance;
+      out = candidate;
     }
   }
-  return best;
+  return out;
 }
 
 std::string did_you_mean(std::string_view word, std::span<const std::string> candidates) {
-  const std::string best = closest_match(word, candidates);
-  return best.empty() ? std::string() : "did you mean `" + best + "`?";
+  const std::string near = closest_match(word, candidates);
+  return near.empty() ? std::string() : "did you mean `" + near + "`?";
 }
 
 std::vector<std::string> split(std::string_view text, char separator) {
@@ -95,7 +127,7 @@ std::string join(std::span<const std::string> parts, std::string_view separator)
 }
 
 std::string_view trim(std::string_view text) {
-  constexpr std::string_view kSpace = " \t\r\n\f\v";
+  constexpr std::string_view kSpace = " \t\r\n\v\f";
   const std::size_t first = text.find_first_not_of(kSpace);
   if (first == std::string_view::npos) return {};
   return text.substr(first, text.find_last_not_of(kSpace) - first + 1);
@@ -110,78 +142,86 @@ std::string to_lower_ascii(std::string_view text) {
 }
 
 bool is_valid_utf8(std::string_view text) {
-  for (std::size_t i = 0; i < text.size();) {
-    if (static_cast<unsigned char>(text[i]) < 0x80) {
-      ++i;
-    } else if (decode(text, i) == kBad) {
-      return false;
-    }
+  while (!text.empty()) {
+    const std::size_t size = sequence_length(text);
+    if (size == 0) return false;
+    text.remove_prefix(size);
   }
   return true;
 }
 
 std::string replace_invalid_utf8(std::string_view text) {
   std::string out;
-  for (std::size_t i = 0; i < text.size();) {
-    const std::size_t from = i;
-    if (decode(text, i) == kBad) out += "\xEF\xBF\xBD";
-    else out += text.substr(from, i - from);
+  out.reserve(text.size());
+  while (!text.empty()) {
+    const std::size_t size = sequence_length(text);
+    if (size == 0) out += "\xef\xbf\xbd";
+    else out += text.substr(0, size);
+    text.remove_prefix(size == 0 ? 1 : size);
   }
   return out;
 }
 
 std::size_t display_width(std::string_view text) {
-  std::size_t width = 0;
-  for (std::size_t i = 0; i < text.size();) {
-    if (text[i] == '\x1b' && i + 1 < text.size() && text[i + 1] == '[') {
-      // A colour sequence takes no room.
-      const std::size_t end = text.find('m', i);
-      i = end == std::string_view::npos ? text.size() : end + 1;
-      continue;
+  std::size_t columns = 0;
+  while (!text.empty()) {
+    char32_t point = 0;
+    const std::size_t size = sequence_length(text, &point);
+    text.remove_prefix(size == 0 ? 1 : size);
+    if (size == 0) {
+      columns += 1;
+    } else if (point >= 0x20 && point != 0x7f && !in_ranges(kZero, point)) {
+      columns += in_ranges(kWide, point) ? 2 : 1;
     }
-    const std::uint32_t point = decode(text, i);
-    if (point == kBad) ++width;
-    else if (!is_combining(point)) width += is_wide(point) ? 2 : 1;
   }
-  return width;
+  return columns;
 }
 
 std::string format_count(std::int64_t value) {
   std::string digits = std::to_string(value);
-  const std::size_t start = digits[0] == '-' ? 1 : 0;
-  for (std::size_t at = digits.size(); at > start + 3; at -= 3) digits.insert(at - 3, ",");
+  const std::size_t first = value < 0 ? 1 : 0;
+  for (std::size_t at = digits.size(); at > first + 3;) {
+    at -= 3;
+    digits.insert(at, ",");
+  }
   return digits;
 }
 
 std::string format_bytes(std::uint64_t bytes) {
-  constexpr std::array<const char*, 6> kUnits = {"B", "kB", "MB", "GB", "TB", "PB"};
-  double value = static_cast<double>(bytes);
+  if (bytes < 1000) return std::to_string(bytes) + " B";
+  constexpr const char* kUnits[] = {"kB", "MB", "GB", "TB", "PB", "EB"};
+  double value = static_cast<double>(bytes) / 1000;
   std::size_t unit = 0;
-  while (value >= 999.5 && unit + 1 < kUnits.size()) {
+  while (value >= 999.95 && unit + 1 < std::size(kUnits)) {
     value /= 1000;
     ++unit;
   }
-  char text[32];
-  std::snprintf(text, sizeof text, unit == 0 || value >= 99.95 ? "%.0f %s" : "%.1f %s", value, kUnits[unit]);
-  return text;
+  return print_double("%.1f ", value) + kUnits[unit];
 }
 
 std::string format_seconds(double seconds) {
-  char text[32];
-  if (seconds < 0.001) std::snprintf(text, sizeof text, "%.0f µs", seconds * 1e6);
-  else if (seconds < 0.9995) std::snprintf(text, sizeof text, "%.0f ms", seconds * 1e3);
-  else if (seconds < 59.95) std::snprintf(text, sizeof text, "%.1f s", seconds);
-  else std::snprintf(text, sizeof text, "%d m %02d s", static_cast<int>(std::lround(seconds)) / 60, static_cast<int>(std::lround(seconds)) % 60);
-  return text;
+  if (seconds < 0) return "-" + format_seconds(-seconds);
+  if (seconds < 0.9995) return print_double(seconds < 0.00995 ? "%.1f ms" : "%.0f ms", seconds * 1000);
+  if (seconds < 59.95) return print_double("%.1f s", seconds);
+  const auto whole = static_cast<std::int64_t>(seconds + 0.5);
+  std::array<char, 64> text;
+  const int size =
+      whole < 3600
+          ? std::snprintf(text.data(), text.size(), "%lld m %02lld s", static_cast<long long>(whole / 60),
+                          static_cast<long long>(whole % 60))
+          : std::snprintf(text.data(), text.size(), "%lld h %02lld m", static_cast<long long>(whole / 3600),
+                          static_cast<long long>(whole / 60 % 60));
+  return std::string(text.data(), static_cast<std::size_t>(size));
 }
 
 std::string hex(std::string_view bytes) {
-  static constexpr char kDigits[] = "0123456789abcdef";
+  constexpr char kDigits[] = "0123456789abcdef";
   std::string out;
   out.reserve(bytes.size() * 2);
   for (const char c : bytes) {
-    out += kDigits[static_cast<unsigned char>(c) >> 4];
-    out += kDigits[static_cast<unsigned char>(c) & 15];
+    const auto byte = static_cast<unsigned char>(c);
+    out += kDigits[byte >> 4];
+    out += kDigits[byte & 15];
   }
   return out;
 }
