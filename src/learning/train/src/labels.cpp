@@ -76,7 +76,7 @@ Distinct distinct_values(const data::Column& column, std::size_t limit) {
 }
 
 int meaning_of(const std::string& word) {
-  static const std::vector<std::string> kYes = {"true", "yes", "y", "t", "1", "positive", "pos"};
+  static const std::vector<std::string> kYes = {"true", "yes", "y", "t", "positive", "pos"};
   static const std::vector<std::string> kNo = {"false", "no", "n", "f", "0", "-1", "negative", "neg"};
   const std::string lower = base::to_lower_ascii(base::trim(word));
   if (std::find(kYes.begin(), kYes.end(), lower) != kYes.end()) return 1;

@@ -79,7 +79,11 @@ StopMetric stop_metric(const Labels& labels, const std::string& wanted) {
 }
 
 std::string booster_params(const Params& p, const StopMetric& metric, const LearnOptions& options) {
-  const auto text = [&p](const char* name) { return " " + std::string(name) + "=" + base::format_double(p[name]); };
+  const auto text = [&p](const char* name) {
+    const double value = p[name];
+    const bool whole = std::floor(value) == value;  // integer parameters refuse "31.0"
+    return " " + std::string(name) + "=" + (whole ? std::to_string(static_cast<std::int64_t>(value)) : base::format_double(value));
+  };
   std::string out = dataset_params(options) + " objective=" + metric.objective + " metric=" + metric.library +
                     " seed=" + std::to_string(options.seed % 2147483647);
   for (const char* name : {"num_leaves", "learning_rate", "min_data_in_leaf", "min_sum_hessian_in_leaf", "feature_fraction", "lambda_l1",

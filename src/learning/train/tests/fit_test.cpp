@@ -238,8 +238,16 @@ TEST_CASE("bad configurations and rows are one clear sentence") {
 
 TEST_CASE("validation rows of one class do not break the stop") {
   const train::Matrix rows = clouds(500, 4, 61);
-  train::Matrix valid = clouds(100, 4, 62);
-  std::fill(valid.labels.begin(), valid.labels.end(), 1.0);
+  const train::Matrix mixed = clouds(200, 4, 62);
+  train::Matrix valid;
+  valid.features.columns = 4;
+  for (std::size_t r = 0; r < 200; ++r) {
+    if (mixed.labels[r] < 1) continue;
+    const auto from = mixed.features.values.begin() + static_cast<std::ptrdiff_t>(4 * r);
+    valid.features.values.insert(valid.features.values.end(), from, from + 4);
+    valid.labels.push_back(1);
+    ++valid.features.rows;
+  }
   train::LearnOptions options;
   options.metric = "roc_auc";
   const auto trained = train::fit(config_of("lightgbm"), binary(), rows, valid, options);

