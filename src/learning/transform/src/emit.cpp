@@ -58,6 +58,7 @@ class Emitter {
     out.name = output_name;
     out.shape = {-1, static_cast<std::int64_t>(plan_.feature_names.size())};
     graph_.outputs.push_back(std::move(out));
+    graph_.output_columns = plan_.feature_names;
     return std::move(graph_);
   }
 

@@ -10,6 +10,7 @@
 #include "maru/base/json.h"
 #include "maru/base/result.h"
 #include "maru/data/table.h"
+#include "maru/transform/features.h"
 #include "maru/transform/graph.h"
 
 namespace maru::model {
@@ -19,6 +20,8 @@ std::string_view task_name(Task task);  // "binary", "multiclass", "regression"
 base::Result<Task> parse_task(std::string_view name);
 
 enum class InputKind : std::uint8_t { kNumber, kInteger, kBoolean, kText, kTimestamp };
+std::string_view kind_name(InputKind kind);  // "number", "integer", "boolean", "text", "timestamp"
+base::Result<InputKind> parse_kind(std::string_view name);
 inline constexpr std::int64_t kMissingTime = std::numeric_limits<std::int64_t>::min();
 
 struct Input {
@@ -34,10 +37,14 @@ struct Signature {
   std::vector<std::string> classes;  // binary: {negative, positive}
   double threshold = 0.5;            // binary: score >= threshold predicts classes[1]
   std::string label;                 // what is predicted, as the project wrote it
+  std::vector<std::string> ignored;  // columns that training knew and dropped: accepted in a row, and not used
   int index_of(std::string_view input) const;
   base::Json to_json() const;
   static base::Result<Signature> from_json(const base::Json& json);
 };
+
+// The inputs (with examples from `table`) and the ignored columns of a fitted plan: inputs are the plan's columns that are not dropped, in its order.
+void set_inputs(const transform::FeaturePlan& plan, const data::Table& table, Signature& signature);
 
 // Rows by column in the signature's order. Reusable: reset() keeps capacity. Numbers, integers and booleans go into `numbers`.
 struct InputColumn {

@@ -39,6 +39,7 @@ struct Graph {
   std::vector<Port> inputs, outputs;
   std::map<std::string, Tensor> initializers;
   std::vector<Node> nodes;
+  std::vector<std::string> output_columns;  // names of the first output's columns, where they have names; not part of the ONNX file
 
   // A name not used before, from a readable stem.
   std::string fresh(const std::string& stem);
