@@ -9,45 +9,16 @@
 namespace maru::tune {
 namespace {
 
-model::InputKind kind_of(data::ColumnType type) {
-  switch (type) {
-    case data::ColumnType::kBool: return model::InputKind::kBoolean;
-    case data::ColumnType::kInteger: return model::InputKind::kInteger;
-    case data::ColumnType::kText: return model::InputKind::kText;
-    case data::ColumnType::kTimestamp: return model::InputKind::kTimestamp;
-    default: return model::InputKind::kNumber;
-  }
-}
-
-base::Json example_of(const data::Column& column) {
-  for (std::size_t r = 0; r < column.rows(); ++r) {
-    if (!column.is_valid(r)) continue;
-    switch (column.type) {
-      case data::ColumnType::kBool: return column.integers[r] != 0;
-      case data::ColumnType::kInteger: return column.integers[r];
-      case data::ColumnType::kFloat: return column.reals[r];
-      case data::ColumnType::kText: return column.text(r);
-      case data::ColumnType::kTimestamp: return base::format_time_us(column.integers[r]);
-    }
-  }
-  return nullptr;
-}
-
-// The inputs that the graph asks for, in its order.
-model::Signature signature_of(const SearchSpec& spec, const transform::Graph& graph) {
+// The raw columns that the graph asks for; one that training never saw missing must be given.
+model::Signature signature_of(const SearchSpec& spec, const transform::FeaturePlan& plan) {
   model::Signature out;
   out.task = spec.labels.task;
   out.classes = spec.labels.classes;
   out.label = spec.label_text;
-  for (const transform::Port& port : graph.inputs) {
-    model::Input input;
-    input.name = port.name;
-    if (const data::Column* column = spec.train.find(port.name)) {
-      input.kind = kind_of(column->type);
-      input.required = column->missing() == 0;
-      input.example = example_of(*column);
-    }
-    out.inputs.push_back(std::move(input));
+  model::set_inputs(plan, spec.train, out);
+  for (model::Input& input : out.inputs) {
+    const data::Column* column = spec.train.find(input.name);
+    input.required = column != nullptr && column->missing() == 0;
   }
   return out;
 }
@@ -97,7 +68,7 @@ base::Result<std::unique_ptr<Arm>> Arm::make(const std::string& learner, const S
   if (wide) how.max_vocabulary = kLinearVocabulary;
   TRY_ASSIGN(out->plan, transform::fit_features(spec.train, spec.features, spec.labels.values, how));
   TRY_ASSIGN(out->graph, transform::emit_features(out->plan));
-  out->signature = signature_of(spec, out->graph);
+  out->signature = signature_of(spec, out->plan);
 
   train::Matrix rows, valid;
   const std::size_t width = std::max<std::size_t>(1, out->plan.feature_names.size());
