@@ -1,7 +1,11 @@
 # Third-party libraries as imported SYSTEM targets maru_dep::<name>. A room links exactly those that src/layers.txt grants it.
 # Debian's libraries come from the usual folders, the pinned ones from the cache that tools/setup fills.
 
-file(SHA256 ${PROJECT_SOURCE_DIR}/tools/lock.txt maru_lock_sha)
+file(READ ${PROJECT_SOURCE_DIR}/tools/lock.txt maru_lock)
+string(FIND "${maru_lock}" "\n\n" maru_lock_end)  # the first paragraph is the libraries
+math(EXPR maru_lock_end "${maru_lock_end} + 1")
+string(SUBSTRING "${maru_lock}" 0 ${maru_lock_end} maru_lock)
+string(SHA256 maru_lock_sha "${maru_lock}")
 string(SUBSTRING ${maru_lock_sha} 0 12 maru_lock_sha)
 if(DEFINED ENV{MARU_DEPS})
   set(MARU_DEPS $ENV{MARU_DEPS}/${maru_lock_sha})
@@ -13,17 +17,21 @@ if(NOT EXISTS ${MARU_DEPS}/.complete)
 endif()
 set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tools/lock.txt)
 
-# maru_dep(NAME [LIBS library...] [STATIC] [INCLUDE dir...] [DEFINE definition...] [LINK target...])
-# LIBS are names as for -l; STATIC prefers the archive, so that fewer files have to be shipped.
+# maru_dep(NAME [LIBS library...] [STATIC] [PINNED] [INCLUDE dir...] [DEFINE definition...] [LINK target...])
+# LIBS are names as for -l; STATIC prefers the archive, so that fewer files have to be
+# shipped; PINNED takes the file that tools/setup fetched.
 function(maru_dep name)
-  cmake_parse_arguments(A "STATIC" "" "LIBS;INCLUDE;DEFINE;LINK" ${ARGN})
+  cmake_parse_arguments(A "STATIC;PINNED" "" "LIBS;INCLUDE;DEFINE;LINK" ${ARGN})
   add_library(maru_dep_${name} INTERFACE IMPORTED GLOBAL)
   add_library(maru_dep::${name} ALIAS maru_dep_${name})
   foreach(lib IN LISTS A_LIBS)
-    if(A_STATIC)
+    if(A_PINNED)  # not by find_library, whose cache would outlive a change of the lock file
+      target_link_libraries(maru_dep_${name} INTERFACE ${MARU_DEPS}/lib/lib${lib}.so)
+      continue()
+    elseif(A_STATIC)
       find_library(MARU_LIB_${lib} NAMES lib${lib}.a ${lib} REQUIRED)
     else()
-      find_library(MARU_LIB_${lib} NAMES ${lib} PATHS ${MARU_DEPS}/lib REQUIRED)
+      find_library(MARU_LIB_${lib} NAMES ${lib} REQUIRED)
     endif()
     mark_as_advanced(MARU_LIB_${lib})
     target_link_libraries(maru_dep_${name} INTERFACE ${MARU_LIB_${lib}})
@@ -54,10 +62,10 @@ maru_dep(pq LIBS pq INCLUDE /usr/include/postgresql)
 maru_dep(yaml STATIC LIBS yaml-cpp)
 maru_dep(date LIBS date-tz DEFINE USE_OS_TZDB=1)
 # learning
-maru_dep(duckdb LIBS duckdb INCLUDE ${MARU_DEPS}/include/duckdb)
-maru_dep(onnxruntime LIBS onnxruntime INCLUDE ${MARU_DEPS}/include/onnxruntime)
-maru_dep(lightgbm LIBS _lightgbm INCLUDE ${MARU_DEPS}/include/lightgbm)
-maru_dep(xgboost LIBS xgboost INCLUDE ${MARU_DEPS}/include/xgboost)
+maru_dep(duckdb PINNED LIBS duckdb INCLUDE ${MARU_DEPS}/include/duckdb)
+maru_dep(onnxruntime PINNED LIBS onnxruntime INCLUDE ${MARU_DEPS}/include/onnxruntime)
+maru_dep(lightgbm PINNED LIBS _lightgbm INCLUDE ${MARU_DEPS}/include/lightgbm)
+maru_dep(xgboost PINNED LIBS xgboost INCLUDE ${MARU_DEPS}/include/xgboost)
 maru_dep(liblinear LIBS linear)
 maru_dep(eigen INCLUDE /usr/include/eigen3)
 maru_dep(protobuf STATIC LIBS protobuf z LINK Threads::Threads)
