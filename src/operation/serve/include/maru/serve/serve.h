@@ -16,6 +16,11 @@
 
 namespace maru::serve {
 
+inline constexpr std::size_t kShadowQueueLimit = 256;      // mirrored requests that wait; beyond: shed and counted
+inline constexpr std::size_t kOnDemandVersions = 2;        // versions outside the route kept per endpoint because a caller named them
+inline constexpr std::int64_t kOnDemandWaitMs = 5000;      // how long such a caller waits for the load
+inline constexpr std::int64_t kFailedLoadRestMs = 1000;    // a failed load is not tried again on behalf of callers before
+
 // Where versions come from. Implemented by app with the registry. Called on loader threads only.
 class ModelSource {
  public:
@@ -87,8 +92,9 @@ struct EndpointStatus {
   std::string reason;
   std::vector<Arm> arms;
   int shadow_version = 0;
-  std::uint64_t shadow_requests = 0, shadow_differences = 0;
-  LatencySummary latency;         // last 5 minutes
+  std::uint64_t shadow_requests = 0, shadow_differences = 0;  // mirrored; of those answered differently (another class, or a value off by 1e-6)
+  std::uint64_t shadow_shed = 0;  // not mirrored because the queue was full
+  LatencySummary latency;         // last 5 minutes; per_second over the last 10 whole seconds
   std::vector<std::pair<std::string, LatencySummary>> stages;  // parse, queue, model
   std::vector<TrafficPoint> traffic;                           // last 15 minutes
 };
@@ -111,6 +117,8 @@ struct CallOptions {
 
 // Endpoints over an immutable routing table swapped atomically: a request holds its version until it is answered; the old one is freed when the last leaves.
 // The previous version of each endpoint stays warm for roll-back. Loading happens on `loader`, never on a request. A failed load keeps the old version and says why.
+// A call that names a version outside the route, or a model without an endpoint, loads it once on `loader` and waits at most kOnDemandWaitMs.
+// put_endpoint(), remove_endpoint() and refresh() wait for `loader`, so they must not be called on its threads.
 // All calls are thread safe; predict() takes no lock on the fast path.
 class Server {
  public:
@@ -119,7 +127,9 @@ class Server {
     PredictionSink* sink = nullptr;   // may be null
     base::Pool* loader = nullptr;
     base::Clock* clock = &base::system_clock();
-    std::uint64_t seed = 0;           // of ids' route choice
+    std::uint64_t seed = 0;           // of the route choice of calls without a key
+    // How a folder becomes a bundle; tests put their own here.
+    std::function<base::Result<std::shared_ptr<const model::Bundle>>(const std::string& folder)> load = model::Bundle::load;
   };
   explicit Server(Options options);
   ~Server();

@@ -1,0 +1,366 @@
+#include <algorithm>
+#include <chrono>
+#include <future>
+
+#include "impl.h"
+#include "maru/base/log.h"
+#include "maru/base/text.h"
+
+namespace maru::serve {
+namespace {
+
+using base::Code;
+
+constexpr std::size_t kWarmUpRows = 32;      // answered one by one, then all together: lazy allocations and caches are paid here
+constexpr std::size_t kFailedRecords = 64;   // failed versions that are remembered
+constexpr std::size_t kUnknownNames = 1024;
+
+base::Status warm_up(const model::Bundle& bundle) {
+  const data::Table sample = bundle.sample().slice(0, std::min(kWarmUpRows, bundle.sample().rows()));
+  if (sample.rows() == 0) return {};
+  model::InputBatch batch;
+  model::Predictions out;
+  for (std::size_t row = 0; row < sample.rows(); ++row) {
+    TRY(model::fill_from_table(bundle.signature(), sample.slice(row, 1), batch));
+    TRY(bundle.evaluator().predict(batch, out));
+  }
+  TRY(model::fill_from_table(bundle.signature(), sample, batch));
+  return bundle.evaluator().predict(batch, out);
+}
+
+bool same_versions(const Entry& a, const Entry& b) {
+  const auto same = [](const ArmPtr& x, const ArmPtr& y) { return x == nullptr || y == nullptr ? x == y : x->loaded == y->loaded; };
+  return std::equal(a.arms.begin(), a.arms.end(), b.arms.begin(), b.arms.end(), same) && same(a.shadow, b.shadow);
+}
+
+}  // namespace
+
+// Runs `job` on a loader thread and waits for it; wait_ms < 0 waits as long as it takes.
+base::Status Server::Impl::on_loader(std::function<base::Status()> job, std::int64_t wait_ms) {
+  if (options.loader == nullptr) return job();
+  auto promise = std::make_shared<std::promise<base::Status>>();
+  std::future<base::Status> result = promise->get_future();
+  waiters.begin();
+  const base::Status queued = options.loader->submit([this, promise, job = std::move(job)] {
+    promise->set_value(job());
+    waiters.end();
+  });
+  if (!queued) {
+    waiters.end();
+    return queued;
+  }
+  if (wait_ms >= 0 && result.wait_for(std::chrono::milliseconds(wait_ms)) != std::future_status::ready) {
+    return base::fail(Code::kUnavailable, "version is still loading after ms: " + std::to_string(wait_ms), "try again in a moment");
+  }
+  return result.get();
+}
+
+std::shared_ptr<Endpoint> Server::Impl::find(std::string_view name) const {
+  const std::lock_guard lock(mutex);
+  const auto found = endpoints.find(name);
+  return found == endpoints.end() ? nullptr : found->second;
+}
+
+std::vector<std::string> Server::Impl::near_names() const {
+  std::vector<std::string> names;
+  for (const auto& [name, endpoint] : endpoints) names.push_back(name);
+  return names;
+}
+
+void Server::Impl::publish() {
+  auto next = std::make_unique<Table>();
+  for (const auto& [name, endpoint] : endpoints) {
+    if (endpoint->entry) next->entries.emplace(name, endpoint->entry);
+  }
+  table.replace(std::move(next));
+}
+
+base::Result<std::shared_ptr<const LoadedVersion>> Server::Impl::load(const std::string& model, int version) {
+  TRY_ASSIGN(const std::string folder, options.source->folder(model, version));
+  TRY_ASSIGN(auto bundle, options.load(folder));
+  {
+    const std::lock_guard lock(mutex);
+    records[{model, version}].state = VersionState::kWarming;
+  }
+  if (auto warm = warm_up(*bundle); !warm) return base::wrap(std::move(warm.error()), "warm-up on the sample rows failed");
+  auto loaded = std::make_shared<LoadedVersion>();
+  loaded->model = model;
+  loaded->version = version;
+  loaded->bundle = std::move(bundle);
+  return loaded;
+}
+
+// The version, loaded once however many ask at the same time.
+base::Result<std::shared_ptr<const LoadedVersion>> Server::Impl::acquire(const std::string& model, int version) {
+  const std::pair<std::string, int> key{model, version};
+  {
+    std::unique_lock lock(mutex);
+    record_changed.wait(lock, [&] {
+      const auto found = records.find(key);
+      return found == records.end() || (found->second.state != VersionState::kLoading && found->second.state != VersionState::kWarming);
+    });
+    VersionRecord& record = records[key];
+    if (auto alive = record.loaded.lock()) return alive;
+    record = VersionRecord();
+  }
+  auto result = load(model, version);
+  const std::lock_guard lock(mutex);
+  VersionRecord& record = records[key];
+  if (result) {
+    const model::Bundle& bundle = *(*result)->bundle;
+    record.state = VersionState::kReady;
+    record.engine = std::string(bundle.evaluator().engine());
+    record.memory_bytes = bundle.memory_bytes();
+    record.loaded = *result;
+  } else {
+    record.state = VersionState::kFailed;
+    record.error = base::Error(base::wrap(std::move(result.error()), "version could not be loaded: " + model + "/" + std::to_string(version)).value());
+    record.failed_ns = options.clock->monotonic_ns();
+    result = tl::unexpected<base::Error>(record.error);
+    std::size_t failed = 0;
+    for (auto at = records.begin(); at != records.end();) {
+      const bool old = at->second.state == VersionState::kFailed && at->first != key && ++failed > kFailedRecords;
+      at = old ? records.erase(at) : std::next(at);
+    }
+  }
+  record_changed.notify_all();
+  return result;
+}
+
+// kNotFound means: nothing to serve yet.
+base::Result<int> Server::Impl::version_of(const EndpointConfig& config, const ArmSpec& spec, bool by_default) {
+  if (spec.version > 0) return spec.version;
+  auto resolved = options.source->resolve(config.model, spec.selector);
+  if (resolved || !by_default || resolved.error().code != Code::kNotFound) return resolved;
+  TRY_ASSIGN(const auto models, options.source->models());
+  for (const auto& [name, versions] : models) {
+    if (name == config.model && !versions.empty()) return versions.front();
+  }
+  return base::fail(Code::kNotFound, "model has no ready version: " + config.model, "register one: maru run, or maru model import");
+}
+
+ArmPtr Server::Impl::arm_of(const Endpoint& endpoint, const std::string& name, std::shared_ptr<const LoadedVersion> version, std::shared_ptr<CanaryGuard> guard) {
+  auto arm = std::make_shared<ServedArm>();
+  arm->endpoint = name;
+  arm->stats = endpoint.stats->version(version->model, version->version);
+  arm->loaded = std::move(version);
+  arm->endpoint_stats = endpoint.stats;
+  arm->guard = std::move(guard);
+  return arm;
+}
+
+base::Result<EntryPtr> Server::Impl::build(const Endpoint& endpoint, const EndpointConfig& config, const EntryPtr& old) {
+  auto entry = std::make_shared<Entry>();
+  entry->config = config;
+  TRY_ASSIGN(entry->route, parse_route(config.route));
+  const RouteSpec& route = entry->route;
+  const bool same_route = old && old->config.model == config.model && old->config.route == config.route;
+  if (route.kind == RouteSpec::Kind::kCanary) {
+    entry->guard = same_route ? old->guard : std::make_shared<CanaryGuard>();
+    entry->guard->max_error_rate = route.max_error_rate;
+  }
+  for (std::size_t i = 0; i < route.arms.size(); ++i) {
+    TRY_ASSIGN(const int version, version_of(config, route.arms[i], route.by_default));
+    TRY_ASSIGN(auto ready, acquire(config.model, version));
+    const bool canary = entry->guard && i + 1 == route.arms.size();
+    if (canary && same_route && old->arms.back()->loaded->version != version) {  // a new version behind the alias starts afresh
+      entry->guard = std::make_shared<CanaryGuard>();
+      entry->guard->max_error_rate = route.max_error_rate;
+    }
+    entry->arms.push_back(arm_of(endpoint, config.name, std::move(ready), canary ? entry->guard : nullptr));
+    entry->weights.push_back(route.arms[i].weight);
+    entry->identities.push_back(route.arms[i].identity);
+  }
+  if (route.shadow.weight > 0) {
+    TRY_ASSIGN(const int version, version_of(config, route.shadow, false));
+    TRY_ASSIGN(auto ready, acquire(config.model, version));
+    entry->shadow = arm_of(endpoint, config.name, std::move(ready), nullptr);
+  }
+  return EntryPtr(std::move(entry));
+}
+
+std::vector<ArmPtr> Server::Impl::extras(const Endpoint& endpoint, const EndpointConfig& config) {
+  std::vector<ArmPtr> out;
+  for (const auto& version : endpoint.previous) out.push_back(arm_of(endpoint, config.name, version, nullptr));
+  for (const auto& version : endpoint.on_demand) out.push_back(arm_of(endpoint, config.name, version, nullptr));
+  return out;
+}
+
+// Makes `config` the endpoint's route. Whatever fails leaves the route that serves; the reason is kept.
+base::Status Server::Impl::apply(const std::shared_ptr<Endpoint>& endpoint, const EndpointConfig& config, bool only_when_moved) {
+  const std::lock_guard work(endpoint->work);
+  EntryPtr old;
+  {
+    const std::lock_guard lock(mutex);
+    if (endpoint->removed) return {};
+    old = endpoint->entry;
+    if (!old) endpoint->config = config;
+  }
+  auto built = build(*endpoint, config, old);
+  std::vector<std::shared_ptr<const LoadedVersion>> dropped;  // models are freed after the lock is released
+  const std::lock_guard lock(mutex);
+  if (endpoint->removed) return {};
+  if (!built) {
+    endpoint->reason = built.error().text();
+    if (old) {
+      base::log_error("route kept", {{"endpoint", config.name}, {"reason", endpoint->reason}});
+      return tl::unexpected<base::Error>(std::move(built.error()));
+    }
+    const auto spec = parse_route(config.route);
+    const bool empty = built.error().code == Code::kNotFound && spec && spec->by_default;
+    endpoint->state = empty ? "empty" : "failed";
+    if (empty) return {};
+    return tl::unexpected<base::Error>(std::move(built.error()));
+  }
+  endpoint->reason.clear();
+  endpoint->state = "ready";
+  if (only_when_moved && old && same_versions(*old, **built)) return {};
+  std::vector<std::shared_ptr<const LoadedVersion>> left;
+  if (old && old->config.model == config.model) {
+    for (const ArmPtr& arm : old->arms) {
+      const auto stays = [&](const ArmPtr& other) { return other->loaded == arm->loaded; };
+      if (std::none_of((*built)->arms.begin(), (*built)->arms.end(), stays)) left.push_back(arm->loaded);
+    }
+  }
+  if (!left.empty()) endpoint->previous.swap(left);
+  dropped.swap(left);
+  auto entry = std::make_shared<Entry>(**built);
+  entry->extra = extras(*endpoint, config);
+  endpoint->config = config;
+  endpoint->entry = std::move(entry);
+  publish();
+  return {};
+}
+
+// A caller named a version outside the route, or a model that has no endpoint.
+base::Status Server::Impl::load_on_demand(const std::string& name, int version) {
+  std::shared_ptr<Endpoint> endpoint = find(name);
+  if (!endpoint) {
+    TRY_ASSIGN(const auto models, options.source->models());
+    const bool known = std::any_of(models.begin(), models.end(), [&](const auto& model) { return model.first == name; });
+    const std::lock_guard lock(mutex);
+    if (!known) {
+      if (unknown.size() >= kUnknownNames) unknown.clear();
+      unknown[name] = options.clock->monotonic_ns();
+      std::vector<std::string> names = near_names();
+      for (const auto& [model, versions] : models) names.push_back(model);
+      return base::fail(Code::kNotFound, "no endpoint or model has the name: " + name, base::did_you_mean(name, names));
+    }
+    auto& slot = endpoints[name];
+    if (!slot) {
+      slot = std::make_shared<Endpoint>();
+      slot->implicit = true;
+      slot->config.name = slot->config.model = name;
+    }
+    endpoint = slot;
+  }
+  EntryPtr entry;
+  EndpointConfig config;
+  {
+    const std::lock_guard lock(mutex);
+    entry = endpoint->entry;
+    config = endpoint->config;
+  }
+  if (!entry) {
+    TRY(apply(endpoint, config, true));
+    const std::lock_guard lock(mutex);
+    if (!endpoint->entry) return base::fail(Code::kNotFound, endpoint->reason);
+  }
+  return version == 0 ? base::Status() : add_on_demand(endpoint, version);
+}
+
+base::Status Server::Impl::add_on_demand(const std::shared_ptr<Endpoint>& endpoint, int version) {
+  const std::lock_guard work(endpoint->work);
+  std::string model;
+  {
+    const std::lock_guard lock(mutex);
+    const auto has = [&](const ArmPtr& arm) { return arm->loaded->version == version; };
+    const EntryPtr& entry = endpoint->entry;
+    if (endpoint->removed || !entry) return base::fail(Code::kNotFound, "endpoint was removed: " + endpoint->config.name);
+    if (std::any_of(entry->arms.begin(), entry->arms.end(), has) || std::any_of(entry->extra.begin(), entry->extra.end(), has)) return {};
+    model = endpoint->config.model;
+    const auto failed = records.find({model, version});
+    if (failed != records.end() && failed->second.state == VersionState::kFailed &&
+        options.clock->monotonic_ns() - failed->second.failed_ns < kFailedLoadRestMs * 1'000'000) {
+      return tl::unexpected<base::Error>(failed->second.error);
+    }
+  }
+  TRY_ASSIGN(auto ready, acquire(model, version));
+  std::shared_ptr<const LoadedVersion> dropped;
+  const std::lock_guard lock(mutex);
+  if (endpoint->removed) return {};
+  endpoint->on_demand.push_front(std::move(ready));
+  if (endpoint->on_demand.size() > kOnDemandVersions) {
+    dropped = std::move(endpoint->on_demand.back());
+    endpoint->on_demand.pop_back();
+  }
+  auto entry = std::make_shared<Entry>(*endpoint->entry);
+  entry->extra = extras(*endpoint, endpoint->config);
+  endpoint->entry = std::move(entry);
+  publish();
+  return {};
+}
+
+base::Status Server::put_endpoint(const EndpointConfig& config) {
+  if (config.name.empty() || config.model.empty()) return base::fail(Code::kInvalidArgument, "endpoint needs a name and a model");
+  TRY(parse_route(config.route));
+  Impl& impl = *impl_;
+  std::shared_ptr<Endpoint> endpoint;
+  {
+    const std::lock_guard lock(impl.mutex);
+    auto& slot = impl.endpoints[config.name];
+    if (!slot) {
+      slot = std::make_shared<Endpoint>();
+      slot->config = config;
+    }
+    slot->implicit = false;
+    endpoint = slot;
+    impl.unknown.erase(config.name);
+  }
+  return impl.on_loader([&impl, endpoint, config] { return impl.apply(endpoint, config, false); }, -1);
+}
+
+base::Status Server::remove_endpoint(const std::string& name) {
+  Impl& impl = *impl_;
+  std::shared_ptr<Endpoint> endpoint;
+  const std::lock_guard lock(impl.mutex);
+  const auto found = impl.endpoints.find(name);
+  if (found == impl.endpoints.end() || found->second->implicit) {
+    return base::fail(Code::kNotFound, "no endpoint has the name: " + name, base::did_you_mean(name, impl.near_names()));
+  }
+  endpoint = found->second;
+  endpoint->removed = true;
+  impl.endpoints.erase(found);
+  impl.publish();
+  return {};
+}
+
+base::Status Server::refresh(const std::string& model) {
+  Impl& impl = *impl_;
+  std::vector<std::shared_ptr<Endpoint>> concerned;
+  {
+    const std::lock_guard lock(impl.mutex);
+    impl.unknown.erase(model);
+    for (const auto& [name, endpoint] : impl.endpoints) {
+      if (endpoint->config.model == model) concerned.push_back(endpoint);
+    }
+  }
+  if (concerned.empty()) return {};
+  return impl.on_loader(
+      [&impl, concerned] {
+        base::Status first;
+        for (const auto& endpoint : concerned) {
+          EndpointConfig config;
+          {
+            const std::lock_guard lock(impl.mutex);
+            config = endpoint->config;
+          }
+          base::Status applied = impl.apply(endpoint, config, true);
+          if (!applied && first) first = std::move(applied);
+        }
+        return first;
+      },
+      -1);
+}
+
+}  // namespace maru::serve

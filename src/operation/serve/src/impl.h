@@ -1,0 +1,144 @@
+#pragma once
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "epoch_cell.h"
+#include "maru/serve/serve.h"
+#include "route.h"
+#include "telemetry.h"
+
+namespace maru::serve {
+
+struct LoadedVersion {
+  std::string model;
+  int version = 0;
+  std::shared_ptr<const model::Bundle> bundle;
+};
+
+// Takes a canary out of the route when it fails too often; lives as long as the route that was written.
+struct CanaryGuard {
+  double max_error_rate = 1;
+  std::atomic<bool> off{false};
+  std::atomic<std::uint64_t> requests{0}, errors{0};
+};
+
+// A version as one endpoint serves it. A request holds exactly this, through one shared_ptr.
+struct ServedArm {
+  std::string endpoint;
+  std::shared_ptr<const LoadedVersion> loaded;
+  std::shared_ptr<VersionStats> stats;
+  std::shared_ptr<EndpointStats> endpoint_stats;
+  std::shared_ptr<CanaryGuard> guard;  // of a canary arm only
+};
+using ArmPtr = std::shared_ptr<const ServedArm>;
+
+struct Entry {
+  EndpointConfig config;
+  RouteSpec route;
+  std::vector<ArmPtr> arms;  // as route.arms
+  std::vector<double> weights;
+  std::vector<std::uint64_t> identities;
+  std::vector<ArmPtr> extra;  // the previous versions and those that callers named
+  ArmPtr shadow;
+  std::shared_ptr<CanaryGuard> guard;
+};
+using EntryPtr = std::shared_ptr<const Entry>;
+
+struct NameHash {
+  using is_transparent = void;
+  std::size_t operator()(std::string_view name) const { return std::hash<std::string_view>{}(name); }
+};
+struct Table {
+  std::unordered_map<std::string, EntryPtr, NameHash, std::equal_to<>> entries;
+};
+
+struct Picked {
+  ArmPtr arm;
+  ArmPtr shadow;
+};
+
+// The control side of an endpoint. `work` is held by the loader thread that changes it; the rest is guarded by Impl::mutex.
+struct Endpoint {
+  std::mutex work;
+  EndpointConfig config;
+  EntryPtr entry;
+  std::shared_ptr<EndpointStats> stats = std::make_shared<EndpointStats>();
+  std::vector<std::shared_ptr<const LoadedVersion>> previous;
+  std::deque<std::shared_ptr<const LoadedVersion>> on_demand;
+  std::string state = "loading", reason;
+  bool implicit = false;  // a model asked for by its own name
+  bool removed = false;
+};
+
+struct VersionRecord {
+  VersionState state = VersionState::kLoading;
+  std::string engine;
+  std::uint64_t memory_bytes = 0;
+  std::weak_ptr<const LoadedVersion> loaded;
+  base::Error error;
+  std::int64_t failed_ns = 0;
+};
+
+struct Server::Impl {
+  explicit Impl(Options given);
+  ~Impl();
+
+  // server.cpp: the request side
+  base::Result<Picked> pick(std::string_view name, const CallOptions& call);
+  base::Result<Picked> pick_slowly(std::string_view name, const CallOptions& call);
+  void finish(const ServedArm& arm, const Timing& timing, std::size_t shard);
+  void mirror(const Picked& picked, const model::InputBatch& batch, const model::Predictions& answer, const std::string& id, const std::string& principal);
+  void run_shadow(const Picked& picked, const model::InputBatch& batch, const model::Predictions& answer, const std::string& id, const std::string& principal);
+  double chance();
+
+  // control.cpp: on loader threads
+  base::Status apply(const std::shared_ptr<Endpoint>& endpoint, const EndpointConfig& config, bool only_when_moved);
+  base::Result<EntryPtr> build(const Endpoint& endpoint, const EndpointConfig& config, const EntryPtr& old);
+  base::Result<int> version_of(const EndpointConfig& config, const ArmSpec& spec, bool by_default);
+  base::Result<std::shared_ptr<const LoadedVersion>> acquire(const std::string& model, int version);
+  base::Result<std::shared_ptr<const LoadedVersion>> load(const std::string& model, int version);
+  base::Status load_on_demand(const std::string& name, int version);
+  base::Status add_on_demand(const std::shared_ptr<Endpoint>& endpoint, int version);
+  ArmPtr arm_of(const Endpoint& endpoint, const std::string& name, std::shared_ptr<const LoadedVersion> loaded, std::shared_ptr<CanaryGuard> guard);
+  std::vector<ArmPtr> extras(const Endpoint& endpoint, const EndpointConfig& config);
+  void publish();  // with `mutex` held: the table from all entries
+  base::Status on_loader(std::function<base::Status()> job, std::int64_t wait_ms);
+  std::shared_ptr<Endpoint> find(std::string_view name) const;
+  std::vector<std::string> near_names() const;
+
+  struct Waiters {  // background work that must end before the server does
+    std::mutex mutex;
+    std::condition_variable idle;
+    std::size_t running = 0;
+    void begin();
+    void end();
+    void wait();
+  };
+
+  Options options;
+  EpochCell<Table> table;
+  Waiters waiters;
+  std::atomic<std::size_t> shadows_waiting{0};
+  struct alignas(64) Draw {
+    std::atomic<std::uint64_t> count{0};
+  };
+  std::array<Draw, kReaderSlots> draws;
+
+  mutable std::mutex mutex;
+  std::map<std::string, std::shared_ptr<Endpoint>, std::less<>> endpoints;
+  std::map<std::pair<std::string, int>, VersionRecord> records;
+  std::condition_variable record_changed;                    // a record left kLoading or kWarming
+  std::map<std::string, std::int64_t, std::less<>> unknown;  // names that are no model -> when asked
+};
+
+}  // namespace maru::serve

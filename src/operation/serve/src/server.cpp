@@ -1,0 +1,319 @@
+#include <algorithm>
+#include <cmath>
+
+#include "impl.h"
+#include "maru/base/check.h"
+#include "maru/base/id.h"
+#include "maru/base/text.h"
+
+namespace maru::serve {
+namespace {
+
+using base::Code;
+
+constexpr std::size_t kScratchRows = 4096;  // a thread gives back larger batches after the call
+
+// What a thread reuses from call to call.
+struct Scratch {
+  model::InputBatch batch;
+  PredictionRecord record;
+  bool busy = false;
+};
+
+// The thread's scratch, or a fresh one for a call made from inside another (a sink that predicts).
+class ScratchUse {
+ public:
+  ScratchUse() {
+    thread_local Scratch mine;
+    scratch_ = &mine;
+    if (mine.busy) {
+      spare_ = std::make_unique<Scratch>();
+      scratch_ = spare_.get();
+    }
+    scratch_->busy = true;
+  }
+  ~ScratchUse() {
+    scratch_->record.bundle.reset();  // an idle thread must not keep a model
+    if (scratch_->batch.rows > kScratchRows) *scratch_ = Scratch();
+    scratch_->busy = false;
+  }
+  ScratchUse(const ScratchUse&) = delete;
+  ScratchUse& operator=(const ScratchUse&) = delete;
+  Scratch* operator->() { return scratch_; }
+
+ private:
+  Scratch* scratch_ = nullptr;
+  std::unique_ptr<Scratch> spare_;
+};
+
+std::uint64_t mix(std::uint64_t x) {  // splitmix64
+  x += 0x9e3779b97f4a7c15;
+  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9;
+  x = (x ^ (x >> 27)) * 0x94d049bb133111eb;
+  return x ^ (x >> 31);
+}
+
+const ArmPtr* arm_with(const Entry& entry, int version) {
+  for (const auto* list : {&entry.arms, &entry.extra}) {
+    for (const ArmPtr& arm : *list) {
+      if (arm->loaded->version == version) return &arm;
+    }
+  }
+  if (entry.shadow && entry.shadow->loaded->version == version) return &entry.shadow;
+  return nullptr;
+}
+
+bool answers_differ(const model::Signature& a_signature, const model::Predictions& a, const model::Signature& b_signature, const model::Predictions& b) {
+  if (a.rows != b.rows || a_signature.task != b_signature.task || a_signature.classes != b_signature.classes) return true;
+  for (std::size_t row = 0; row < a.rows; ++row) {
+    if (a_signature.task != model::Task::kRegression) {
+      if (model::predicted_class(a_signature, a, row) != model::predicted_class(b_signature, b, row)) return true;
+    } else if (!(std::abs(a.score(row) - b.score(row)) <= 1e-6 * std::max(1.0, std::abs(a.score(row))))) {
+      return true;
+    }
+  }
+  return false;
+}
+
+// The same rows for another version: columns go by name, what it needs and the batch lacks is missing.
+base::Result<model::InputBatch> rows_for(const model::Signature& to, const model::Signature& from, const model::InputBatch& batch) {
+  model::InputBatch out;
+  out.reset(to, batch.rows);
+  for (std::size_t i = 0; i < to.inputs.size(); ++i) {
+    const int at = from.index_of(to.inputs[i].name);
+    if (at < 0) continue;
+    const auto numeric = [](model::InputKind kind) { return kind != model::InputKind::kText && kind != model::InputKind::kTimestamp; };
+    const model::InputKind a = from.inputs[static_cast<std::size_t>(at)].kind, b = to.inputs[i].kind;
+    if (a != b && !(numeric(a) && numeric(b))) return base::fail(Code::kFailedPrecondition, "shadow version wants another type of input: " + to.inputs[i].name);
+    out.columns[i] = batch.columns[static_cast<std::size_t>(at)];
+  }
+  return out;
+}
+
+}  // namespace
+
+Server::Impl::Impl(Options given) : options(std::move(given)), table(std::make_unique<const Table>()) {
+  MARU_CHECK(options.source != nullptr && options.clock != nullptr);
+}
+
+Server::Impl::~Impl() { waiters.wait(); }
+
+void Server::Impl::Waiters::begin() {
+  const std::lock_guard lock(mutex);
+  ++running;
+}
+void Server::Impl::Waiters::end() {
+  const std::lock_guard lock(mutex);
+  if (--running == 0) idle.notify_all();
+}
+void Server::Impl::Waiters::wait() {
+  std::unique_lock lock(mutex);
+  idle.wait(lock, [this] { return running == 0; });
+}
+
+// Uniform in [0, 1): splitmix64 over a counter of the thread's slot.
+double Server::Impl::chance() {
+  const std::size_t slot = thread_number() % kReaderSlots;
+  const std::uint64_t count = draws[slot].count.fetch_add(1, std::memory_order_relaxed);
+  return static_cast<double>(mix(options.seed ^ mix((static_cast<std::uint64_t>(slot) << 48) + count)) >> 11) * 0x1p-53;
+}
+
+base::Result<Picked> Server::Impl::pick(std::string_view name, const CallOptions& call) {
+  Picked picked;
+  table.read([&](const Table& routes) {
+    const auto found = routes.entries.find(name);
+    if (found == routes.entries.end()) return;
+    const Entry& entry = *found->second;
+    if (call.version != 0) {
+      if (const ArmPtr* arm = arm_with(entry, call.version)) picked.arm = *arm;
+      return;
+    }
+    std::size_t at = 0;
+    if (entry.arms.size() > 1) {
+      at = pick_arm(entry.weights, entry.identities, call.sticky_key, call.sticky_key.empty() ? chance() : 0);
+      if (entry.guard && at + 1 == entry.arms.size() && entry.guard->off.load(std::memory_order_relaxed)) at = 0;
+    }
+    picked.arm = entry.arms[at];
+    if (entry.shadow) picked.shadow = entry.shadow;
+  });
+  if (picked.arm) return picked;
+  return pick_slowly(name, call);
+}
+
+// The name is not in the table, or does not have that version: load it, or say why not.
+base::Result<Picked> Server::Impl::pick_slowly(std::string_view name, const CallOptions& call) {
+  const std::string text(name);
+  if (call.version < 0) return base::fail(Code::kInvalidArgument, "version is not a number from 1 up: " + std::to_string(call.version));
+  {
+    const std::lock_guard lock(mutex);
+    const auto found = endpoints.find(name);
+    if (found != endpoints.end() && call.version == 0 && !found->second->entry) {
+      const Endpoint& endpoint = *found->second;
+      if (!endpoint.implicit || endpoint.state == "loading") {
+        return base::fail(Code::kUnavailable, "endpoint " + text + " is " + endpoint.state + (endpoint.reason.empty() ? "" : ": " + endpoint.reason),
+                          endpoint.state == "empty" ? "register a version of " + endpoint.config.model + " first" : "try again in a moment");
+      }
+    }
+    if (found == endpoints.end()) {
+      const auto asked = unknown.find(name);
+      if (asked != unknown.end() && options.clock->monotonic_ns() - asked->second < kFailedLoadRestMs * 1'000'000) {
+        return base::fail(Code::kNotFound, "no endpoint or model has the name: " + text, base::did_you_mean(text, near_names()));
+      }
+    }
+  }
+  TRY(on_loader([this, text, version = call.version] { return load_on_demand(text, version); }, kOnDemandWaitMs));
+  Picked picked;
+  table.read([&](const Table& routes) {
+    const auto found = routes.entries.find(name);
+    if (found == routes.entries.end()) return;
+    const ArmPtr* arm = call.version != 0 ? arm_with(*found->second, call.version) : &found->second->arms.front();
+    if (arm != nullptr) picked.arm = *arm;
+  });
+  if (!picked.arm) return base::fail(Code::kUnavailable, "version was unloaded while it was asked for: " + text, "try again");
+  return picked;
+}
+
+void Server::Impl::finish(const ServedArm& arm, const Timing& timing, std::size_t shard) {
+  arm.endpoint_stats->record(*arm.stats, timing, shard);
+  CanaryGuard* guard = arm.guard.get();
+  if (guard == nullptr) return;
+  const std::uint64_t requests = guard->requests.fetch_add(1, std::memory_order_relaxed) + 1;
+  if (timing.outcome != Timing::Outcome::kModelError) return;
+  const std::uint64_t errors = guard->errors.fetch_add(1, std::memory_order_relaxed) + 1;
+  if (requests >= kCanaryMinRequests && static_cast<double>(errors) > guard->max_error_rate * static_cast<double>(requests)) guard->off.store(true, std::memory_order_relaxed);
+}
+
+void Server::Impl::mirror(const Picked& picked, const model::InputBatch& batch, const model::Predictions& answer, const std::string& id, const std::string& principal) {
+  EndpointStats& stats = *picked.shadow->endpoint_stats;
+  const std::size_t shard = thread_number() % kShards;
+  if (options.loader == nullptr || shadows_waiting.fetch_add(1, std::memory_order_relaxed) >= kShadowQueueLimit) {
+    if (options.loader != nullptr) shadows_waiting.fetch_sub(1, std::memory_order_relaxed);
+    stats.shadow_shed.add(shard, 1);
+    return;
+  }
+  waiters.begin();
+  const base::Status queued = options.loader->submit([this, picked, batch, answer, id, principal] {
+    run_shadow(picked, batch, answer, id, principal);
+    shadows_waiting.fetch_sub(1, std::memory_order_relaxed);
+    waiters.end();
+  });
+  if (queued) return;
+  shadows_waiting.fetch_sub(1, std::memory_order_relaxed);
+  waiters.end();
+  stats.shadow_shed.add(shard, 1);
+}
+
+void Server::Impl::run_shadow(const Picked& picked, const model::InputBatch& batch, const model::Predictions& answer, const std::string& id, const std::string& principal) {
+  const ServedArm& arm = *picked.shadow;
+  const model::Bundle& shadow = *arm.loaded->bundle;
+  const model::Signature& from = picked.arm->loaded->bundle->signature();
+  const std::size_t shard = thread_number() % kShards;
+  PredictionRecord record;
+  const std::int64_t start_ns = options.clock->monotonic_ns();
+  base::Status ran;
+  if (auto rows = rows_for(shadow.signature(), from, batch); rows) {
+    record.inputs = std::move(*rows);
+    ran = shadow.evaluator().predict(record.inputs, record.outputs);
+  } else {
+    ran = tl::unexpected<base::Error>(std::move(rows.error()));
+  }
+  record.model_ns = record.total_ns = options.clock->monotonic_ns() - start_ns;
+  arm.endpoint_stats->shadow_requests.add(shard, 1);
+  if (!ran) arm.endpoint_stats->shadow_errors.add(shard, 1);
+  if (!ran || answers_differ(from, answer, shadow.signature(), record.outputs)) arm.endpoint_stats->shadow_differences.add(shard, 1);
+  if (options.sink == nullptr) return;
+  record.id = id;
+  record.endpoint = arm.endpoint;
+  record.model = arm.loaded->model;
+  record.principal = principal;
+  record.version = arm.loaded->version;
+  record.time_us = options.clock->now_us();
+  record.bundle = arm.loaded->bundle;
+  record.shadow = true;
+  if (!ran) record.error = ran.error().text();
+  options.sink->record(std::move(record));
+}
+
+Server::Server(Options options) : impl_(std::make_unique<Impl>(std::move(options))) {}
+Server::~Server() = default;
+
+base::Result<Answer> Server::choose(std::string_view name, const CallOptions& options) const {
+  TRY_ASSIGN(Picked picked, impl_->pick(name, options));
+  Answer answer;
+  answer.version = picked.arm->loaded->version;
+  const model::Bundle* bundle = picked.arm->loaded->bundle.get();
+  answer.bundle = std::shared_ptr<const model::Bundle>(std::move(picked.arm), bundle);
+  return answer;
+}
+
+base::Result<Answer> Server::predict(std::string_view name, const CallOptions& options, const Fill& fill, model::Predictions& out) const {
+  Impl& impl = *impl_;
+  base::Clock& clock = *impl.options.clock;
+  const std::int64_t start_ns = clock.monotonic_ns();
+  auto found = impl.pick(name, options);
+  if (!found) return tl::unexpected<base::Error>(std::move(found.error()));
+  Picked& picked = *found;
+  const ServedArm& arm = *picked.arm;
+  const model::Bundle& bundle = *arm.loaded->bundle;
+  const std::size_t shard = thread_number() % kShards;
+  ScratchUse scratch;
+
+  base::Status done = fill(bundle.signature(), scratch->batch);
+  const std::int64_t filled_ns = clock.monotonic_ns();
+  std::int64_t end_ns = filled_ns;
+  Timing timing;
+  if (!done) {
+    timing.outcome = Timing::Outcome::kInputError;
+  } else if (scratch->batch.rows == 0) {
+    out = model::Predictions();
+    out.task = bundle.signature().task;
+    if (out.task == model::Task::kMulticlass) out.width = bundle.signature().classes.size();
+  } else {
+    timing.rows = scratch->batch.rows;
+    done = bundle.evaluator().predict(scratch->batch, out);
+    if (!done) timing.outcome = Timing::Outcome::kModelError;
+    end_ns = clock.monotonic_ns();
+  }
+  timing.time_us = clock.now_us();
+  timing.parse_ns = options.parse_ns + filled_ns - start_ns;
+  timing.model_ns = end_ns - filled_ns;
+  timing.queue_ns = options.received_ns > 0 ? std::max<std::int64_t>(0, start_ns - options.received_ns - options.parse_ns) : 0;
+  timing.total_ns = timing.parse_ns + timing.model_ns + timing.queue_ns;
+  impl.finish(arm, timing, shard);
+
+  Answer answer;
+  answer.id = base::new_id(clock);
+  answer.version = arm.loaded->version;
+  answer.model_ns = timing.model_ns;
+  if (done && picked.shadow && picked.shadow != picked.arm && timing.rows > 0) impl.mirror(picked, scratch->batch, out, answer.id, options.principal);
+  if (impl.options.sink != nullptr && options.log && (timing.rows > 0 || !done)) {
+    // The rows are lent: a sink that does not keep them leaves their memory for the next call of this thread.
+    PredictionRecord& record = scratch->record;
+    record.id = answer.id;
+    record.endpoint = arm.endpoint;
+    record.model = arm.loaded->model;
+    record.principal = options.principal;
+    record.version = answer.version;
+    record.time_us = timing.time_us;
+    record.bundle = arm.loaded->bundle;
+    record.parse_ns = timing.parse_ns;
+    record.queue_ns = timing.queue_ns;
+    record.model_ns = timing.model_ns;
+    record.total_ns = timing.total_ns;
+    record.error.clear();
+    record.outputs.rows = 0;
+    if (done) {
+      std::swap(record.inputs, scratch->batch);
+      record.outputs = out;
+    } else {
+      record.error = done.error().text();
+    }
+    impl.options.sink->record(std::move(record));
+    if (done) std::swap(record.inputs, scratch->batch);
+  }
+  if (!done) return tl::unexpected<base::Error>(std::move(done.error()));
+  answer.bundle = std::shared_ptr<const model::Bundle>(std::move(picked.arm), &bundle);
+  return answer;
+}
+
+}  // namespace maru::serve
