@@ -163,11 +163,28 @@ Result<Graph> read_graph(const onnx::GraphProto& proto) {
 
 }  // namespace
 
+namespace {
+
+bool sized(const Tensor& tensor) {
+  std::size_t count = 1;
+  for (const std::int64_t d : tensor.shape) {
+    if (d < 0 || (d > 0 && count > kMaxElements / static_cast<std::size_t>(d))) return false;
+    count *= static_cast<std::size_t>(d);
+  }
+  if (tensor.type == TensorType::kString) return tensor.strings.size() == count;
+  const bool real = tensor.type == TensorType::kDouble || tensor.type == TensorType::kFloat;
+  return (real ? tensor.reals.size() : tensor.integers.size()) == count;
+}
+
+}  // namespace
+
 base::Status check_graph(const Graph& graph) {
   std::set<std::string> known;
   const auto make = [&](const std::string& name) { return !name.empty() && known.insert(name).second; };
-  for (const auto& [name, tensor] : graph.initializers)
+  for (const auto& [name, tensor] : graph.initializers) {
     if (!make(name)) return corrupt("a constant's name is used twice: " + name.substr(0, 100));
+    if (!sized(tensor)) return corrupt("a constant's values do not fit its shape: " + name.substr(0, 100));
+  }
   for (const Port& port : graph.inputs)
     if (!make(port.name)) return corrupt("an input's name is used twice: " + port.name.substr(0, 100));
   for (const Node& node : graph.nodes) {

@@ -106,11 +106,13 @@ struct BundleFacts {
 // A model folder: MLmodel, model.onnx, signature, conda.yaml, python_env.yaml, requirements.txt, maru.json, sample.json; loads with stock mlflow.pyfunc.
 class Bundle {
  public:
-  // Writes the folder, loads it back and replays `replay_rows` through the stored graph: any difference to `expected` above 1e-6 (or a different
-  // predicted class) is kRefused and nothing is left behind. graph outputs: "scores" double [N,K].
+  // Writes the folder, loads it back and replays `replay_rows` through the stored graph, in ONNX Runtime and in the engine that will serve: a score
+  // that differs from `expected` by more than 1e-6 (of its size, above 1) is kRefused and nothing is left behind. Also kAlreadyExists. The folder
+  // appears whole or not at all. The graph's first output is "scores" double [N,K]. The same arguments give the same bytes.
   static base::Result<std::shared_ptr<const Bundle>> create(const std::string& folder, const transform::Graph& graph, const BundleFacts& facts,
                                                             const data::Table& replay_rows, const Predictions& expected);
-  // Reads and checks a folder; compiles the native plan when every node is known, checked on the sample rows, else ONNX Runtime serves. kDataLoss when corrupt.
+  // Reads a folder and checks it against the hashes in maru.json (kDataLoss). Compiles the native plan when every node is known and checks it on the
+  // sample rows against the scores that ONNX Runtime gave for them when the bundle was made; else, and without sample rows, ONNX Runtime serves.
   static base::Result<std::shared_ptr<const Bundle>> load(const std::string& folder);
   virtual ~Bundle() = default;
   virtual const Signature& signature() const = 0;

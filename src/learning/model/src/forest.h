@@ -1,0 +1,60 @@
+#pragma once
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "maru/base/result.h"
+#include "maru/transform/graph.h"
+
+namespace maru::model {
+
+// A TreeEnsembleRegressor (ai.onnx.ml 3; SUM, no post-transform, double input) made flat. Each feature is first turned into its rank among the
+// thresholds used on it, so that a node is 8 bytes and `rank > threshold's rank` decides exactly as `value <= threshold` does. A feature has two
+// ranks, which differ for NaN only: one for the nodes that send NaN left, one for those that send it right. Siblings are adjacent, leaves point to
+// themselves, and eight trees walk in lock-step without branches. Leaves are summed in double in the order of the trees, as ONNX Runtime does.
+// Immutable after compile; thread safe with scratch of its own per thread.
+class Forest {
+ public:
+  static base::Result<Forest> compile(const transform::Node& node, std::size_t features);
+
+  struct Scratch {
+    std::vector<std::uint16_t> ranks;
+    std::vector<double> leaves;
+  };
+  // One row of features -> `targets()` sums, rounded to float as the operator's output is.
+  void evaluate(const double* features, double* out, Scratch& scratch) const;
+
+  std::size_t targets() const { return base_.size(); }
+  std::size_t bytes() const;
+
+ private:
+  struct Node {
+    std::uint16_t slot, rank;  // slot: 2 * feature, + 1 where NaN goes right
+    std::uint32_t child;       // the left one; right is the next
+  };
+  static_assert(sizeof(Node) == 8);
+  struct Group {
+    std::uint32_t roots[8];
+    std::uint32_t depth;
+  };
+  struct Split;
+  struct Builder;
+
+  base::Status lay_out(const Builder& builder);
+  void rank_features(const double* features, std::uint16_t* ranks) const;
+
+  std::vector<Node> nodes_;
+  std::vector<double> leaf_values_;          // by node
+  std::vector<Group> groups_;                // trees of like depth walk together
+  std::vector<std::uint32_t> order_;         // position in the groups -> tree
+  std::vector<std::uint32_t> tree_targets_;  // by tree
+  std::vector<double> base_;                 // by target
+  struct Thresholds {
+    std::uint32_t feature, from, count;
+  };
+  std::vector<Thresholds> used_;             // the features that any node asks for
+  std::vector<double> thresholds_;           // ascending by feature
+  std::size_t slots_ = 0;
+};
+
+}  // namespace maru::model
