@@ -66,12 +66,6 @@ base::Status refuse_leaks(const std::vector<stats::Leak>& leaks) {
                     "add to `predict.exclude: [" + base::join(names, ", ") + "]`, or to `predict.allow` when it is known before the prediction");
 }
 
-Json leaks_json(const std::vector<stats::Leak>& leaks) {
-  Json out = Json::array();
-  for (const auto& leak : leaks) out.push(Json::object({{"column", leak.column}, {"reason", leak.reason}, {"score", leak.score}}));
-  return out;
-}
-
 }  // namespace
 
 base::Result<Json> run_ingest(const Services& services, pipeline::Attempt& attempt) {

@@ -1,0 +1,252 @@
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "maru/base/fault.h"
+#include "maru/base/file.h"
+#include "maru/base/hash.h"
+#include "maru/base/rng.h"
+#include "maru/base/text.h"
+#include "maru/blob/blob_store.h"
+
+namespace maru::blob {
+namespace {
+
+using base::Code;
+using base::Result;
+using base::Status;
+
+constexpr std::size_t kPieceBytes = 256 << 10;
+
+tl::unexpected<base::Error> failed(int error, const std::string& what) {
+  const bool full = error == ENOSPC || error == EDQUOT;
+  return base::fail(full ? Code::kNoSpace : error == ENOENT ? Code::kNotFound : Code::kInternal, what + " (" + std::strerror(error) + ")", full ? "free some space, then try again" : "");
+}
+
+bool is_digest(std::string_view text) {
+  return text.size() == 64 && std::all_of(text.begin(), text.end(), [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
+}
+
+Status check_digest(const std::string& text) {
+  if (is_digest(text)) return {};
+  return base::fail(Code::kInvalidArgument, "not a blob name (64 hex digits): " + base::replace_invalid_utf8(text.substr(0, 80)));
+}
+
+// Opens below `folder` without following any link, even if somebody swaps a parent for one meanwhile.
+int open_beneath(int folder, const std::string& path) {
+  open_how how{};
+  how.flags = O_RDONLY | O_CLOEXEC;
+  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
+  const long fd = ::syscall(SYS_openat2, folder, path.c_str(), &how, sizeof how);
+  if (fd >= 0 || (errno != ENOSYS && errno != EPERM)) return static_cast<int>(fd);
+  return ::openat(folder, path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+}
+
+class Descriptor {
+ public:
+  explicit Descriptor(int fd) : fd_(fd) {}
+  ~Descriptor() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  Descriptor& operator=(Descriptor&&) = delete;
+  int get() const { return fd_; }
+
+ private:
+  int fd_;
+};
+
+class LocalWriter final : public BlobWriter {
+ public:
+  LocalWriter(std::string root, std::string path, int fd) : root_(std::move(root)), path_(std::move(path)), fd_(fd) {}
+  ~LocalWriter() override {
+    if (fd_ < 0) return;
+    ::close(fd_);
+    ::unlink(path_.c_str());
+  }
+
+  Status write(std::string_view bytes) override {
+    hash_.update(bytes);
+    bytes_ += bytes.size();
+    if (const int fault = base::fault_point("blob.write"); fault != 0) return failed(fault, "blob cannot be written");
+    while (!bytes.empty()) {
+      const ssize_t done = ::write(fd_, bytes.data(), bytes.size());
+      if (done < 0 && errno == EINTR) continue;
+      if (done < 0) return failed(errno, "blob cannot be written");
+      bytes.remove_prefix(static_cast<std::size_t>(done));
+    }
+    return {};
+  }
+
+  Result<BlobInfo> commit() override {
+    int fault = base::fault_point("blob.fsync");
+    if (fault == 0 && ::fsync(fd_) != 0) fault = errno;
+    if (fault != 0) return failed(fault, "blob cannot be made durable");
+    BlobInfo info{hash_.hex_digest(), bytes_};
+    const std::string folder = base::join_path(base::join_path(root_, info.sha256.substr(0, 2)), info.sha256.substr(2, 2));
+    const std::string target = base::join_path(folder, info.sha256);
+    // The same content is already there, unless a crash or a bit flip left another length.
+    if (auto size = base::file_size(target); size && *size == bytes_) return info;
+    TRY(base::make_folders(folder));
+    TRY(base::sync_folder(base::parent_path(folder)));
+    TRY(base::sync_folder(root_));
+    ::fchmod(fd_, 0400);
+    TRY(base::rename_durable(path_, target));
+    ::close(fd_);
+    fd_ = -1;
+    return info;
+  }
+
+ private:
+  std::string root_, path_;
+  int fd_;
+  base::Sha256 hash_;
+  std::uint64_t bytes_ = 0;
+};
+
+class LocalStore final : public BlobStore {
+ public:
+  LocalStore(std::string root, int folder) : root_(std::move(root)), folder_(folder) {}
+
+  Result<std::unique_ptr<BlobWriter>> create() override {
+    std::uint8_t random[16];
+    base::secure_random(random);
+    const std::string path = base::join_path(root_, "tmp-" + base::hex(std::string_view(reinterpret_cast<const char*>(random), sizeof random)));
+    const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0) return failed(errno, "blob cannot be created");
+    return std::unique_ptr<BlobWriter>(std::make_unique<LocalWriter>(root_, path, fd));
+  }
+
+  Result<std::string> read(const std::string& sha256) override {
+    std::string out;
+    TRY(read_to(sha256, [&out](std::string_view piece) -> Status {
+      out += piece;
+      return {};
+    }));
+    return out;
+  }
+
+  Status read_to(const std::string& sha256, const std::function<Status(std::string_view)>& sink) override {
+    TRY_ASSIGN(const Descriptor file, open_blob(sha256));
+    base::Sha256 hash;
+    std::string buffer(kPieceBytes, '\0');
+    for (;;) {
+      const ssize_t got = ::read(file.get(), buffer.data(), buffer.size());
+      if (got < 0 && errno == EINTR) continue;
+      if (got < 0) return failed(errno, "blob cannot be read: " + relative(sha256));
+      if (got == 0) break;
+      const std::string_view piece(buffer.data(), static_cast<std::size_t>(got));
+      hash.update(piece);
+      TRY(sink(piece));
+    }
+    if (hash.hex_digest() != sha256) return base::fail(Code::kDataLoss, "blob is damaged: " + base::join_path(root_, relative(sha256)), "restore it from a backup, or make the object again");
+    return {};
+  }
+
+  Result<BlobInfo> stat(const std::string& sha256) override {
+    TRY_ASSIGN(const Descriptor file, open_blob(sha256));
+    struct stat facts {};
+    if (::fstat(file.get(), &facts) != 0) return failed(errno, "blob cannot be read: " + relative(sha256));
+    return BlobInfo{sha256, static_cast<std::uint64_t>(facts.st_size)};
+  }
+
+  Result<std::string> local_path(const std::string& sha256) override {
+    TRY_ASSIGN(const Descriptor file, open_blob(sha256));
+    return base::join_path(root_, relative(sha256));
+  }
+
+  Status verify(const std::string& sha256) override {
+    return read_to(sha256, [](std::string_view) -> Status { return {}; });
+  }
+
+  Status remove(const std::string& sha256) override {
+    TRY(check_digest(sha256));
+    if (::unlinkat(folder_.get(), relative(sha256).c_str(), 0) == 0 || errno == ENOENT) return {};
+    return failed(errno, "blob cannot be removed: " + relative(sha256));
+  }
+
+  Result<std::vector<BlobInfo>> list() override {
+    std::vector<BlobInfo> out;
+    TRY_ASSIGN(const auto firsts, base::list_folder(root_));
+    for (const auto& first : firsts) {
+      if (first.size() != 2) continue;
+      TRY_ASSIGN(const auto seconds, base::list_folder(base::join_path(root_, first)));
+      for (const auto& second : seconds) {
+        const std::string folder = base::join_path(base::join_path(root_, first), second);
+        TRY_ASSIGN(const auto names, base::list_folder(folder));
+        for (const auto& name : names) {
+          TRY_ASSIGN(const std::uint64_t bytes, base::file_size(base::join_path(folder, name)));
+          if (is_digest(name)) out.push_back({name, bytes});
+        }
+      }
+    }
+    return out;
+  }
+
+ private:
+  static std::string relative(const std::string& sha256) { return sha256.substr(0, 2) + "/" + sha256.substr(2, 2) + "/" + sha256; }
+
+  Result<Descriptor> open_blob(const std::string& sha256) {
+    TRY(check_digest(sha256));
+    Descriptor file(open_beneath(folder_.get(), relative(sha256)));
+    if (file.get() < 0 && errno == ENOENT) return base::fail(Code::kNotFound, "no blob has this name: " + sha256);
+    if (file.get() < 0) return base::fail(Code::kDataLoss, "blob cannot be opened: " + base::join_path(root_, relative(sha256)) + " (" + std::strerror(errno) + ")");
+    struct stat facts {};
+    if (::fstat(file.get(), &facts) != 0 || !S_ISREG(facts.st_mode) || facts.st_nlink != 1) {
+      return base::fail(Code::kDataLoss, "blob is not a plain file of its own: " + base::join_path(root_, relative(sha256)));
+    }
+    return file;
+  }
+
+  std::string root_;
+  Descriptor folder_;
+};
+
+// What a crash left half-written is nobody's.
+Status remove_leftovers(const std::string& root) {
+  TRY_ASSIGN(const auto names, base::list_folder(root));
+  for (const auto& name : names) {
+    if (name.rfind("tmp-", 0) == 0) ::unlink(base::join_path(root, name).c_str());
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<BlobStore>> BlobStore::open_local(const std::string& folder) {
+  const std::string root = base::join_path(folder, "sha256");
+  TRY(base::make_folders(root));
+  TRY(remove_leftovers(root));
+  const int fd = ::open(root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) return failed(errno, "blob folder cannot be opened: " + root);
+  return std::unique_ptr<BlobStore>(std::make_unique<LocalStore>(root, fd));
+}
+
+Result<BlobInfo> BlobStore::put(std::string_view bytes) {
+  TRY_ASSIGN(auto writer, create());
+  TRY(writer->write(bytes));
+  return writer->commit();
+}
+
+Result<BlobInfo> BlobStore::put_file(const std::string& path) {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return failed(errno, "file cannot be opened: " + path);
+  const Descriptor file(fd);
+  TRY_ASSIGN(auto writer, create());
+  std::string buffer(kPieceBytes, '\0');
+  for (;;) {
+    const ssize_t got = ::read(fd, buffer.data(), buffer.size());
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return failed(errno, "file cannot be read: " + path);
+    if (got == 0) return writer->commit();
+    TRY(writer->write(std::string_view(buffer.data(), static_cast<std::size_t>(got))));
+  }
+}
+
+}  // namespace maru::blob
