@@ -323,6 +323,9 @@ base::Status Server::put_endpoint(const EndpointConfig& config) {
 base::Status Server::remove_endpoint(const std::string& name) {
   Impl& impl = *impl_;
   std::shared_ptr<Endpoint> endpoint;
+  EntryPtr entry;  // freed after the lock, with the versions kept warm
+  std::vector<std::shared_ptr<const LoadedVersion>> previous;
+  std::deque<std::shared_ptr<const LoadedVersion>> on_demand;
   const std::lock_guard lock(impl.mutex);
   const auto found = impl.endpoints.find(name);
   if (found == impl.endpoints.end() || found->second->implicit) {
@@ -330,6 +333,9 @@ base::Status Server::remove_endpoint(const std::string& name) {
   }
   endpoint = found->second;
   endpoint->removed = true;
+  entry.swap(endpoint->entry);
+  previous.swap(endpoint->previous);
+  on_demand.swap(endpoint->on_demand);
   impl.endpoints.erase(found);
   impl.publish();
   return {};

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 #include <set>
 
 #include "impl.h"
@@ -53,7 +54,8 @@ void head(std::string& out, std::string_view name, std::string_view type, std::s
 
 void line(std::string& out, std::string_view name, const std::string& labels, double value) {
   out.append(name).append("{").append(labels).append("} ");
-  base::append_json_number(out, value);
+  if (value == std::floor(value) && std::abs(value) < 1e15) out += std::to_string(static_cast<std::int64_t>(value));
+  else out += base::format_double(value);
   out += '\n';
 }
 
