@@ -1,161 +1,230 @@
 #include "connection.h"
 
+#include <fcntl.h>
 #include <sqlite3.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+
+#include "fault_vfs.h"
 
 namespace maru::store {
 namespace {
 
 using base::Code;
-using base::Error;
+using base::fail;
 using base::Result;
 using base::Status;
 
-constexpr std::size_t kMaxCachedStatements = 256;
-constexpr int kBusyTimeoutMs = 5000;
-
-Code code_of(int sqlite_code) {
-  switch (sqlite_code & 0xFF) {
-    case SQLITE_FULL: return Code::kNoSpace;
-    case SQLITE_CORRUPT:
-    case SQLITE_NOTADB: return Code::kDataLoss;
-    case SQLITE_BUSY:
-    case SQLITE_LOCKED: return Code::kUnavailable;
-    case SQLITE_CONSTRAINT: return Code::kAlreadyExists;
-    case SQLITE_READONLY:
-    case SQLITE_PERM: return Code::kPermissionDenied;
-    case SQLITE_CANTOPEN: return Code::kNotFound;
-    case SQLITE_TOOBIG: return Code::kTooLarge;
-    default: return Code::kInternal;
-  }
+std::string short_sql(std::string_view sql) {
+  return std::string(sql.substr(0, 120)) + (sql.size() > 120 ? "..." : "");
 }
 
-Value cell_of(sqlite3_stmt* statement, int column) {
-  switch (sqlite3_column_type(statement, column)) {
-    case SQLITE_INTEGER: return std::int64_t{sqlite3_column_int64(statement, column)};
-    case SQLITE_FLOAT: return sqlite3_column_double(statement, column);
-    case SQLITE_NULL: return {};
+Value cell(sqlite3_stmt* statement, int i) {
+  switch (sqlite3_column_type(statement, i)) {
+    case SQLITE_INTEGER: return static_cast<std::int64_t>(sqlite3_column_int64(statement, i));
+    case SQLITE_FLOAT: return sqlite3_column_double(statement, i);
+    case SQLITE_TEXT: {
+      const auto* text = reinterpret_cast<const char*>(sqlite3_column_text(statement, i));
+      return std::string(text, static_cast<std::size_t>(sqlite3_column_bytes(statement, i)));
+    }
     case SQLITE_BLOB: {
-      const auto* bytes = static_cast<const char*>(sqlite3_column_blob(statement, column));
-      return Blob{std::string(bytes == nullptr ? "" : bytes, static_cast<std::size_t>(sqlite3_column_bytes(statement, column)))};
+      const auto* bytes = static_cast<const char*>(sqlite3_column_blob(statement, i));
+      const auto size = static_cast<std::size_t>(sqlite3_column_bytes(statement, i));
+      return Blob{size == 0 ? std::string() : std::string(bytes, size)};
     }
-    default: {
-      const auto* text = reinterpret_cast<const char*>(sqlite3_column_text(statement, column));
-      return std::string(text, static_cast<std::size_t>(sqlite3_column_bytes(statement, column)));
-    }
+    default: return std::monostate{};
   }
 }
 
-// Leaves the statement reusable however the loop over it ends.
-class Stepping {
- public:
-  explicit Stepping(sqlite3_stmt* statement) : statement_(statement) {}
-  ~Stepping() {
-    sqlite3_reset(statement_);
-    sqlite3_clear_bindings(statement_);
+struct Binder {
+  sqlite3_stmt* statement;
+  int at;
+  // The caller's values outlive the step, so SQLite need not copy them.
+  int operator()(std::monostate) const { return sqlite3_bind_null(statement, at); }
+  int operator()(std::int64_t v) const { return sqlite3_bind_int64(statement, at, v); }
+  int operator()(double v) const { return sqlite3_bind_double(statement, at, v); }
+  int operator()(const std::string& v) const {
+    return sqlite3_bind_text64(statement, at, v.data(), v.size(), SQLITE_STATIC, SQLITE_UTF8);
   }
-  Stepping(const Stepping&) = delete;
-  Stepping& operator=(const Stepping&) = delete;
-  int step() { return sqlite3_step(statement_); }
-
- private:
-  sqlite3_stmt* statement_;
+  int operator()(const Blob& v) const {
+    if (v.bytes.empty()) return sqlite3_bind_zeroblob(statement, at, 0);
+    return sqlite3_bind_blob64(statement, at, v.bytes.data(), v.bytes.size(), SQLITE_STATIC);
+  }
 };
 
-constexpr const char* kWriterPragmas = "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; PRAGMA temp_store=MEMORY; PRAGMA cache_size=-8192;";
-constexpr const char* kReaderPragmas = "PRAGMA query_only=ON; PRAGMA read_uncommitted=ON; PRAGMA cache_size=-4096;";
+constexpr std::string_view kPragmas =
+    "PRAGMA foreign_keys=ON; PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON;"
+    "PRAGMA temp_store=MEMORY; PRAGMA recursive_triggers=ON;";
 
 }  // namespace
 
 Result<std::unique_ptr<Connection>> Connection::open(const std::string& path, Mode mode) {
-  sqlite3* handle = nullptr;
-  const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_URI;
-  const int opened = sqlite3_open_v2(path.c_str(), &handle, flags, nullptr);
-  auto out = std::make_unique<Connection>(Key{}, handle);
-  if (opened != SQLITE_OK) return base::fail(code_of(opened), "database cannot be opened: " + path + " (" + sqlite3_errstr(opened) + ")");
-  sqlite3_extended_result_codes(handle, 1);
-  sqlite3_busy_timeout(handle, kBusyTimeoutMs);
-  auto set = out->run_script(mode == Mode::kWriter ? kWriterPragmas : kReaderPragmas);
-  if (!set) return base::wrap(set.error(), "database cannot be used: " + path, "restore it from a backup");
-  return out;
+  // SQLite would create the file with the umask's rights; its -wal and -shm copy those of the file.
+  if (mode == Mode::kWriter) {
+    const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0) {
+      const Code code = errno == EACCES ? Code::kPermissionDenied
+                        : errno == ENOSPC ? Code::kNoSpace
+                        : errno == ENOENT ? Code::kNotFound
+                                          : Code::kUnavailable;
+      return fail(code, "cannot open the database file: " + path + ": " + std::strerror(errno));
+    }
+    ::close(fd);
+  }
+  auto connection = std::make_unique<Connection>(Key{}, path);
+  const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+  const int code = sqlite3_open_v2(path.c_str(), &connection->db_, flags, fault_vfs());
+  if (code != SQLITE_OK) return connection->error(code, "open");
+  sqlite3_busy_timeout(connection->db_, kBusyTimeoutMs);
+  sqlite3_limit(connection->db_, SQLITE_LIMIT_ATTACHED, 0);
+  TRY(connection->run_script(kPragmas));
+  if (mode == Mode::kWriter) {
+    TRY_ASSIGN(const Rows rows, connection->query("PRAGMA journal_mode=WAL", {}));
+    if (rows.empty() || rows[0].text(0) != "wal") {
+      return fail(Code::kUnavailable, "the database cannot use write-ahead logging: " + path,
+                  "the folder must be on a local file system");
+    }
+    TRY(connection->run_script("PRAGMA synchronous=FULL; PRAGMA cache_size=-8192;"
+                               "PRAGMA journal_size_limit=67108864;"));
+  } else {
+    TRY(connection->run_script("PRAGMA query_only=ON; PRAGMA cache_size=-2048;"));
+  }
+  return connection;
 }
 
 Connection::~Connection() {
   for (const auto& [sql, statement] : statements_) sqlite3_finalize(statement);
-  sqlite3_close_v2(handle_);
+  sqlite3_close_v2(db_);
 }
 
-Error Connection::error(std::string_view sql) {
-  Error out;
-  out.code = code_of(sqlite3_extended_errcode(handle_));
-  out.message = std::string("database: ") + sqlite3_errmsg(handle_);
-  if (out.code == Code::kInternal) out.message += " in: " + std::string(sql.substr(0, 200));
-  if (out.code == Code::kNoSpace) out.hint = "free some space; writing resumes by itself";
-  return out;
-}
+bool Connection::in_transaction() const { return sqlite3_get_autocommit(db_) == 0; }
 
-Status Connection::run_script(const std::string& sql) {
-  if (sqlite3_exec(handle_, sql.c_str(), nullptr, nullptr, nullptr) == SQLITE_OK) return {};
-  return tl::unexpected<Error>(error(sql));
+tl::unexpected<base::Error> Connection::error(int code, std::string_view sql) {
+  const std::string what = db_ == nullptr ? sqlite3_errstr(code) : sqlite3_errmsg(db_);
+  const bool full = db_ != nullptr && sqlite3_system_errno(db_) == ENOSPC;
+  switch (code & 0xff) {
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+      return fail(Code::kUnavailable, "the database is locked: " + path_,
+                  "another process uses it; stop it or choose another home");
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+      return fail(Code::kDataLoss, "the database file is damaged: " + path_ + ": " + what,
+                  "restore it from a backup: maru restore");
+    case SQLITE_FULL:
+      return fail(Code::kNoSpace, "the disk is full: " + path_, "free some space and try again");
+    case SQLITE_IOERR:
+      if (full) {
+        return fail(Code::kNoSpace, "the disk is full: " + path_, "free some space and try again");
+      }
+      disk_failed_ = true;
+      return fail(Code::kUnavailable, "the disk failed under the database: " + path_ + ": " + what,
+                  "look at the disk, then restart");
+    case SQLITE_CANTOPEN:
+      return fail(Code::kUnavailable, "cannot open the database: " + path_ + ": " + what);
+    case SQLITE_PERM:
+    case SQLITE_AUTH:
+      return fail(Code::kPermissionDenied, "no access to the database: " + path_ + ": " + what);
+    case SQLITE_READONLY:
+      return fail(Code::kFailedPrecondition, "a read may not write: " + short_sql(sql));
+    case SQLITE_CONSTRAINT:
+      if (code == SQLITE_CONSTRAINT_UNIQUE || code == SQLITE_CONSTRAINT_PRIMARYKEY) {
+        return fail(Code::kAlreadyExists, "exists already: " + what);
+      }
+      return fail(Code::kFailedPrecondition, "breaks a rule of the database: " + what);
+    case SQLITE_TOOBIG: return fail(Code::kTooLarge, "a value is too large for the database");
+    case SQLITE_INTERRUPT: return fail(Code::kCancelled, "the statement was interrupted");
+    default:
+      return fail(Code::kInternal, "database statement failed: " + short_sql(sql) + ": " + what);
+  }
 }
 
 Result<sqlite3_stmt*> Connection::prepare(std::string_view sql) {
-  const auto found = statements_.find(std::string(sql));
-  if (found != statements_.end()) return found->second;
+  std::string key(sql);
+  if (const auto found = statements_.find(key); found != statements_.end()) return found->second;
   if (statements_.size() >= kMaxCachedStatements) {
-    for (const auto& [text, statement] : statements_) sqlite3_finalize(statement);
+    for (const auto& [text, old] : statements_) sqlite3_finalize(old);
     statements_.clear();
   }
   sqlite3_stmt* statement = nullptr;
-  if (sqlite3_prepare_v3(handle_, sql.data(), static_cast<int>(sql.size()), SQLITE_PREPARE_PERSISTENT, &statement, nullptr) != SQLITE_OK) return tl::unexpected<Error>(error(sql));
-  if (statement == nullptr) return base::fail(Code::kInvalidArgument, "database: empty statement");
-  statements_.emplace(std::string(sql), statement);
+  const char* tail = nullptr;
+  const int code = sqlite3_prepare_v3(db_, sql.data(), static_cast<int>(sql.size()),
+                                      SQLITE_PREPARE_PERSISTENT, &statement, &tail);
+  if (code != SQLITE_OK) return error(code, sql);
+  const std::string_view rest = sql.substr(static_cast<std::size_t>(tail - sql.data()));
+  if (statement == nullptr || rest.find_first_not_of(" \t\r\n;") != std::string_view::npos) {
+    sqlite3_finalize(statement);
+    return fail(Code::kInternal, "exactly one statement is expected: " + short_sql(sql));
+  }
+  statements_.emplace(std::move(key), statement);
   return statement;
 }
 
-Status Connection::bind(sqlite3_stmt* statement, std::span<const Value> params) {
-  if (sqlite3_bind_parameter_count(statement) != static_cast<int>(params.size())) {
-    return base::fail(Code::kInternal, "database: statement takes " + std::to_string(sqlite3_bind_parameter_count(statement)) + " parameters, not " + std::to_string(params.size()));
-  }
-  for (std::size_t i = 0; i < params.size(); ++i) {
-    // `$1` is a name to SQLite: its place is looked up.
-    const int at = sqlite3_bind_parameter_index(statement, ("$" + std::to_string(i + 1)).c_str());
-    int code = SQLITE_OK;
-    if (const auto* whole = std::get_if<std::int64_t>(&params[i])) code = sqlite3_bind_int64(statement, at, *whole);
-    else if (const auto* real = std::get_if<double>(&params[i])) code = sqlite3_bind_double(statement, at, *real);
-    else if (const auto* text = std::get_if<std::string>(&params[i])) code = sqlite3_bind_text64(statement, at, text->data(), text->size(), SQLITE_TRANSIENT, SQLITE_UTF8);
-    else if (const auto* blob = std::get_if<Blob>(&params[i])) code = sqlite3_bind_blob64(statement, at, blob->bytes.data(), blob->bytes.size(), SQLITE_TRANSIENT);
-    else code = sqlite3_bind_null(statement, at);
-    if (code != SQLITE_OK) return tl::unexpected<Error>(error("bind"));
+// `$3` is the third value wherever and however often it stands, as in PostgreSQL; SQLite by itself numbers by first use.
+Status Connection::bind(sqlite3_stmt* statement, std::span<const Value> params,
+                        std::string_view sql) {
+  const int count = sqlite3_bind_parameter_count(statement);
+  for (int i = 1; i <= count; ++i) {
+    const char* name = sqlite3_bind_parameter_name(statement, i);
+    std::size_t number = static_cast<std::size_t>(i);
+    if (name != nullptr) {
+      const char* end = name + std::strlen(name);
+      const auto parsed = std::from_chars(name + 1, end, number);
+      if (parsed.ptr != end) number = 0;
+    }
+    if (number < 1 || number > params.size()) {
+      return fail(Code::kInternal, "a parameter has no value: " +
+                                       std::string(name == nullptr ? "?" : name) + " in " +
+                                       short_sql(sql));
+    }
+    const int code = std::visit(Binder{statement, i}, params[number - 1]);
+    if (code != SQLITE_OK) return error(code, sql);
   }
   return {};
 }
 
-Result<Rows> Connection::query(std::string_view sql, std::span<const Value> params) {
-  TRY_ASSIGN(sqlite3_stmt* const statement, prepare(sql));
-  Stepping stepping(statement);
-  TRY(bind(statement, params));
+Result<Rows> Connection::step_all(std::string_view sql, std::span<const Value> params) {
+  TRY_ASSIGN(sqlite3_stmt * statement, prepare(sql));
+  struct Reset {
+    sqlite3_stmt* statement;
+    ~Reset() {
+      sqlite3_reset(statement);
+      sqlite3_clear_bindings(statement);
+    }
+  } const reset{statement};
+  TRY(bind(statement, params, sql));
   Rows rows;
-  for (;;) {
-    const int code = stepping.step();
-    if (code == SQLITE_DONE) return rows;
-    if (code != SQLITE_ROW) return tl::unexpected<Error>(error(sql));
+  const int columns = sqlite3_column_count(statement);
+  int code = SQLITE_OK;
+  while ((code = sqlite3_step(statement)) == SQLITE_ROW) {
     std::vector<Value> cells;
-    const int columns = sqlite3_column_count(statement);
     cells.reserve(static_cast<std::size_t>(columns));
-    for (int column = 0; column < columns; ++column) cells.push_back(cell_of(statement, column));
+    for (int i = 0; i < columns; ++i) cells.push_back(cell(statement, i));
     rows.emplace_back(std::move(cells));
   }
+  if (code != SQLITE_DONE) return error(code, sql);
+  return rows;
+}
+
+Result<Rows> Connection::query(std::string_view sql, std::span<const Value> params) {
+  return step_all(sql, params);
 }
 
 Result<std::int64_t> Connection::execute(std::string_view sql, std::span<const Value> params) {
-  TRY_ASSIGN(sqlite3_stmt* const statement, prepare(sql));
-  Stepping stepping(statement);
-  TRY(bind(statement, params));
-  for (;;) {
-    const int code = stepping.step();
-    if (code == SQLITE_DONE) return std::int64_t{sqlite3_changes64(handle_)};
-    if (code != SQLITE_ROW) return tl::unexpected<Error>(error(sql));
-  }
+  const std::int64_t before = sqlite3_total_changes64(db_);
+  TRY(step_all(sql, params));
+  // changes() keeps the count of an older statement when this one changes nothing.
+  return sqlite3_total_changes64(db_) == before ? 0 : sqlite3_changes64(db_);
+}
+
+Status Connection::run_script(std::string_view sql) {
+  const std::string text(sql);
+  const int code = sqlite3_exec(db_, text.c_str(), nullptr, nullptr, nullptr);
+  if (code != SQLITE_OK) return error(code, sql);
+  return {};
 }
 
 }  // namespace maru::store

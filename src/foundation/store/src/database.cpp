@@ -1,34 +1,60 @@
 #include "maru/store/database.h"
 
+#include <sqlite3.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <algorithm>
 #include <atomic>
+#include <cerrno>
 #include <chrono>
 #include <condition_variable>
 #include <deque>
+#include <exception>
 #include <mutex>
 #include <thread>
 
+#include "connection.h"
 #include "maru/base/fault.h"
 #include "maru/base/file.h"
 #include "maru/base/log.h"
-#include "connection.h"
 
 namespace maru::store {
 namespace {
 
 using base::Code;
+using base::fail;
 using base::Result;
 using base::Status;
 
-constexpr std::int64_t kMaxWindowUs = 5000;
+constexpr std::int64_t kMaxGroupWindowUs = 5'000;
+// Looking through every page at open: always when it is quick, up to the larger size when the last owner did not close.
+constexpr std::uint64_t kCheckAlwaysBytes = 4u << 20;
+constexpr std::uint64_t kCheckAfterCrashBytes = 256u << 20;
 
 // Statements of one callback on the writer's connection.
-class ConnectionWriter final : public Writer {
+class GroupWriter final : public Writer {
  public:
-  explicit ConnectionWriter(Connection& connection) : connection_(connection) {}
-  Result<Rows> query(std::string_view sql, std::span<const Value> params) override { return connection_.query(sql, params); }
-  Result<std::int64_t> execute(std::string_view sql, std::span<const Value> params) override { return connection_.execute(sql, params); }
+  explicit GroupWriter(Connection& connection) : connection_(connection) {}
+  Result<Rows> query(std::string_view sql, std::span<const Value> params) override {
+    TRY(alive());
+    return connection_.query(sql, params);
+  }
+  Result<std::int64_t> execute(std::string_view sql, std::span<const Value> params) override {
+    TRY(alive());
+    return connection_.execute(sql, params);
+  }
+  Status run_script(std::string_view sql) {
+    TRY(alive());
+    return connection_.run_script(sql);
+  }
 
  private:
+  // SQLite rolls a transaction back by itself on some failures; a later statement would then commit alone.
+  Status alive() const {
+    if (connection_.in_transaction()) return {};
+    return fail(Code::kAborted, "the transaction was rolled back by an earlier failure");
+  }
   Connection& connection_;
 };
 
@@ -40,151 +66,202 @@ struct Queued {
 
 class SqliteDatabase final : public Database {
  public:
-  explicit SqliteDatabase(DatabaseOptions options) : options_(std::move(options)) {}
-
-  ~SqliteDatabase() override {
-    {
-      const std::lock_guard lock(mutex_);
-      stopping_ = true;
-    }
-    wake_.notify_all();
-    if (thread_.joinable()) thread_.join();
+  explicit SqliteDatabase(DatabaseOptions options) : options_(std::move(options)) {
+    options_.group_window_us =
+        std::clamp(options_.group_window_us, std::int64_t{0}, kMaxGroupWindowUs);
+    options_.group_limit = std::max<std::size_t>(options_.group_limit, 1);
+    options_.readers = std::max<std::size_t>(options_.readers, 1);
   }
+  ~SqliteDatabase() override;
 
-  Status start() {
-    // A private in-memory database cannot be shared by name between connections, so tests get a shared-cache one.
-    path_ = options_.path;
-    if (path_ == ":memory:") path_ = "file:maru-" + std::to_string(reinterpret_cast<std::uintptr_t>(this)) + "?mode=memory&cache=shared";
-    TRY_ASSIGN(writer_, Connection::open(path_, Connection::Mode::kWriter));
-    TRY(check_integrity());
-    TRY(writer_->run_script("CREATE TABLE IF NOT EXISTS maru_migrations (room TEXT NOT NULL, version BIGINT NOT NULL, PRIMARY KEY (room, version))"));
-    thread_ = std::jthread([this] { loop(); });
-    return {};
-  }
-
-  Result<Rows> query(std::string_view sql, std::span<const Value> params) override {
-    TRY_ASSIGN(auto connection, take_reader());
-    auto rows = connection->query(sql, params);
-    give_back(std::move(connection));
-    return rows;
-  }
-
-  Status write(Write callback) override {
-    struct Waiting {
-      std::mutex mutex;
-      std::condition_variable ready;
-      bool finished = false;
-      Status outcome;
-    } waiting;
-    write_async(std::move(callback), [&waiting](Status outcome) {
-      const std::lock_guard lock(waiting.mutex);
-      waiting.outcome = std::move(outcome);
-      waiting.finished = true;
-      waiting.ready.notify_one();
-    });
-    std::unique_lock lock(waiting.mutex);
-    waiting.ready.wait(lock, [&waiting] { return waiting.finished; });
-    return std::move(waiting.outcome);
-  }
-
-  void write_async(Write callback, std::function<void(Status)> done) override {
-    {
-      std::unique_lock lock(mutex_);
-      if (!stopping_ && queue_.size() < options_.queue_limit) {
-        queue_.push_back({std::move(callback), std::move(done), {}});
-        lock.unlock();
-        wake_.notify_one();
-        return;
-      }
-    }
-    done(base::fail(Code::kUnavailable, "too many writes are waiting", "try again shortly"));
-  }
-
+  Status start();
+  Result<Rows> query(std::string_view sql, std::span<const Value> params) override;
+  Status write(Write callback) override;
+  void write_async(Write callback, std::function<void(Status)> done) override;
   Status migrate(std::string_view room, std::span<const Migration> migrations) override;
-
   bool read_only() const override { return read_only_.load(); }
-
-  Status backup_to(const std::string& path) override {
-    TRY_ASSIGN(auto connection, Connection::open(path_, Connection::Mode::kWriter));
-    const auto target = params(path);
-    TRY(connection->execute("VACUUM INTO $1", target));
-    return {};
-  }
-
+  Status backup_to(const std::string& path) override;
   std::uint64_t commits() const override { return commits_.load(); }
 
  private:
-  // After a clean close SQLite leaves no log behind; with one, or on damage, the pages are looked through.
-  Status check_integrity() {
-    auto rows = writer_->query("PRAGMA quick_check(1)", {});
-    const bool good = rows && !rows->empty() && rows->front().text(0) == "ok";
-    if (good) return {};
-    const std::string why = rows ? rows->front().text(0) : rows.error().message;
-    return base::fail(Code::kDataLoss, "database is damaged: " + options_.path + " (" + why + ")", "restore it from a backup");
-  }
-
-  Result<std::unique_ptr<Connection>> take_reader() {
-    {
-      const std::lock_guard lock(readers_mutex_);
-      if (!readers_.empty()) {
-        auto connection = std::move(readers_.back());
-        readers_.pop_back();
-        return connection;
-      }
-    }
-    return Connection::open(path_, Connection::Mode::kReader);
-  }
-
-  void give_back(std::unique_ptr<Connection> connection) {
-    const std::lock_guard lock(readers_mutex_);
-    if (readers_.size() < options_.readers) readers_.push_back(std::move(connection));
-  }
-
+  Status use_private_folder();
+  Status check_pages(bool closed_cleanly);
+  Result<std::unique_ptr<Connection>> take_reader();
+  void give_back(std::unique_ptr<Connection> reader);
   std::vector<Queued> next_group();
   void run_group(std::vector<Queued>& group);
   Status run_one(Queued& item);
   Status commit();
+  void turn_read_only(const base::Error& why);
   void loop();
 
   DatabaseOptions options_;
-  std::string path_;
+  std::string private_folder_;  // of ":memory:"
   std::unique_ptr<Connection> writer_;
   std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<Queued> queue_;
   bool stopping_ = false;
+  std::size_t last_group_ = 0;  // writer thread only
   std::atomic<bool> read_only_{false};
   std::atomic<std::uint64_t> commits_{0};
   std::mutex readers_mutex_;
+  std::condition_variable reader_free_;
+  std::size_t readers_open_ = 0;
   std::vector<std::unique_ptr<Connection>> readers_;
   std::jthread thread_;
 };
 
-// What is queued now, and for a busy queue what arrives within the window. A lone writer does not wait: while one group is being
-// synced the next one gathers by itself.
+SqliteDatabase::~SqliteDatabase() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_all();
+  if (thread_.joinable()) thread_.join();
+  readers_.clear();
+  writer_.reset();  // the last connection folds the log into the file
+  if (!private_folder_.empty()) static_cast<void>(base::remove_tree(private_folder_));
+}
+
+// SQLite's own in-memory databases cannot have readers beside a writer; a file in memory can.
+Status SqliteDatabase::use_private_folder() {
+  std::string pattern =
+      (::access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp") + std::string("/maru-XXXXXX");
+  if (::mkdtemp(pattern.data()) == nullptr) {
+    return fail(Code::kUnavailable, "cannot make a folder: " + pattern);
+  }
+  private_folder_ = pattern;
+  options_.path = pattern + "/memory.db";
+  return {};
+}
+
+Status SqliteDatabase::start() {
+  if (options_.path == ":memory:") TRY(use_private_folder());
+  const bool closed_cleanly = !base::path_exists(options_.path + "-wal");
+  TRY_ASSIGN(writer_, Connection::open(options_.path, Connection::Mode::kWriter));
+  TRY(check_pages(closed_cleanly));
+  TRY(writer_->run_script("CREATE TABLE IF NOT EXISTS maru_migrations (room TEXT NOT NULL,"
+                          "version BIGINT NOT NULL, PRIMARY KEY (room, version))"));
+  thread_ = std::jthread([this] { loop(); });
+  return {};
+}
+
+Status SqliteDatabase::check_pages(bool closed_cleanly) {
+  TRY_ASSIGN(const std::uint64_t bytes, base::file_size(options_.path));
+  if (bytes > (closed_cleanly ? kCheckAlwaysBytes : kCheckAfterCrashBytes)) return {};
+  TRY_ASSIGN(const Rows rows, writer_->query("PRAGMA quick_check(1)", {}));
+  if (!rows.empty() && rows[0].text(0) == "ok") return {};
+  return fail(Code::kDataLoss,
+              "the database file is damaged: " + options_.path + ": " +
+                  (rows.empty() ? std::string("no answer") : rows[0].text(0)),
+              "restore it from a backup: maru restore");
+}
+
+Result<std::unique_ptr<Connection>> SqliteDatabase::take_reader() {
+  {
+    std::unique_lock lock(readers_mutex_);
+    reader_free_.wait(lock, [&] { return !readers_.empty() || readers_open_ < options_.readers; });
+    if (!readers_.empty()) {
+      auto reader = std::move(readers_.back());
+      readers_.pop_back();
+      return reader;
+    }
+    ++readers_open_;
+  }
+  auto opened = Connection::open(options_.path, Connection::Mode::kReader);
+  if (!opened) give_back(nullptr);
+  return opened;
+}
+
+void SqliteDatabase::give_back(std::unique_ptr<Connection> reader) {
+  {
+    const std::lock_guard lock(readers_mutex_);
+    if (reader == nullptr) --readers_open_;
+    else readers_.push_back(std::move(reader));
+  }
+  reader_free_.notify_one();
+}
+
+Result<Rows> SqliteDatabase::query(std::string_view sql, std::span<const Value> params) {
+  TRY_ASSIGN(auto reader, take_reader());
+  auto rows = reader->query(sql, params);
+  give_back(std::move(reader));
+  return rows;
+}
+
+Status SqliteDatabase::write(Write callback) {
+  if (std::this_thread::get_id() == thread_.get_id()) {
+    return fail(Code::kInternal, "write() inside a write would wait for itself; use its Writer");
+  }
+  struct Waiting {
+    std::mutex mutex;
+    std::condition_variable ready;
+    bool finished = false;
+    Status outcome;
+  } waiting;
+  write_async(std::move(callback), [&waiting](Status outcome) {
+    const std::lock_guard lock(waiting.mutex);
+    waiting.outcome = std::move(outcome);
+    waiting.finished = true;
+    waiting.ready.notify_one();
+  });
+  std::unique_lock lock(waiting.mutex);
+  waiting.ready.wait(lock, [&waiting] { return waiting.finished; });
+  return std::move(waiting.outcome);
+}
+
+void SqliteDatabase::write_async(Write callback, std::function<void(Status)> done) {
+  std::size_t waiting = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    waiting = queue_.size();
+    if (!stopping_ && waiting < options_.queue_limit) {
+      queue_.push_back({std::move(callback), std::move(done), {}});
+      done = nullptr;
+    }
+  }
+  if (done == nullptr) {
+    wake_.notify_one();
+  } else {
+    done(fail(Code::kUnavailable, "too many writes are waiting: " + std::to_string(waiting),
+              "try again shortly"));
+  }
+}
+
+// While one group is being synced the next one gathers by itself. The window only serves to keep a group together whose members
+// come back at once for their next write: it ends as soon as there are as many as last time. A lone writer never waits.
 std::vector<Queued> SqliteDatabase::next_group() {
   std::unique_lock lock(mutex_);
   wake_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
-  if (queue_.size() > 1 && !stopping_) {
-    const auto window = std::chrono::microseconds(std::min(options_.group_window_us, kMaxWindowUs));
-    wake_.wait_for(lock, window, [this] { return stopping_ || queue_.size() >= options_.group_limit; });
+  const std::size_t expected = std::min(last_group_, options_.group_limit);
+  if (expected > 1) {
+    wake_.wait_for(lock, std::chrono::microseconds(options_.group_window_us),
+                   [&] { return stopping_ || queue_.size() >= expected; });
   }
   std::vector<Queued> group;
   while (!queue_.empty() && group.size() < options_.group_limit) {
     group.push_back(std::move(queue_.front()));
     queue_.pop_front();
   }
+  last_group_ = group.size();
   return group;
 }
 
 Status SqliteDatabase::run_one(Queued& item) {
   TRY(writer_->run_script("SAVEPOINT item"));
-  ConnectionWriter writer(*writer_);
+  GroupWriter writer(*writer_);
   Status done;
   try {
     done = item.callback(writer);
   } catch (const std::exception& error) {
-    done = base::fail(Code::kInternal, std::string("a write failed unexpectedly: ") + error.what());
+    done = fail(Code::kInternal, std::string("a write failed unexpectedly: ") + error.what());
+  } catch (...) {
+    done = fail(Code::kInternal, "a write failed unexpectedly");
+  }
+  if (!writer_->in_transaction()) {
+    if (done) return fail(Code::kAborted, "the transaction was ended by a statement inside it");
+    return done;
   }
   if (!done) TRY(writer_->run_script("ROLLBACK TO item"));
   TRY(writer_->run_script("RELEASE item"));
@@ -193,32 +270,57 @@ Status SqliteDatabase::run_one(Queued& item) {
 
 Status SqliteDatabase::commit() {
   const int fault = base::fault_point("store.commit");
-  if (fault == ENOSPC) return base::fail(Code::kNoSpace, "database: disk is full");
-  if (fault != 0) return base::fail(Code::kInternal, "database: commit failed");
+  if (fault == ENOSPC) {
+    return fail(Code::kNoSpace, "the disk is full: " + options_.path,
+                "free some space and try again");
+  }
+  if (fault != 0) {
+    return fail(Code::kUnavailable, "the disk failed under the database: " + options_.path);
+  }
   return writer_->run_script("COMMIT");
+}
+
+void SqliteDatabase::turn_read_only(const base::Error& why) {
+  if (read_only_.exchange(true)) return;
+  base::log_error("the database turned read-only: what the disk holds is unknown after a failure",
+                  {{"path", options_.path}, {"error", why.text()}});
 }
 
 void SqliteDatabase::run_group(std::vector<Queued>& group) {
   if (read_only_.load()) {
-    for (auto& item : group) item.outcome = base::fail(Code::kUnavailable, "database is read-only after a failed write to disk", "check the disk, then start maru again");
+    for (auto& item : group) {
+      item.outcome = fail(Code::kUnavailable, "the database is read-only after a disk failure: " +
+                                                  options_.path,
+                          "look at the disk, then restart");
+    }
     return;
   }
-  Status begun = writer_->run_script("BEGIN IMMEDIATE");
-  for (auto& item : group) item.outcome = begun ? run_one(item) : begun;
-  if (!begun) return;
-  const Status committed = commit();
-  if (committed) {
-    commits_.fetch_add(1);
-    return;
-  }
-  if (auto undone = writer_->run_script("ROLLBACK"); !undone) base::log_error("rollback failed", {{"error", undone.error().text()}});
-  // Whether the pages reached the disk is unknown after a failed sync, so nothing more may be promised. A full disk is known, and recovers.
-  if (committed.error().code != Code::kNoSpace) {
-    read_only_.store(true);
-    base::log_error("database turned read-only: a commit failed", {{"path", options_.path}, {"error", committed.error().text()}});
-  }
+  Status whole = writer_->run_script("BEGIN IMMEDIATE");
   for (auto& item : group) {
-    if (item.outcome) item.outcome = committed;
+    if (whole) item.outcome = run_one(item);
+    // One failure that ended the transaction took everybody's statements with it.
+    if (whole && !writer_->in_transaction()) whole = tl::unexpected(item.outcome.error());
+  }
+  const auto succeeded = [](const Queued& item) { return item.outcome.has_value(); };
+  if (whole && std::none_of(group.begin(), group.end(), succeeded)) {
+    static_cast<void>(writer_->run_script("ROLLBACK"));
+  } else if (whole) {
+    whole = commit();
+    if (whole) commits_.fetch_add(1);
+  }
+  static_cast<void>(base::fault_point("store.acknowledge"));
+  if (!whole) {
+    for (auto& item : group) {
+      if (item.outcome) item.outcome = whole;
+    }
+    const bool commit_unknown =
+        whole.error().code != Code::kNoSpace && writer_->in_transaction();
+    if (writer_->in_transaction()) static_cast<void>(writer_->run_script("ROLLBACK"));
+    if (commit_unknown) turn_read_only(whole.error());
+  }
+  if (writer_->disk_failed()) {
+    turn_read_only(whole ? base::Error{Code::kUnavailable, "disk failure", "", nullptr}
+                         : whole.error());
   }
 }
 
@@ -235,20 +337,50 @@ Status SqliteDatabase::migrate(std::string_view room, std::span<const Migration>
   const std::string name(room);
   return write([&](Writer& writer) -> Status {
     const auto key = params(name);
-    TRY_ASSIGN(const Rows rows, writer.query("SELECT COALESCE(MAX(version), 0) FROM maru_migrations WHERE room = $1", key));
+    TRY_ASSIGN(const Rows rows, writer.query("SELECT COALESCE(MAX(version), 0) FROM "
+                                             "maru_migrations WHERE room = $1",
+                                             key));
     const std::int64_t have = rows.at(0).integer(0);
-    const int newest = migrations.empty() ? 0 : migrations.back().version;
-    if (have > newest) {
-      return base::fail(Code::kFailedPrecondition, "database was written by a newer maru: room " + name + " has version " + std::to_string(have) + ", this program knows " + std::to_string(newest), "use the newer program");
+    std::int64_t known = 0;
+    for (const auto& migration : migrations) {
+      known = std::max<std::int64_t>(known, migration.version);
+    }
+    if (have > known) {
+      return fail(Code::kFailedPrecondition,
+                  "the database was written by a newer maru: " + name + " is at version " +
+                      std::to_string(have) + ", this program knows " + std::to_string(known),
+                  "use the newer program, or restore the backup made before the upgrade");
     }
     for (const auto& migration : migrations) {
       if (migration.version <= have) continue;
-      TRY(writer_->run_script(std::string(migration.sql)));
+      TRY(static_cast<GroupWriter&>(writer).run_script(migration.sql));
       const auto values = params(name, std::int64_t{migration.version});
       TRY(writer.execute("INSERT INTO maru_migrations (room, version) VALUES ($1, $2)", values));
     }
     return {};
   });
+}
+
+Status SqliteDatabase::backup_to(const std::string& path) {
+  const std::string partial = path + ".part";
+  static_cast<void>(::unlink(partial.c_str()));
+  {
+    TRY_ASSIGN(auto source, Connection::open(options_.path, Connection::Mode::kReader));
+    TRY_ASSIGN(auto target, Connection::open(partial, Connection::Mode::kWriter));
+    sqlite3_backup* copy =
+        sqlite3_backup_init(target->handle(), "main", source->handle(), "main");
+    if (copy == nullptr) return fail(Code::kInternal, "cannot start a backup: " + partial);
+    const int stepped = sqlite3_backup_step(copy, -1);
+    const int finished = sqlite3_backup_finish(copy);
+    if (stepped != SQLITE_DONE || finished != SQLITE_OK) {
+      static_cast<void>(::unlink(partial.c_str()));
+      const bool full = (stepped & 0xff) == SQLITE_FULL;
+      return fail(full ? Code::kNoSpace : Code::kUnavailable,
+                  "the backup failed: " + path + ": " + sqlite3_errstr(stepped));
+    }
+  }
+  TRY(base::sync_file(partial));
+  return base::rename_durable(partial, path);
 }
 
 }  // namespace
