@@ -14,30 +14,20 @@ using enum ConfigKind;
 
 constexpr ConfigKey kKeys[] = {
     {"home", kText, "", "folder with everything Maru keeps; empty means ~/.maru"},
-    {"server", kText, "", "URL of a running server for the command line; empty means the home folder itself"},
     {"http.listen", kText, "127.0.0.1:7400", "address and port of HTTP; port 0 takes any free one"},
     {"http.tls-cert", kText, "", "PEM file with the certificate chain; empty means plain HTTP"},
     {"http.tls-key", kText, "", "PEM file with the private key of http.tls-cert"},
     {"http.allowed-hosts", kText, "", "names beside the listening one that Host and Origin may carry, by comma; * for any"},
     {"http.io-threads", kInteger, "2", "threads that move bytes of connections"},
     {"http.max-body", kBytes, "64MiB", "largest request body after decompression"},
-    {"grpc.listen", kText, "127.0.0.1:7401", "address and port of gRPC; empty turns it off"},
     {"log.level", kText, "info", "debug, info, warn or error"},
-    {"log.format", kText, "auto", "json, text, or auto: text on a terminal, else json"},
+    {"log.format", kText, "json", "json (one object a line) or text (for people)"},
     {"pool.serve-threads", kInteger, "0", "threads that answer predictions; 0 means one a core"},
     {"pool.blocking-threads", kInteger, "8", "threads that wait for the database and files"},
     {"pool.work-threads", kInteger, "0", "threads that train and profile; 0 means one a core"},
     {"pool.queue", kInteger, "1024", "requests that may wait in each pool before the next one is refused"},
     {"store.group-commit-ms", kInteger, "2", "longest wait for company before a commit, 0 to 5"},
-    {"data.memory", kBytes, "2GiB", "memory of the data engine before it spills to disk"},
-    {"data.threads", kInteger, "0", "threads of the data engine; 0 means one a core"},
-    {"train.threads", kInteger, "0", "threads of one training; 0 means one a core"},
-    {"serve.max-batch", kInteger, "1024", "rows that one call of a model may have"},
-    {"serve.queue", kInteger, "4096", "predictions that may wait for an endpoint"},
-    {"serve.memory", kBytes, "4GiB", "memory of all loaded models together"},
-    {"monitor.log-queue", kInteger, "65536", "predictions that may wait to be logged; more are counted and dropped"},
-    {"auth.token-file", kText, "", "file with API tokens; empty means that only this machine may ask"},
-    {"blob.max-bytes", kBytes, "16GiB", "largest single artifact"},
+    {"train.threads", kInteger, "2", "threads of one training; the bytes of a model depend on it"},
 };
 
 const ConfigKey* find_key(std::string_view name) {

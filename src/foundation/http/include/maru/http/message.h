@@ -12,6 +12,8 @@
 
 namespace maru::http {
 
+class EventStream;  // sse.h
+
 enum class Method : std::uint8_t { kGet, kHead, kPost, kPut, kPatch, kDelete, kOptions };
 std::string_view method_name(Method method);
 
@@ -65,12 +67,14 @@ struct Response {
   Headers headers;
   std::string body;
   std::shared_ptr<const std::string> shared_body;  // instead of `body`: bytes owned elsewhere (static files), never copied
-  // Instead of a body: called on the route's pool; chunked unless content-length is set.
+  // Instead of a body: called on the route's pool (kBlocking for an inline route); chunked unless Content-Length is set.
   std::function<base::Status(BodyWriter&)> stream;
   // Instead of a body: a file range, sent without holding it in memory.
   std::string file_path;
   std::uint64_t file_offset = 0;
-  std::uint64_t file_length = 0;
+  std::uint64_t file_length = 0;  // 0: to the end of the file
+  // Instead of a body: live events, made by EventHub::subscribe.
+  std::shared_ptr<EventStream> events;
 
   static Response json(const base::Json& value, int status = 200);
   static Response json_text(std::string text, int status = 200);

@@ -26,7 +26,7 @@ struct RouteOptions {
   bool stream_body = false;         // the handler reads request.body_stream
   std::size_t max_body_bytes = 0;   // 0: the server's limit
   std::size_t inline_body_bytes = 64 << 10;  // a kInline route with a larger body runs on the serve pool instead
-  ErrorFormat error_format;         // empty: error_response
+  ErrorFormat error_format = {};    // empty: error_response
 };
 
 struct RouteInfo {

@@ -3,6 +3,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "maru/base/pool.h"
 #include "maru/http/limits.h"
@@ -15,6 +16,12 @@ struct ServerOptions {
   std::uint16_t port = 7400;              // 0: any free port
   std::size_t io_threads = 2;
   std::size_t max_body_bytes = kMaxBodyBytes;
+  std::size_t max_connections = kMaxConnections;
+  std::size_t max_connections_per_peer = kMaxConnectionsPerPeer;
+  std::int64_t header_timeout_ms = kHeaderTimeoutMs;        // from the first byte of a request to the end of its head
+  std::int64_t body_idle_timeout_ms = kBodyIdleTimeoutMs;   // between two pieces of a body, either way
+  std::int64_t keep_alive_timeout_ms = kKeepAliveTimeoutMs;
+  std::int64_t drain_timeout_ms = kDrainTimeoutMs;
   std::string tls_certificate_file;       // PEM; empty: plain HTTP
   std::string tls_key_file;
   std::vector<std::string> allowed_hosts;  // beside loopback names and `host`; "*" for any. A foreign Host or Origin is 403.

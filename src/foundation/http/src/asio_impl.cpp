@@ -1,0 +1,5 @@
+// Asio's own code, compiled once.
+#include "asio_config.h"
+
+#include <boost/asio/impl/src.hpp>
+#include <boost/asio/ssl/impl/src.hpp>

@@ -1,0 +1,98 @@
+#include "pipe.h"
+
+#include <algorithm>
+
+namespace maru::http {
+
+base::Result<std::string> InPipe::read(std::size_t max_bytes) {
+  std::string out;
+  bool wake_writer = false;
+  {
+    std::unique_lock lock(mutex_);
+    wake_.wait(lock, [this] { return !buffer_.empty() || ended_ || failed_; });
+    if (failed_) return tl::unexpected<base::Error>(error_);
+    if (buffer_.size() <= max_bytes) {
+      out.swap(buffer_);
+    } else {
+      out.assign(buffer_, 0, max_bytes);
+      buffer_.erase(0, max_bytes);
+    }
+    if (resting_ && buffer_.size() < kPipeBytes / 2) {
+      resting_ = false;
+      wake_writer = true;
+    }
+  }
+  if (wake_writer) on_space_();
+  return out;
+}
+
+bool InPipe::push(std::string_view bytes) {
+  const std::lock_guard lock(mutex_);
+  buffer_.append(bytes);
+  wake_.notify_one();
+  resting_ = buffer_.size() >= kPipeBytes;
+  return !resting_;
+}
+
+void InPipe::end() {
+  const std::lock_guard lock(mutex_);
+  ended_ = true;
+  wake_.notify_all();
+}
+
+void InPipe::fail(base::Error error) {
+  const std::lock_guard lock(mutex_);
+  if (ended_ || failed_) return;
+  failed_ = true;
+  error_ = std::move(error);
+  wake_.notify_all();
+}
+
+base::Status OutPipe::write(std::string_view bytes) {
+  while (!bytes.empty()) {
+    bool wake_reader = false;
+    {
+      std::unique_lock lock(mutex_);
+      space_.wait(lock, [this] { return buffer_.size() < kPipeBytes || aborted_; });
+      if (aborted_) return base::fail(base::Code::kCancelled, "the peer has closed the connection");
+      const std::size_t size = std::min(bytes.size(), kPipeBytes - buffer_.size());
+      buffer_.append(bytes.substr(0, size));
+      bytes.remove_prefix(size);
+      wake_reader = hungry_;
+      hungry_ = false;
+    }
+    if (wake_reader) on_data_();
+  }
+  return {};
+}
+
+void OutPipe::finish(bool good) {
+  {
+    const std::lock_guard lock(mutex_);
+    state_ = good ? State::kFinished : State::kFailed;
+    if (!hungry_) return;
+    hungry_ = false;
+  }
+  on_data_();
+}
+
+void OutPipe::abort() {
+  const std::lock_guard lock(mutex_);
+  aborted_ = true;
+  hungry_ = false;
+  space_.notify_all();
+}
+
+OutPipe::State OutPipe::take(std::string& out) {
+  const std::lock_guard lock(mutex_);
+  out.clear();
+  out.swap(buffer_);
+  if (!out.empty()) {
+    space_.notify_one();
+    return State::kOpen;
+  }
+  if (state_ == State::kOpen) hungry_ = true;
+  return state_;
+}
+
+}  // namespace maru::http

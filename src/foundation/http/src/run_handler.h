@@ -1,0 +1,14 @@
+#pragma once
+#include "maru/http/router.h"
+
+namespace maru::http {
+
+// Runs one handler: exceptions become kInternal, failures go through the route's error format.
+Response run_handler(const RouteOptions& options, const Handler& handler, const Request& request,
+                     base::Context& context);
+// The same format for a failure that happened before the handler.
+Response format_error(const RouteOptions* options, const base::Error& error, const Request& request,
+                      const base::Context& context);
+base::Status check_permission(const RouteOptions& options, const base::Context& context);
+
+}  // namespace maru::http
