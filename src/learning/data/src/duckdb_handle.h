@@ -1,0 +1,62 @@
+#pragma once
+#include <duckdb.h>
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "maru/base/result.h"
+#include "maru/data/engine.h"
+
+namespace maru::data {
+
+// Owners of DuckDB handles; each frees in its destructor. One thread at a time.
+struct Connection {
+  duckdb_connection handle = nullptr;
+  Connection() = default;
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+  ~Connection() {
+    if (handle != nullptr) duckdb_disconnect(&handle);
+  }
+};
+struct ResultSet {
+  duckdb_result handle{};
+  ResultSet() = default;
+  ResultSet(const ResultSet&) = delete;
+  ResultSet& operator=(const ResultSet&) = delete;
+  ~ResultSet() { duckdb_destroy_result(&handle); }
+};
+struct Statement {
+  duckdb_prepared_statement handle = nullptr;
+  Statement() = default;
+  Statement(const Statement&) = delete;
+  Statement& operator=(const Statement&) = delete;
+  ~Statement() {
+    if (handle != nullptr) duckdb_destroy_prepare(&handle);
+  }
+};
+
+struct Engine::Impl {
+  duckdb_database database = nullptr;
+  std::string temp_folder;
+  std::atomic<std::uint64_t> next_name{1};
+
+  ~Impl() {
+    if (database != nullptr) duckdb_close(&database);
+  }
+  base::Result<std::unique_ptr<Connection>> connect();
+  // Runs one statement to the end; the context's cancel and deadline interrupt it.
+  base::Status run(Connection& connection, std::string_view sql, ResultSet& out, base::Context* context);
+  base::Error explain(Connection& connection, std::string text);
+  std::string scratch_name();  // unique within the engine
+};
+
+// Appends every row of `result` to a table. Types outside bool/numbers/date/time stamps must have been cast to VARCHAR.
+base::Result<Table> fetch_table(duckdb_result& result);
+base::Result<ColumnType> column_type(duckdb_type type);
+bool needs_text_cast(duckdb_type type);
+
+}  // namespace maru::data
