@@ -1,0 +1,114 @@
+#include "maru/stats/schema.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "maru/base/text.h"
+
+namespace maru::stats {
+namespace {
+
+using base::Code;
+using base::Json;
+
+constexpr std::size_t kMaxDomain = 100;       // more distinct texts than this are not a closed list
+constexpr double kMissingSlack = 0.05;        // how much more may be missing than was seen
+
+const std::vector<std::string> kRuleKeys = {"name", "type", "required", "missing_max", "min", "max", "domain", "domain_mass_min", "unique", "description"};
+const std::vector<std::string> kSchemaKeys = {"columns", "allow_new_columns", "rows_min"};
+
+base::Status check_keys(const Json& json, const std::vector<std::string>& known, const std::string& where) {
+  if (!json.is_object()) return base::fail(Code::kInvalidArgument, where + " must be an object");
+  for (const auto& [key, value] : json.members()) {
+    if (std::find(known.begin(), known.end(), key) == known.end()) return base::fail(Code::kInvalidArgument, where + " has an unknown key: " + key, base::did_you_mean(key, known));
+  }
+  return {};
+}
+
+ColumnRule infer_rule(const ColumnProfile& profile) {
+  ColumnRule rule;
+  rule.name = profile.name;
+  rule.type = profile.type;
+  const double share = profile.count == 0 ? 0 : static_cast<double>(profile.missing) / static_cast<double>(profile.count);
+  rule.missing_max = share == 0 ? 0 : std::min(1.0, share + kMissingSlack);
+  // A list is closed only when values repeat: ids and free text are not a domain.
+  const bool repeats = profile.distinct > 0 && static_cast<double>(profile.count - profile.missing) >= 10.0 * static_cast<double>(profile.distinct);
+  if (profile.type == data::ColumnType::kText && profile.distinct <= kMaxDomain && profile.categories.size() == profile.distinct && repeats) {
+    for (const auto& value : profile.categories) rule.domain.push_back(value.value);
+    rule.domain_mass_min = 0.99;
+  }
+  return rule;
+}
+
+}  // namespace
+
+Json Schema::to_json() const {
+  Json list = Json::array();
+  for (const auto& rule : columns) {
+    Json domain = Json::array();
+    for (const auto& value : rule.domain) domain.push(value);
+    list.push(Json::object({{"name", rule.name},
+                            {"type", std::string(data::type_name(rule.type))},
+                            {"required", rule.required},
+                            {"missing_max", rule.missing_max},
+                            {"min", rule.min ? Json(*rule.min) : Json()},
+                            {"max", rule.max ? Json(*rule.max) : Json()},
+                            {"domain", domain},
+                            {"domain_mass_min", rule.domain_mass_min},
+                            {"unique", rule.unique},
+                            {"description", rule.description}}));
+  }
+  return Json::object({{"columns", list}, {"allow_new_columns", allow_new_columns}, {"rows_min", static_cast<std::int64_t>(rows_min)}});
+}
+
+base::Result<Schema> Schema::from_json(const Json& json) {
+  Schema out;
+  TRY(check_keys(json, kSchemaKeys, "schema"));
+  out.allow_new_columns = json["allow_new_columns"].as_bool(true);
+  out.rows_min = static_cast<std::uint64_t>(std::max<std::int64_t>(0, json["rows_min"].as_int(1)));
+  for (const auto& item : json["columns"].items()) {
+    const std::string where = "schema column " + item["name"].as_string();
+    TRY(check_keys(item, kRuleKeys, where));
+    ColumnRule rule;
+    rule.name = item["name"].as_string();
+    if (rule.name.empty()) return base::fail(Code::kInvalidArgument, "schema has a column without a name");
+    TRY_ASSIGN(rule.type, data::parse_type(item["type"].as_string()));
+    rule.required = item["required"].as_bool(true);
+    rule.missing_max = item["missing_max"].as_double(1);
+    if (item["min"].is_number()) rule.min = item["min"].as_double();
+    if (item["max"].is_number()) rule.max = item["max"].as_double();
+    for (const auto& value : item["domain"].items()) rule.domain.push_back(value.as_string());
+    rule.domain_mass_min = item["domain_mass_min"].as_double(1);
+    rule.unique = item["unique"].as_bool();
+    rule.description = item["description"].as_string();
+    out.columns.push_back(std::move(rule));
+  }
+  return out;
+}
+
+Schema infer_schema(const Profile& profile) {
+  Schema out;
+  for (const auto& column : profile.columns) out.columns.push_back(infer_rule(column));
+  return out;
+}
+
+bool has_errors(const std::vector<Anomaly>& anomalies) {
+  return std::any_of(anomalies.begin(), anomalies.end(), [](const Anomaly& a) { return a.severity == Severity::kError; });
+}
+
+Json Anomaly::to_json() const {
+  static constexpr const char* kNames[] = {"info", "warning", "error"};
+  Json rows_json = Json::array();
+  for (const auto row : examples) rows_json.push(static_cast<std::int64_t>(row));
+  return Json::object({{"column", column},
+                       {"kind", kind},
+                       {"severity", kNames[static_cast<int>(severity)]},
+                       {"message", message},
+                       {"slice", slice},
+                       {"fix", fix},
+                       {"rows", static_cast<std::int64_t>(rows)},
+                       {"examples", rows_json},
+                       {"proposal", proposal}});
+}
+
+}  // namespace maru::stats

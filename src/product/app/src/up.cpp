@@ -1,0 +1,123 @@
+#include "up.h"
+
+#include <signal.h>
+
+#include <cstdlib>
+
+#include "maru/base/file.h"
+#include "maru/base/log.h"
+#include "maru/base/text.h"
+#include "output.h"
+
+namespace maru::app {
+namespace {
+
+using base::Code;
+
+struct Address {
+  std::string host;
+  std::uint16_t port = 0;
+};
+
+base::Result<Address> parse_address(const std::string& text) {
+  const std::size_t colon = text.rfind(':');
+  char* end = nullptr;
+  const long port = colon == std::string::npos ? -1 : std::strtol(text.c_str() + colon + 1, &end, 10);
+  if (port < 0 || port > 65'535 || end == text.c_str() + colon + 1 || *end != '\0') {
+    return base::fail(Code::kInvalidArgument, "not an address: " + text, "write HOST:PORT, for example 127.0.0.1:7400");
+  }
+  std::string host = text.substr(0, colon);
+  if (host.size() > 2 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
+  return Address{host.empty() ? "127.0.0.1" : host, static_cast<std::uint16_t>(port)};
+}
+
+bool is_loopback(const std::string& host) { return host == "localhost" || host == "::1" || host.rfind("127.", 0) == 0; }
+
+// An address that others can reach needs tokens and TLS first: there is no default password to guess.
+base::Status check_exposure(const Address& address, const UpOptions& options, const Home& home) {
+  if (is_loopback(address.host)) return {};
+  if (options.tls_certificate.empty()) {
+    return base::fail(Code::kRefused, "a public address needs TLS: " + address.host, "add --tls-cert and --tls-key, or listen on 127.0.0.1 behind a proxy");
+  }
+  if (home.tokens() == 0) {
+    return base::fail(Code::kRefused, "a public address needs an access token: " + address.host, "make one first: maru token create NAME --role admin");
+  }
+  return {};
+}
+
+sigset_t stop_signals() {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGTERM);
+  sigaddset(&set, SIGINT);
+  return set;
+}
+
+}  // namespace
+
+void block_signals() {
+  const sigset_t set = stop_signals();
+  pthread_sigmask(SIG_BLOCK, &set, nullptr);
+}
+
+void wait_for_signal() {
+  const sigset_t set = stop_signals();
+  int signal = 0;
+  sigwait(&set, &signal);
+}
+
+base::Result<std::unique_ptr<RunningServer>> RunningServer::start(const std::string& folder, const UpOptions& options) {
+  TRY_ASSIGN(const Address address, parse_address(options.listen));
+  auto running = std::make_unique<RunningServer>(Key{});
+  running->folder_ = folder;
+  HomeOptions home_options;
+  home_options.folder = folder;
+  home_options.train_threads = options.train_threads;
+  home_options.trust_loopback = is_loopback(address.host);
+  TRY_ASSIGN(running->home_, Home::open(home_options));
+  Home& home = *running->home_;
+  TRY(check_exposure(address, options, home));
+  base::LogOptions log;
+  log.file = base::join_path(base::join_path(folder, "logs"), "maru.log");
+  log.to_stderr = false;
+  base::init_log(log);
+  http::ServerOptions server;
+  server.host = address.host;
+  server.port = address.port;
+  server.tls_certificate_file = options.tls_certificate;
+  server.tls_key_file = options.tls_key;
+  server.allowed_hosts = options.allowed_hosts;
+  server.serve_pool = &home.serve_pool();
+  server.blocking_pool = &home.blocking_pool();
+  server.work_pool = &home.work_pool();
+  running->server_ = std::make_unique<http::Server>(server, home.router(), home.authenticate());
+  TRY(running->server_->start());
+  const std::string host = address.host.find(':') == std::string::npos ? address.host : "[" + address.host + "]";
+  running->url_ = (options.tls_certificate.empty() ? "http://" : "https://") + host + ":" + std::to_string(running->server_->port());
+  TRY(base::write_file_atomic(server_file(folder), base::Json::object({{"url", running->url_}}).dump()));
+  home.start();
+  return running;
+}
+
+void RunningServer::stop() {
+  if (!server_) return;
+  server_->stop();
+  home_->stop();
+  server_.reset();
+  if (auto removed = base::remove_tree(server_file(folder_)); !removed) base::log_warn("server.json could not be removed", {{"error", removed.error().text()}});
+  base::flush_log();
+}
+
+RunningServer::~RunningServer() { stop(); }
+
+int up(const Invocation& invocation, const UpOptions& options) {
+  block_signals();
+  auto running = RunningServer::start(home_folder(invocation.home), options);
+  if (!running) return report(running.error());
+  print("ready " + (*running)->url() + "\n");
+  wait_for_signal();
+  (*running)->stop();
+  return 0;
+}
+
+}  // namespace maru::app
