@@ -1,4 +1,5 @@
 #pragma once
+#include <climits>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -18,6 +19,10 @@ namespace maru::monitor {
 
 inline constexpr std::size_t kLogQueueRows = 200'000;      // rows waiting to be written; beyond: shed and counted
 inline constexpr std::size_t kSegmentRows = 50'000;
+inline constexpr std::uint64_t kMinLabelled = 50;          // labelled rows below which a window has no realised metric
+inline constexpr std::uint64_t kWindowSampleRows = 20'000; // a larger window is compared on about this many rows
+inline constexpr std::uint64_t kMetricRows = 200'000;      // and its metric computed on at most this many
+inline constexpr std::size_t kMaxLabelBytes = 1024;
 
 // A logged prediction, one row. Inputs by name as typed columns of the endpoint.
 struct LoggedRow {
@@ -40,8 +45,19 @@ struct LogCounts {
   std::uint64_t accepted = 0, written = 0, shed = 0;
 };
 
+// What of an endpoint's log is wanted.
+struct LogQuery {
+  std::int64_t from_us = 0, to_us = INT64_MAX;  // [from, to) on `time`
+  std::uint64_t limit = 0;                      // 0: all
+  bool oldest_first = false;
+  std::uint64_t sample = 0;                     // > 0: about this many rows, chosen by a hash of their id
+  std::vector<std::string> columns;             // empty: id, time, version, score, prediction, total_us and the inputs
+};
+
 // The prediction log: bounded queue in memory, a writer thread, Parquet segments by endpoint and hour below `folder` (written, fsynced, renamed).
-// append() never blocks and never loses silently: what is shed is counted. Readers see written segments and what still waits in memory. Thread safe.
+// append() never blocks and never loses silently: what is shed is counted; a failed write keeps its rows and is tried again. Rows are durable at most flush_ms
+// after they were accepted, or when flush() returns. Small segments of an hour are merged. Readers see written segments and what still waits in memory.
+// An input whose name is also a fixed column's (or differs from another's by case only) is stored and read as "input.<name>". Thread safe.
 class PredictionLog {
  public:
   struct Options {
@@ -56,9 +72,13 @@ class PredictionLog {
   virtual void append(const std::string& endpoint, const LogSchema& schema, std::vector<LoggedRow>&& rows) = 0;
   virtual base::Status flush() = 0;    // returns when all accepted rows are durable
   virtual LogCounts counts(const std::string& endpoint) const = 0;
-  // Rows in [from, to): columns id, time, version, score, prediction, total_us + the inputs; newest `limit` when limit > 0.
+  // Rows in [from, to): columns id, time, version, score, prediction, total_us + the inputs; newest first, the newest `limit` when limit > 0.
   virtual base::Result<data::Table> read(const std::string& endpoint, std::int64_t from_us, std::int64_t to_us, std::uint64_t limit) = 0;
-  virtual base::Result<data::Table> find(const std::string& endpoint, const std::string& id) = 0;
+  virtual base::Result<data::Table> find(const std::string& endpoint, const std::string& id) = 0;  // empty when unknown
+  virtual base::Result<data::Table> query(const std::string& endpoint, const LogQuery& query) = 0;
+  virtual base::Result<std::uint64_t> count(const std::string& endpoint, std::int64_t from_us, std::int64_t to_us) = 0;  // mostly without reading files
+  // No row in [from, result); INT64_MAX when there is none at or after `from`. Reads no file.
+  virtual std::int64_t first_time(const std::string& endpoint, std::int64_t from_us) const = 0;
 };
 
 struct Feedback {
@@ -72,9 +92,10 @@ struct MonitorConfig {
   std::vector<std::string> classes;
   std::int64_t window_us = 86'400'000'000;
   std::uint64_t window_rows = 0;                      // > 0: windows close by count instead (demo, low traffic)
-  std::uint64_t min_rows = 500;                       // a window with fewer rows gives no verdict
+  std::uint64_t min_rows = 500;                       // a window with fewer rows gives no verdict (window_rows where that is smaller)
   std::vector<std::string> drift_columns;             // empty: all
-  double performance_drop = 0.03;                     // alert when the realised metric is this much worse than at training
+  // Alert when the realised metric is this much worse than at training (absolute; for rmse and mae a share of it) and its 95 % interval leaves the reference out.
+  double performance_drop = 0.03;
   double reference_metric = 0;
   bool retrain_on_drift = true, retrain_on_performance = true;
   std::int64_t cooldown_us = 86'400'000'000;
@@ -89,8 +110,8 @@ struct Window {
   std::vector<int> versions;
   bool closed = false, drift = false;
   stats::DriftReport report;      // features and "prediction"
-  double realised = 0;            // metric on labelled rows; NaN when too few
-  double low = 0, high = 0;       // 95 %
+  double realised = 0;            // metric on labelled rows; NaN when too few (kMinLabelled) or of one class
+  double low = 0, high = 0;       // 95 %: DeLong for roc_auc, Wilson for accuracy, normal for means of losses
   double estimated_mean = 0;      // mean score
   base::Json to_json() const;
 };
@@ -106,14 +127,17 @@ struct Alert {
 };
 
 // Watches endpoints: windows over the prediction log, drift of every input and of the prediction against the training profile, realised quality as labels
-// arrive, alerts, and the retrain trigger (at most one per cooldown; persisted, so a restart neither repeats nor forgets it). Thread safe.
+// arrive, alerts, and the retrain trigger (at most one per cooldown; persisted, so a restart neither repeats nor forgets it: what was wanted and not accepted
+// stays wanted until it is, or until watch() brings a new model). One alert per window and kind. Metrics: roc_auc, log_loss, brier, accuracy (binary), accuracy
+// (multiclass: the log has no other class's probability; another metric there gives accuracy and no verdict), rmse, mae (regression).
+// Windows by time are aligned to multiples of window_us (UTC); watch() with a new reference ends the window it falls into. Thread safe.
 class Monitor {
  public:
   struct Options {
     store::Database* db = nullptr;
     PredictionLog* log = nullptr;
     base::Clock* clock = &base::system_clock();
-    std::function<void(const Alert&)> on_alert;
+    std::function<void(const Alert&)> on_alert;  // like `retrain`, called by evaluate(), and must not call the monitor
     // Asks for a retraining run; true when it was accepted (starts the cooldown).
     std::function<bool(const MonitorConfig&, const std::string& why)> retrain;
   };
