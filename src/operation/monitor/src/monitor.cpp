@@ -3,6 +3,7 @@
 
 #include "maru/base/id.h"
 #include "records.h"
+#include "segments.h"
 #include "watcher.h"
 
 namespace maru::monitor {
@@ -10,8 +11,6 @@ namespace {
 
 using base::Code;
 using store::params;
-
-constexpr std::int64_t kIdSlackUs = 60'000'000;  // an id is made a moment after its row's time; clocks may step
 
 constexpr store::Migration kMigrations[] = {
     {1, R"sql(

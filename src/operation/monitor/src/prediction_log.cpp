@@ -22,7 +22,6 @@ using base::Code;
 constexpr std::size_t kChunkRows = 1024;       // what a reader may have to copy while append() waits
 constexpr std::size_t kMergeSegments = 16;     // so many neighbours of one size become one
 constexpr std::int64_t kRetentionEveryUs = 60'000'000;
-constexpr std::int64_t kIdSlackUs = 600'000'000;  // an id carries its time; clocks may have been set since
 const std::vector<std::string> kReadColumns = {"id", "time", "version", "score", "prediction", "total_us"};
 
 struct Chunk {

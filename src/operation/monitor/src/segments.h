@@ -9,6 +9,10 @@
 
 namespace maru::monitor {
 
+// An id carries the time it was made; a wall clock that was set back since the process started makes ids run ahead of rows by as much. Larger steps than this
+// hide a row from find() and its label from its window.
+inline constexpr std::int64_t kIdSlackUs = 3'600'000'000;
+
 // One Parquet file. Everything a reader needs to skip it is in its name: <first>-<last>-<rows>-<min µs>-<max µs>.parquet, where first and last are the numbers
 // of the writes it holds; a merged file covers its sources' numbers, so a crash between publishing it and removing them is repaired by the names alone.
 struct Segment {

@@ -308,8 +308,7 @@ base::Result<bool> Watcher::take_labels(Watched& watched) {
   TRY_ASSIGN(const auto fresh, options_.db->query("SELECT COUNT(*), MAX(number), MIN(predicted_us), MAX(predicted_us) FROM monitor_labels WHERE endpoint = $1 AND number > $2", params(endpoint, watched.labels_seen)));
   if (fresh.empty() || fresh.front().integer(0) == 0) return false;
   const std::int64_t newest = fresh.front().integer(1), earliest = fresh.front().integer(2), latest = fresh.front().integer(3);
-  constexpr std::int64_t kSlackUs = 60'000'000;
-  TRY_ASSIGN(const auto rows, options_.db->query("SELECT body FROM monitor_windows WHERE endpoint = $1 AND to_us >= $2 AND from_us <= $3 ORDER BY from_us", params(endpoint, earliest - kSlackUs, latest + kSlackUs)));
+  TRY_ASSIGN(const auto rows, options_.db->query("SELECT body FROM monitor_windows WHERE endpoint = $1 AND to_us >= $2 AND from_us <= $3 ORDER BY from_us", params(endpoint, earliest - kIdSlackUs, latest + kIdSlackUs)));
   for (const store::Row& row : rows) {
     TRY_ASSIGN(const auto json, base::parse_json(row.text(0)));
     Window window = window_from(json);

@@ -30,6 +30,12 @@ struct Folder {
   Folder& operator=(const Folder&) = delete;
 };
 
+// Ids of one process never go back in time, so each test's clock starts where no earlier one has been.
+inline std::int64_t next_start_us() {
+  static std::atomic<std::int64_t> next{1'000'000'000'000'000};
+  return next.fetch_add(200ll * 86'400'000'000);
+}
+
 // Rows a millisecond apart, ending now; scores 0.00, 0.01, ... and two carriers.
 inline std::vector<LoggedRow> make_rows(base::ManualClock& clock, std::size_t count, int seed, double shift = 0) {
   base::Rng rng(static_cast<std::uint64_t>(seed) + 17);
@@ -53,7 +59,7 @@ struct Stand {
   std::unique_ptr<Folder> own;
   std::string folder;
   std::int64_t flush_ms;
-  base::ManualClock clock;
+  base::ManualClock clock{next_start_us()};
   std::unique_ptr<data::Engine> engine;
   std::unique_ptr<store::Database> db;
   std::unique_ptr<PredictionLog> log;
