@@ -77,7 +77,8 @@ base::Json prediction_json(const Signature& signature, const Predictions& predic
 void append_prediction_json(std::string& out, const Signature& signature, const Predictions& predictions, std::size_t row);
 std::size_t predicted_class(const Signature& signature, const Predictions& predictions, std::size_t row);
 
-// Runs one graph. Immutable after load; predict() is thread safe and deterministic: the same row gives the same bits alone or in a batch.
+// Runs one graph. Immutable after load; predict() is thread safe and deterministic; in the native engine the same row gives the same bits alone
+// and in any batch (in ONNX Runtime the last bit of a sigmoid or softmax may depend on the row's place in the batch).
 class Evaluator {
  public:
   virtual ~Evaluator() = default;
