@@ -8,6 +8,7 @@
 
 #include "learners.h"
 #include "maru/base/log.h"
+#include "maru/base/text.h"
 #include "params.h"
 #include "tree_text.h"
 
@@ -94,6 +95,19 @@ std::string booster_params(const Params& p, const StopMetric& metric, const Lear
   return out;
 }
 
+// A feature whose gain counts nothing is never split on.
+base::Result<std::string> drop_params(const Config& config, const std::vector<std::string>& names) {
+  const base::Json& drop = config.params["drop"];
+  if (drop.size() == 0) return std::string();
+  std::vector<std::string> gains(names.size(), "1");
+  for (const base::Json& name : drop.items()) {
+    const auto at = std::find(names.begin(), names.end(), name.as_string());
+    if (at == names.end()) return fail(Code::kInvalidArgument, "there is no feature to drop: " + name.dump(), base::did_you_mean(name.as_string(), names));
+    gains[static_cast<std::size_t>(at - names.begin())] = "0";
+  }
+  return " feature_contri=" + base::join(gains, ",");
+}
+
 base::Result<std::string> model_text(void* booster, int rounds) {
   std::string text(1 << 20, '\0');
   std::int64_t length = 0;
@@ -167,9 +181,10 @@ class TreeLearner final : public Prepared {
     TRY_ASSIGN(const Params params, Params::read(config, lightgbm_params()));
     // The area under a curve says nothing when the validation rows have one class.
     const StopMetric metric = stop_metric(labels_, one_class_ ? "" : options.metric);
+    TRY_ASSIGN(const std::string dropped, drop_params(config, names_));
     LGBM_RegisterLogCallback(on_log);
     BoosterHandle handle = nullptr;
-    TRY(checked(LGBM_BoosterCreate(train_.get(), booster_params(params, metric, options).c_str(), &handle), "starting the tree learner"));
+    TRY(checked(LGBM_BoosterCreate(train_.get(), (booster_params(params, metric, options) + dropped).c_str(), &handle), "starting the tree learner"));
     const Booster booster(handle);
     if (valid_) TRY(checked(LGBM_BoosterAddValidData(booster.get(), valid_.get()), "adding the validation rows"));
     const int fixed = static_cast<int>(params["rounds"]);

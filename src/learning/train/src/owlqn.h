@@ -6,8 +6,8 @@ namespace maru::train {
 
 struct MinimizeOptions {
   std::size_t memory = 10;
-  int max_iterations = 500;
-  double tolerance = 1e-8;             // of the objective, relative, over five iterations
+  int max_iterations = 200;
+  double tolerance = 1e-6;             // of the objective, relative, over five iterations
   std::vector<double> l1;              // weight of |x_i|; empty: none (plain L-BFGS)
   std::function<bool()> stop;          // after each iteration
 };

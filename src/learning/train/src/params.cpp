@@ -42,6 +42,7 @@ base::Result<Params> Params::read(const Config& config, const std::vector<ParamR
   Params out;
   for (const ParamRange& range : table) out.values_.emplace_back(range.name, range.fallback);
   for (const auto& [key, value] : config.params.members()) {
+    if (key == "drop" && config.learner == "lightgbm") continue;  // names, not a number
     std::size_t at = 0;
     while (at < table.size() && key != table[at].name) ++at;
     if (at == table.size()) {
@@ -79,7 +80,12 @@ std::string Config::text() const {
     std::string name = key;
     for (const auto& [from, to] : kShort)
       if (from == key) name = to;
-    std::string number = value.dump();
+    std::string number = value.is_string() ? "(" + value.as_string() + ")" : value.dump();
+    if (value.is_array()) {
+      std::vector<std::string> parts;
+      for (const base::Json& item : value.items()) parts.push_back(item.as_string());
+      number = base::join(parts, ",");
+    }
     if (value.is_double()) {
       // Three significant digits are enough for a table.
       char buffer[32];

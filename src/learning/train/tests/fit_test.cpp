@@ -266,6 +266,21 @@ TEST_CASE("nothing to split on gives the base rate") {
   CHECK((*scores)[0] == doctest::Approx(rate).epsilon(1e-4));
 }
 
+TEST_CASE("a dropped feature is never split on") {
+  const train::Matrix rows = clouds(800, 4, 81), valid = clouds(300, 4, 82);
+  train::Config config = config_of("lightgbm");
+  base::Json drop = base::Json::array();
+  drop.push("x2");
+  config.params.set("drop", drop);
+  const auto trained = train::fit(config, binary(), rows, valid, {});
+  REQUIRE_MESSAGE(trained.has_value(), trained.error().text());
+  for (const auto& [name, share] : trained->importance) CHECK((name == "x2") == (share == 0));
+  CHECK(config.text() == "lightgbm drop=x2");
+  drop.push("x22");
+  config.params.set("drop", drop);
+  CHECK(train::fit(config, binary(), rows, valid, {}).error().message.find("x22") != std::string::npos);
+}
+
 TEST_CASE("the text of a configuration is short") {
   train::Config config = config_of("lightgbm");
   config.params.set("num_leaves", 31).set("learning_rate", 0.05123);

@@ -66,6 +66,7 @@ base::Result<std::unique_ptr<Arm>> Arm::make(const std::string& learner, const S
   how.target = train::feature_target(learner);
   const bool wide = how.target == transform::Target::kLinear;
   if (wide) how.max_vocabulary = kLinearVocabulary;
+  else how.min_count = static_cast<std::uint64_t>(std::clamp(kTreeValueShare * static_cast<double>(spec.train.rows()), 5.0, 100.0));
   TRY_ASSIGN(out->plan, transform::fit_features(spec.train, spec.features, spec.labels.values, how));
   TRY_ASSIGN(out->graph, transform::emit_features(out->plan));
   out->signature = signature_of(spec, out->plan);
@@ -101,22 +102,27 @@ base::Result<std::unique_ptr<Arm>> Arm::make(const std::string& learner, const S
   return out;
 }
 
-base::Result<Whole> assemble(const Arm& arm, const train::Trained& trained, const data::Table& rows, base::Clock& clock) {
+base::Result<transform::Graph> whole_graph(const Arm& arm, const train::Trained& trained) {
+  transform::Graph out = arm.graph;
+  TRY(trained.append(out, out.outputs.empty() ? "features" : out.outputs.front().name));
+  return out;
+}
+
+base::Result<Whole> make_whole(transform::Graph graph, const model::Signature& signature, const data::Table& rows, base::Clock& clock) {
   constexpr std::size_t kCalls = 60, kRows = 20;
   Whole out;
-  out.graph = arm.graph;
-  const std::string features = out.graph.outputs.empty() ? "features" : out.graph.outputs.front().name;
-  TRY(trained.append(out.graph, features));
+  out.graph = std::move(graph);
+  out.signature = signature;
   TRY_ASSIGN(const std::string bytes, model::write_onnx(out.graph, base::Json::object()));
   out.bytes = bytes.size();
-  auto native = model::compile_native(out.graph, arm.signature);
+  auto native = model::compile_native(out.graph, signature);
   if (native) {
     out.evaluator = std::move(*native);
   } else {
-    TRY_ASSIGN(out.evaluator, model::load_onnxruntime(bytes, arm.signature));
+    TRY_ASSIGN(out.evaluator, model::load_onnxruntime(bytes, signature));
   }
   std::vector<model::InputBatch> single(std::min(kRows, rows.rows()));
-  for (std::size_t r = 0; r < single.size(); ++r) TRY(model::fill_from_table(arm.signature, rows.slice(r, 1), single[r]));
+  for (std::size_t r = 0; r < single.size(); ++r) TRY(model::fill_from_table(signature, rows.slice(r, 1), single[r]));
   if (single.empty()) return out;
   model::Predictions answer;
   std::vector<double> taken_us;

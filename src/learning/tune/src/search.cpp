@@ -4,6 +4,7 @@
 #include <map>
 
 #include "arm.h"
+#include "blend.h"
 #include "maru/base/rng.h"
 #include "maru/base/text.h"
 
@@ -80,8 +81,11 @@ class Search {
     for (const std::string& learner : open)
       if (loss(learner) < loss(leader)) leader = learner;
     const double draw = rng_.uniform();
-    if (open.size() == 1 || draw < 0.85) return leader;
-    return open[rng_.below(open.size())];
+    const std::string other = open[rng_.below(open.size())];
+    // The line has little to gain from a longer search, the trees much.
+    const bool line_had_its_share = trials_of_["linear"] * 3 > number_ && open.front() != leader;
+    if (open.size() > 1 && leader == "linear" && line_had_its_share) return open.front();
+    return open.size() == 1 || draw < 0.85 ? leader : other;
   }
 
   base::Result<Arm*> arm_of(const std::string& learner) {
@@ -98,9 +102,10 @@ class Search {
 
   train::LearnOptions options(const std::string& learner) {
     train::LearnOptions out;
-    out.threads = spec_.threads;
+    out.threads = spec_.train.rows() * spec_.features.size() <= kOneThreadCells ? 1 : spec_.threads;
     out.seed = spec_.seed;
-    out.metric = metric_;
+    // Trees stop by the smooth log loss even when an area ranks them: the area's best round is often a lucky early one.
+    out.metric = spec_.labels.task == model::Task::kRegression ? metric_ : "log_loss";
     // More patience where one round costs little and says little.
     out.early_stopping_rounds = spec_.train.rows() < 10'000 ? 100 : spec_.train.rows() < 200'000 ? 50 : 30;
     out.context = &context_;
@@ -137,6 +142,7 @@ class Search {
       return {};
     }
     candidate.trial.config.learner = learner;
+    ++trials_of_[learner];
     const std::int64_t from_ns = clock_.monotonic_ns();
     auto arm = arm_of(learner);
     if (!arm) {
@@ -149,6 +155,7 @@ class Search {
     set_deadline();
     const std::int64_t fit_ns = clock_.monotonic_ns();
     auto trained = (*arm)->prepared->fit(candidate.trial.config, options(learner));
+    const std::int64_t fitted_ns = clock_.monotonic_ns();
     base::Status scored;
     if (trained) {
       candidate.trained = std::move(*trained);
@@ -162,7 +169,7 @@ class Search {
     candidate.trial.state = candidate.trained.cut ? "stopped" : "done";
     if (learner == "lightgbm" && !candidate.trained.cut)
       cost_of_rate_s_ = candidate.trial.seconds * candidate.trial.config.params["learning_rate"].as_double(0.1);
-    return keep(std::move(candidate));
+    return keep(std::move(candidate), fitted_ns);
   }
 
   bool decide_stop() {
@@ -217,37 +224,103 @@ class Search {
     return {};
   }
 
-  base::Status keep(Candidate candidate) {
+  base::Status keep(Candidate candidate, std::int64_t fitted_ns) {
     const double loss = loss_of(candidate.trial.valid);
-    const std::int64_t from_ns = clock_.monotonic_ns();
-    auto whole = assemble(*candidate.arm, candidate.trained, spec_.valid, clock_);
+    auto graph = whole_graph(*candidate.arm, candidate.trained);
+    auto whole = graph ? make_whole(std::move(*graph), candidate.arm->signature, spec_.valid, clock_)
+                       : base::Result<Whole>(tl::unexpected<base::Error>(graph.error()));
     if (!whole) {
-      fail_trial(candidate, whole.error(), from_ns);
+      fail_trial(candidate, whole.error(), fitted_ns);
       return {};
     }
-    const double assemble_s = static_cast<double>(clock_.monotonic_ns() - from_ns) / 1e9;
-    candidate.arm->space->tell(candidate.trial.config, loss);
+    // A trial that is cut at its deadline is still scored and compiled: as dear as the dearest so far.
+    after_fit_s_ = std::max(after_fit_s_, static_cast<double>(clock_.monotonic_ns() - fitted_ns) / 1e9);
     failures_[candidate.trial.config.learner] = 0;
+    candidate.arm->space->tell(candidate.trial.config, loss);
     candidate.trial.bytes = whole->bytes;
     candidate.trial.latency_us = whole->latency_us;
     trials_.push_back(candidate.trial);
     if (best_ == nullptr || loss < loss_of(best_->trial.valid)) {
       const bool first = best_ == nullptr;
-      best_ = std::make_unique<Candidate>(std::move(candidate));
+      best_ = std::make_shared<Candidate>(candidate);
       whole_ = std::move(*whole);
       if (first) TRY(predict_valid());
-      reserve_s_ = 1.3 * (finish_s_ + assemble_s) * std::max(1.0, static_cast<double>(whole_.bytes) / std::max(1.0, first_bytes_));
     }
+    const double size = std::max(1.0, static_cast<double>(whole_.bytes) / std::max(1.0, first_bytes_));
+    reserve_s_ = after_fit_s_ + 1.2 * finish_s_ * size + (spec_.blend && best_of_.size() > 1 ? 1.2 * after_fit_s_ : 0);
+    std::shared_ptr<Candidate>& leader = best_of_[candidate.trial.config.learner];
+    if (leader == nullptr || loss < loss_of(leader->trial.valid)) leader = std::make_shared<Candidate>(std::move(candidate));
     if (spec_.on_trial) spec_.on_trial(trials_.back());
     report("trial " + std::to_string(number_) + ": best " + metric_ + " " + base::format_double(std::round(best_->trial.valid * 1e5) / 1e5));
     return {};
+  }
+
+  base::Result<model::Predictions> answers(const Candidate& candidate) const {
+    model::Predictions out;
+    out.task = spec_.labels.task;
+    out.rows = candidate.arm->valid.rows;
+    out.width = out.task == model::Task::kMulticlass ? spec_.labels.classes.size() : 1;
+    TRY_ASSIGN(out.scores, candidate.trained.predict(candidate.arm->valid));
+    return out;
+  }
+
+  // Trees and line together, when that is clearly better on valid than either. A failure here costs nothing: the best single model stays.
+  void try_blend() {
+    const auto trees = best_of_.find("lightgbm"), line = best_of_.find("linear");
+    if (!spec_.blend || trees == best_of_.end() || line == best_of_.end() || stopped_ == "cancelled") return;
+    const std::int64_t from_ns = clock_.monotonic_ns();
+    const auto first = answers(*trees->second), second = answers(*line->second);
+    if (!first || !second) return;
+    const auto weight = choose_blend(metric_, trees->second->arm->valid_labels, *first, *second);
+    const double best = loss_of(best_->trial.valid);
+    if (!weight || !(loss_of(weight->value) < best - kBlendGain * (evaluate::larger_is_better(metric_) ? 1 : std::abs(best)))) return;
+    const auto first_graph = whole_graph(*trees->second->arm, trees->second->trained), second_graph = whole_graph(*line->second->arm, line->second->trained);
+    if (!first_graph || !second_graph) return;
+    auto graph = blend_graphs(*first_graph, *second_graph, weight->first);
+    if (!graph) return;
+    auto whole = make_whole(std::move(*graph), blend_signatures(trees->second->arm->signature, line->second->arm->signature), spec_.valid, clock_);
+    if (!whole) return;
+    take_blend(*trees->second, *line->second, *weight, std::move(*whole), from_ns);
+  }
+
+  void take_blend(const Candidate& trees, const Candidate& line, const BlendWeight& weight, Whole whole, std::int64_t from_ns) {
+    auto blend = std::make_shared<Candidate>();
+    blend->arm = trees.arm;
+    train::Trained& trained = blend->trained;
+    trained.config.learner = "blend";
+    trained.config.params.set("share", weight.first).set("trees", trees.trial.config.text()).set("line", line.trial.config.text());
+    trained.rounds = trees.trained.rounds;
+    trained.curve = trees.trained.curve;
+    trained.metric = metric_;
+    trained.valid_score = weight.value;
+    trained.train_score = weight.first * trees.trial.train + (1 - weight.first) * line.trial.train;
+    for (const auto& [name, share] : trees.trained.importance) trained.importance.emplace_back(name, weight.first * share);
+    for (const auto& [name, share] : line.trained.importance) trained.importance.emplace_back(name, (1 - weight.first) * share);
+    std::stable_sort(trained.importance.begin(), trained.importance.end(), [](const auto& a, const auto& b) { return a.second > b.second; });
+    const auto refuse = [] { return fail(Code::kUnimplemented, "a blend has two feature graphs", "use the graph of the search's result"); };
+    trained.append = [refuse](transform::Graph&, const std::string&) -> base::Status { return refuse(); };
+    trained.predict = [refuse](const model::FeatureMatrix&) -> base::Result<std::vector<double>> { return refuse(); };
+    Trial& trial = blend->trial;
+    trial.number = ++number_;
+    trial.config = trained.config;
+    trial.state = "done";
+    trial.valid = weight.value;
+    trial.train = trained.train_score;
+    trial.bytes = whole.bytes;
+    trial.latency_us = whole.latency_us;
+    trial.curve = trained.curve;
+    trial.seconds = static_cast<double>(clock_.monotonic_ns() - from_ns) / 1e9;
+    trials_.push_back(trial);
+    best_ = std::move(blend);
+    whole_ = std::move(whole);
+    if (spec_.on_trial) spec_.on_trial(trials_.back());
   }
 
   // The best model's answers for the validation rows, by its whole graph; timed, to know what the end will take.
   base::Status predict_valid() {
     const std::int64_t from_ns = clock_.monotonic_ns();
     model::InputBatch batch;
-    TRY(model::fill_from_table(best_->arm->signature, spec_.valid, batch));
+    TRY(model::fill_from_table(whole_.signature, spec_.valid, batch));
     TRY(whole_.evaluator->predict(batch, predictions_));
     predicted_by_ = best_->trial.number;
     finish_s_ = static_cast<double>(clock_.monotonic_ns() - from_ns) / 1e9;
@@ -261,6 +334,7 @@ class Search {
       if (first_error_.message.empty()) return fail(Code::kDeadlineExceeded, "the budget ended before the first trial: " + base::format_seconds(spec_.budget_seconds), "give it more time");
       return base::wrap(first_error_, "no trial succeeded");
     }
+    try_blend();
     if (predicted_by_ != best_->trial.number) TRY(predict_valid());
     TRY(check_learned());
     SearchResult out;
@@ -272,7 +346,7 @@ class Search {
     out.best = std::move(best_->trained);
     out.plan = best_->arm->plan;
     out.graph = std::move(whole_.graph);
-    out.signature = best_->arm->signature;
+    out.signature = whole_.signature;
     if (spec_.labels.task == model::Task::kBinary) out.signature.threshold = evaluate::choose_threshold(spec_.valid_labels, predictions_);
     out.valid_predictions = std::move(predictions_);
     out.seconds = elapsed_s();
@@ -301,13 +375,14 @@ class Search {
   std::string metric_, stopped_;
   std::vector<std::string> learners_;
   std::map<std::string, std::unique_ptr<Arm>> arms_;
-  std::map<std::string, int> failures_;
+  std::map<std::string, int> failures_, trials_of_;
   std::vector<Trial> trials_;
   int number_ = 0, predicted_by_ = 0;
-  std::unique_ptr<Candidate> best_;
+  std::shared_ptr<Candidate> best_;
+  std::map<std::string, std::shared_ptr<Candidate>> best_of_;  // by learner
   Whole whole_;                               // of the best
   model::Predictions predictions_;
-  double reserve_s_ = 0, finish_s_ = 0, first_bytes_ = 1, cost_of_rate_s_ = 0;
+  double reserve_s_ = 0, finish_s_ = 0, after_fit_s_ = 0, first_bytes_ = 1, cost_of_rate_s_ = 0;
   base::Error first_error_;
 };
 

@@ -51,7 +51,7 @@ train::Config linear(double c, double l1_ratio) {
 }  // namespace
 
 std::vector<train::Config> default_configs(const std::string& learner, std::size_t train_rows) {
-  if (learner == "linear") return {linear(1, 0), linear(0.05, 0), linear(0.2, 1)};
+  if (learner == "linear") return {linear(1, 0), linear(0.05, 0), linear(0.003, 0)};
   if (learner == "constant") {
     train::Config out;
     out.learner = "constant";

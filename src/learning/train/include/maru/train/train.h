@@ -37,7 +37,7 @@ struct Matrix {                       // features + labels of some rows
   std::vector<double> labels;
 };
 
-// lightgbm: num_leaves, learning_rate, min_data_in_leaf, feature_fraction, bagging_fraction, lambda_l1, lambda_l2, max_depth, min_gain_to_split, extra_trees, path_smooth, rounds.
+// lightgbm: num_leaves, learning_rate, min_data_in_leaf, feature_fraction, bagging_fraction, lambda_l1, lambda_l2, max_depth, min_gain_to_split, extra_trees, path_smooth, rounds, drop (names of features not to split on).
 // linear: c (inverse strength: the penalty is 1/c against the sum of losses), l1_ratio in [0,1]. constant: none. An unknown key is an error with the nearest known one.
 struct Config {
   std::string learner;                // "lightgbm" | "linear" | "constant"
@@ -61,7 +61,7 @@ struct Trained {
 };
 
 struct LearnOptions {
-  std::size_t threads = 2;
+  std::size_t threads = 1;            // more pay off only on very large rows: OpenMP's threads wait by spinning, and on a busy machine two are 20 times slower than one
   std::uint64_t seed = 1;
   int max_rounds = 2000;
   int early_stopping_rounds = 50;

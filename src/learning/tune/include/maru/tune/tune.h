@@ -37,6 +37,7 @@ struct SearchSpec {
   std::string label_text;
   std::string metric;                 // empty: default
   std::vector<std::string> learners;  // empty: lightgbm and linear
+  bool blend = true;                  // at the end, try the best trees and the best line together: learner "blend"
   double budget_seconds = 60;         // wall time for the whole search, +-2 %
   int max_trials = 1000;
   std::uint64_t seed = 1;
@@ -46,7 +47,7 @@ struct SearchSpec {
 
 struct SearchResult {
   std::vector<Trial> trials;          // leaderboard, best first
-  train::Trained best;
+  train::Trained best;                // of a blend: names, importances and curve only; its `append` and `predict` refuse
   transform::FeaturePlan plan;
   transform::Graph graph;             // raw inputs -> "scores"
   model::Signature signature;         // threshold chosen on valid

@@ -1,0 +1,25 @@
+#pragma once
+#include <string>
+#include <vector>
+
+#include "maru/base/result.h"
+#include "maru/tune/tune.h"
+
+namespace maru::tune {
+
+// A blend has to be this much better than its better half to be worth two models: of an area, or relative of an error.
+inline constexpr double kBlendGain = 0.0005;
+
+struct BlendWeight {
+  double first = 0.5;      // share of the first model's answer; the second has the rest
+  double value = 0;        // of the metric
+};
+// The best of nine shares by `metric`; `threshold` metrics use the threshold that suits each mix.
+base::Result<BlendWeight> choose_blend(const std::string& metric, const std::vector<double>& labels, const model::Predictions& first,
+                                       const model::Predictions& second);
+
+// One graph that answers first * share + second * (1 - share). Both end in "scores" [N,K] double; inputs of the same name are shared.
+base::Result<transform::Graph> blend_graphs(const transform::Graph& first, const transform::Graph& second, double share);
+model::Signature blend_signatures(const model::Signature& first, const model::Signature& second);
+
+}  // namespace maru::tune
