@@ -97,6 +97,16 @@ TEST_CASE("unseen text is other, infinity is clipped, and the extremes of time d
   const auto ranks = run(trees, fit_rows, rows);
   CHECK(ranks.values[feature(trees, "city")] == trees.columns[3].rare_code);
   CHECK(ranks.values[feature(trees, "age")] == std::numeric_limits<double>::infinity());
+  // What pandas makes of a missing text.
+  rows.columns[3].dictionary = {"nan", "", "None"};
+  for (const auto& plan : {linear, trees}) {
+    const auto missing = run(plan, fit_rows, rows);
+    for (std::size_t c = 0; c < missing.columns; ++c) {
+      if (missing.names[c].rfind("city", 0) != 0) continue;
+      CHECK(missing.values[c] == missing.values[missing.columns + c]);
+      CHECK(missing.values[2 * missing.columns + c] == missing.values[missing.columns + c]);
+    }
+  }
 }
 
 TEST_CASE("a column that is not there is named; no rows give no features") {

@@ -1,4 +1,5 @@
-#include <cmath>
+#include <algorithm>
+#include <functional>
 #include <limits>
 
 #include "calendar.h"
@@ -31,6 +32,19 @@ Tensor integers(std::vector<std::int64_t> values, std::vector<std::int64_t> shap
   out.shape = std::move(shape);
   out.integers = std::move(values);
   return out;
+}
+
+// What pandas and MLflow make of a missing text on its way into a string tensor. They mean missing too, unless training knew them as values:
+// a stock client must not get another answer without a word.
+void add_missing_spellings(std::vector<std::string>& keys, const std::function<void(std::size_t)>& repeat) {
+  const auto at = std::find(keys.begin(), keys.end(), std::string());
+  if (at == keys.end()) return;
+  const auto position = static_cast<std::size_t>(at - keys.begin());
+  for (const char* spelling : {"nan", "None", "<NA>"}) {
+    if (std::find(keys.begin(), keys.end(), spelling) != keys.end()) continue;
+    keys.emplace_back(spelling);
+    repeat(position);
+  }
 }
 
 class Emitter {
@@ -123,6 +137,7 @@ class Emitter {
         const auto rank = static_cast<double>(k);
         values.push_back(column.rare_code >= 0 && rank >= column.rare_code ? rank + 1 : rank);
       }
+      add_missing_spellings(keys, [&](std::size_t same) { values.push_back(values[same]); });
       codes.push_back(graph_.fresh("code"));
       Node& encoder = graph_.add("LabelEncoder", {input(i)}, {codes.back()}, "ai.onnx.ml");
       encoder.attributes["keys_strings"] = std::move(keys);
@@ -142,6 +157,7 @@ class Emitter {
       for (std::int64_t k = 0; k < other; ++k) values.push_back(k);
       keys.emplace_back();
       values.push_back(column.missing_indicator ? other + 1 : other);
+      add_missing_spellings(keys, [&](std::size_t same) { values.push_back(values[same]); });
       const std::string code = graph_.fresh("code");
       Node& encoder = graph_.add("LabelEncoder", {input(i)}, {code}, "ai.onnx.ml");
       encoder.attributes["keys_strings"] = std::move(keys);
