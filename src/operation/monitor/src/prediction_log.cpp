@@ -19,10 +19,11 @@ namespace {
 
 using base::Code;
 
-constexpr std::size_t kChunkRows = 1024;       // what a reader may have to copy while append() waits
-constexpr std::size_t kMergeSegments = 16;     // so many neighbours of one size become one
+constexpr std::size_t kChunkRows = 1024;    // what a reader may have to copy while append() waits
+constexpr std::size_t kMergeSegments = 16;  // so many neighbours of one size become one
 constexpr std::int64_t kRetentionEveryUs = 60'000'000;
-const std::vector<std::string> kReadColumns = {"id", "time", "version", "score", "prediction", "total_us"};
+const std::vector<std::string> kReadColumns = {"id",    "time",       "version",
+                                               "score", "prediction", "total_us"};
 
 struct Chunk {
   LogSchema schema;
@@ -53,17 +54,23 @@ struct Snapshot {
   std::vector<ChunkPtr> chunks;
 };
 
-bool overlaps(const Segment& segment, std::int64_t from_us, std::int64_t to_us) { return segment.max_us >= from_us && segment.min_us < to_us; }
-bool inside(const Segment& segment, std::int64_t from_us, std::int64_t to_us) { return segment.min_us >= from_us && segment.max_us < to_us; }
+bool overlaps(const Segment& segment, std::int64_t from_us, std::int64_t to_us) {
+  return segment.max_us >= from_us && segment.min_us < to_us;
+}
+bool inside(const Segment& segment, std::int64_t from_us, std::int64_t to_us) {
+  return segment.min_us >= from_us && segment.max_us < to_us;
+}
 int tier_of(const Segment& segment) {
   int tier = 0;
-  for (std::uint64_t n = segment.last - segment.first + 1; n >= kMergeSegments; n /= kMergeSegments) ++tier;
+  for (std::uint64_t n = segment.last - segment.first + 1; n >= kMergeSegments; n /= kMergeSegments)
+    ++tier;
   return tier;
 }
 
 // The time in a UUIDv7's first 48 bits; -1 when the text is none.
 std::int64_t time_in_id(const std::string& id) {
-  if (id.size() < 32 || !base::is_id(std::string_view(id).substr(0, 32)) || id[12] != '7') return -1;
+  if (id.size() < 32 || !base::is_id(std::string_view(id).substr(0, 32)) || id[12] != '7')
+    return -1;
   return static_cast<std::int64_t>(std::stoull(id.substr(0, 12), nullptr, 16)) * 1000;
 }
 
@@ -72,7 +79,10 @@ data::Table empty_table() {
   for (const std::string& name : kReadColumns) {
     data::Column column;
     column.name = name;
-    column.type = name == "time" ? data::ColumnType::kTimestamp : name == "score" ? data::ColumnType::kFloat : name == "version" || name == "total_us" ? data::ColumnType::kInteger : data::ColumnType::kText;
+    column.type = name == "time"                            ? data::ColumnType::kTimestamp
+                  : name == "score"                         ? data::ColumnType::kFloat
+                  : name == "version" || name == "total_us" ? data::ColumnType::kInteger
+                                                            : data::ColumnType::kText;
     out.columns.push_back(std::move(column));
   }
   return out;
@@ -80,7 +90,8 @@ data::Table empty_table() {
 
 std::string file_list(const std::vector<Segment>& segments) {
   std::string out = "read_parquet([";
-  for (const Segment& segment : segments) out += (out.back() == '[' ? "" : ",") + data::quote_literal(segment.path);
+  for (const Segment& segment : segments)
+    out += (out.back() == '[' ? "" : ",") + data::quote_literal(segment.path);
   return out + "], union_by_name=true)";
 }
 
@@ -90,13 +101,16 @@ class Log final : public PredictionLog {
   ~Log() override;
   base::Status start();
 
-  void append(const std::string& endpoint, const LogSchema& schema, std::vector<LoggedRow>&& rows) override;
+  void append(const std::string& endpoint, const LogSchema& schema,
+              std::vector<LoggedRow>&& rows) override;
   base::Status flush() override;
   LogCounts counts(const std::string& endpoint) const override;
-  base::Result<data::Table> read(const std::string& endpoint, std::int64_t from_us, std::int64_t to_us, std::uint64_t limit) override;
+  base::Result<data::Table> read(const std::string& endpoint, std::int64_t from_us,
+                                 std::int64_t to_us, std::uint64_t limit) override;
   base::Result<data::Table> find(const std::string& endpoint, const std::string& id) override;
   base::Result<data::Table> query(const std::string& endpoint, const LogQuery& query) override;
-  base::Result<std::uint64_t> count(const std::string& endpoint, std::int64_t from_us, std::int64_t to_us) override;
+  base::Result<std::uint64_t> count(const std::string& endpoint, std::int64_t from_us,
+                                    std::int64_t to_us) override;
   std::int64_t first_time(const std::string& endpoint, std::int64_t from_us) const override;
 
  private:
@@ -116,12 +130,17 @@ class Log final : public PredictionLog {
   void run();
   base::Status pass();
   base::Status write_channel(const std::string& endpoint, Channel& channel);
-  base::Result<Segment> write_segment(const std::string& endpoint, const LogSchema& schema, const std::vector<const LoggedRow*>& rows, std::uint64_t number);
-  base::Result<Segment> publish(const std::string& endpoint, const std::string& select, Segment segment);
+  base::Result<Segment> write_segment(const std::string& endpoint, const LogSchema& schema,
+                                      const std::vector<const LoggedRow*>& rows,
+                                      std::uint64_t number);
+  base::Result<Segment> publish(const std::string& endpoint, const std::string& select,
+                                Segment segment);
   void merge_small(const std::string& endpoint, Channel& channel);
   void expire();
   Snapshot snapshot(const std::string& endpoint, std::int64_t from_us, std::int64_t to_us) const;
-  base::Result<data::Table> run_query(const std::string& endpoint, const LogQuery& query, const std::string& where, std::int64_t hint_from_us, std::int64_t hint_to_us);
+  base::Result<data::Table> run_query(const std::string& endpoint, const LogQuery& query,
+                                      const std::string& where, std::int64_t hint_from_us,
+                                      std::int64_t hint_to_us);
   std::string fresh_name() { return "maru_log_" + std::to_string(names_.fetch_add(1)); }
 
   const Options options_;
@@ -133,13 +152,15 @@ class Log final : public PredictionLog {
   base::Status last_pass_;
   bool stopping_ = false;
   std::int64_t expired_us_ = 0;
-  std::mutex files_;  // one at a time changes the set of segments; readers hold it shared in effect by retrying
+  std::mutex
+      files_;  // one at a time changes the set of segments; readers hold it shared in effect by retrying
   std::atomic<std::uint64_t> names_{1};
   std::thread writer_;
 };
 
 base::Status Log::start() {
-  if (options_.engine == nullptr || options_.folder.empty()) return base::fail(Code::kInvalidArgument, "prediction log needs a folder and an engine");
+  if (options_.engine == nullptr || options_.folder.empty())
+    return base::fail(Code::kInvalidArgument, "prediction log needs a folder and an engine");
   TRY(base::make_folders(options_.folder));
   TRY_ASSIGN(const auto folders, base::list_folder(options_.folder));
   for (const std::string& folder : folders) {
@@ -147,7 +168,8 @@ base::Status Log::start() {
     if (!base::is_folder(path)) continue;
     auto channel = std::make_unique<Channel>();
     TRY_ASSIGN(channel->segments, recover_segments(path));
-    for (const Segment& segment : channel->segments) channel->next = std::max(channel->next, segment.last + 1);
+    for (const Segment& segment : channel->segments)
+      channel->next = std::max(channel->next, segment.last + 1);
     channels_.emplace(unescape_folder(folder), std::move(channel));
   }
   writer_ = std::thread([this] { run(); });
@@ -162,10 +184,13 @@ Log::~Log() {
   }
   wake_.notify_all();
   writer_.join();
-  if (queued_ > 0) base::log_error("prediction log lost rows that could not be written", {{"rows", std::to_string(queued_)}});
+  if (queued_ > 0)
+    base::log_error("prediction log lost rows that could not be written",
+                    {{"rows", std::to_string(queued_)}});
 }
 
-void Log::append(const std::string& endpoint, const LogSchema& schema, std::vector<LoggedRow>&& rows) {
+void Log::append(const std::string& endpoint, const LogSchema& schema,
+                 std::vector<LoggedRow>&& rows) {
   if (rows.empty()) return;
   const std::lock_guard lock(mutex_);
   auto& slot = channels_[endpoint];
@@ -205,12 +230,16 @@ LogCounts Log::counts(const std::string& endpoint) const {
 void Log::run() {
   std::unique_lock lock(mutex_);
   for (bool last = false; !last;) {
-    wake_.wait_for(lock, std::chrono::milliseconds(options_.flush_ms), [&] { return stopping_ || asked_ > answered_ || (queued_ >= kSegmentRows && last_pass_); });
+    wake_.wait_for(lock, std::chrono::milliseconds(options_.flush_ms), [&] {
+      return stopping_ || asked_ > answered_ || (queued_ >= kSegmentRows && last_pass_);
+    });
     last = stopping_;
     const std::uint64_t asked = asked_;
     lock.unlock();
     base::Status done = pass();
-    if (!done) base::log_error("prediction log could not be written; its rows wait", {{"error", done.error().text()}});
+    if (!done)
+      base::log_error("prediction log could not be written; its rows wait",
+                      {{"error", done.error().text()}});
     lock.lock();
     last_pass_ = std::move(done);
     answered_ = asked;
@@ -226,7 +255,9 @@ base::Status Log::pass() {
     for (const auto& [name, channel] : channels_) {
       channel->seal();
       if (channel->counts.shed > channel->shed_reported) {
-        base::log_warn("prediction log is full; rows were shed", {{"endpoint", name}, {"rows", std::to_string(channel->counts.shed - channel->shed_reported)}});
+        base::log_warn("prediction log is full; rows were shed",
+                       {{"endpoint", name},
+                        {"rows", std::to_string(channel->counts.shed - channel->shed_reported)}});
         channel->shed_reported = channel->counts.shed;
       }
       if (!channel->waiting.empty()) due.emplace_back(name, channel.get());
@@ -236,8 +267,10 @@ base::Status Log::pass() {
   for (const auto& [name, channel] : due) {
     const std::lock_guard files(files_);
     base::Status done = write_channel(name, *channel);
-    if (done) merge_small(name, *channel);
-    else if (first) first = std::move(done);
+    if (done)
+      merge_small(name, *channel);
+    else if (first)
+      first = std::move(done);
   }
   expire();
   return first;
@@ -263,7 +296,8 @@ base::Status Log::write_channel(const std::string& endpoint, Channel& channel) {
       const LogSchema& schema = channel.writing[at]->schema;
       std::map<std::string, std::vector<const LoggedRow*>> by_hour;
       for (; at < channel.writing.size() && channel.writing[at]->schema == schema; ++at) {
-        for (const LoggedRow& row : channel.writing[at]->rows) by_hour[hour_folder(row.time_us)].push_back(&row);
+        for (const LoggedRow& row : channel.writing[at]->rows)
+          by_hour[hour_folder(row.time_us)].push_back(&row);
       }
       for (const auto& [hour, rows] : by_hour) {
         auto segment = write_segment(endpoint, schema, rows, number);
@@ -281,7 +315,8 @@ base::Status Log::write_channel(const std::string& endpoint, Channel& channel) {
     }
     const std::lock_guard lock(mutex_);
     if (!failed) {
-      channel.waiting.insert(channel.waiting.begin(), channel.writing.begin(), channel.writing.end());
+      channel.waiting.insert(channel.waiting.begin(), channel.writing.begin(),
+                             channel.writing.end());
       channel.writing.clear();
       return failed;
     }
@@ -293,7 +328,9 @@ base::Status Log::write_channel(const std::string& endpoint, Channel& channel) {
   }
 }
 
-base::Result<Segment> Log::write_segment(const std::string& endpoint, const LogSchema& schema, const std::vector<const LoggedRow*>& rows, std::uint64_t number) {
+base::Result<Segment> Log::write_segment(const std::string& endpoint, const LogSchema& schema,
+                                         const std::vector<const LoggedRow*>& rows,
+                                         std::uint64_t number) {
   Segment segment;
   segment.first = segment.last = number;
   segment.rows = rows.size();
@@ -308,10 +345,13 @@ base::Result<Segment> Log::write_segment(const std::string& endpoint, const LogS
   return publish(endpoint, "select * from " + name, std::move(segment));
 }
 
-base::Result<Segment> Log::publish(const std::string& endpoint, const std::string& select, Segment segment) {
-  const std::string folder = base::join_path(base::join_path(options_.folder, escape_folder(endpoint)), hour_folder(segment.min_us));
+base::Result<Segment> Log::publish(const std::string& endpoint, const std::string& select,
+                                   Segment segment) {
+  const std::string folder = base::join_path(
+      base::join_path(options_.folder, escape_folder(endpoint)), hour_folder(segment.min_us));
   TRY(base::make_folders(folder));
-  const std::string draft = base::join_path(folder, ".tmp-" + base::new_id(*options_.clock) + ".parquet");
+  const std::string draft =
+      base::join_path(folder, ".tmp-" + base::new_id(*options_.clock) + ".parquet");
   segment.path = base::join_path(folder, segment.name());
   const auto steps = [&]() -> base::Status {
     TRY(options_.engine->write_parquet(select, draft));
@@ -320,7 +360,8 @@ base::Result<Segment> Log::publish(const std::string& endpoint, const std::strin
   };
   if (auto done = steps(); !done) {
     (void)base::remove_tree(draft);
-    return base::wrap(std::move(done.error()), "prediction log segment could not be written: " + segment.path);
+    return base::wrap(std::move(done.error()),
+                      "prediction log segment could not be written: " + segment.path);
   }
   return segment;
 }
@@ -341,7 +382,9 @@ void Log::merge_small(const std::string& endpoint, Channel& channel) {
     merged.min_us = sources.front().min_us;
     merged.max_us = sources.front().max_us;
     for (const Segment& source : sources) {
-      if (tier_of(source) != tier_of(sources.front()) || base::parent_path(source.path) != base::parent_path(sources.front().path)) return;
+      if (tier_of(source) != tier_of(sources.front()) ||
+          base::parent_path(source.path) != base::parent_path(sources.front().path))
+        return;
       merged.rows += source.rows;
       merged.min_us = std::min(merged.min_us, source.min_us);
       merged.max_us = std::max(merged.max_us, source.max_us);
@@ -349,7 +392,8 @@ void Log::merge_small(const std::string& endpoint, Channel& channel) {
     if (merged.rows > kSegmentRows) return;
     auto made = publish(endpoint, "select * from " + file_list(sources), merged);
     if (!made) {
-      base::log_warn("prediction log segments could not be merged", {{"error", made.error().text()}});
+      base::log_warn("prediction log segments could not be merged",
+                     {{"error", made.error().text()}});
       return;
     }
     {
@@ -370,14 +414,19 @@ void Log::expire() {
   {
     const std::lock_guard lock(mutex_);
     for (const auto& [name, channel] : channels_) {
-      const auto expired = [&](const Segment& segment) { return segment.max_us < now - options_.keep_us; };
-      std::copy_if(channel->segments.begin(), channel->segments.end(), std::back_inserter(old), expired);
+      const auto expired = [&](const Segment& segment) {
+        return segment.max_us < now - options_.keep_us;
+      };
+      std::copy_if(channel->segments.begin(), channel->segments.end(), std::back_inserter(old),
+                   expired);
       std::erase_if(channel->segments, expired);
     }
   }
   std::set<std::string> folders;
   for (const Segment& segment : old) {
-    if (auto removed = base::remove_tree(segment.path); !removed) base::log_warn("old prediction log segment stays", {{"path", segment.path}, {"error", removed.error().text()}});
+    if (auto removed = base::remove_tree(segment.path); !removed)
+      base::log_warn("old prediction log segment stays",
+                     {{"path", segment.path}, {"error", removed.error().text()}});
     folders.insert(base::parent_path(segment.path));
   }
   for (const std::string& folder : folders) {
@@ -386,7 +435,8 @@ void Log::expire() {
   }
 }
 
-Snapshot Log::snapshot(const std::string& endpoint, std::int64_t from_us, std::int64_t to_us) const {
+Snapshot Log::snapshot(const std::string& endpoint, std::int64_t from_us,
+                       std::int64_t to_us) const {
   Snapshot out;
   const std::lock_guard lock(mutex_);
   const auto found = channels_.find(endpoint);
@@ -401,7 +451,8 @@ Snapshot Log::snapshot(const std::string& endpoint, std::int64_t from_us, std::i
   return out;
 }
 
-base::Result<data::Table> Log::read(const std::string& endpoint, std::int64_t from_us, std::int64_t to_us, std::uint64_t limit) {
+base::Result<data::Table> Log::read(const std::string& endpoint, std::int64_t from_us,
+                                    std::int64_t to_us, std::uint64_t limit) {
   LogQuery wanted;
   wanted.from_us = from_us;
   wanted.to_us = to_us;
@@ -414,7 +465,8 @@ base::Result<data::Table> Log::find(const std::string& endpoint, const std::stri
   LogQuery wanted;
   wanted.from_us = at < 0 ? INT64_MIN : at - kIdSlackUs;
   wanted.to_us = at < 0 ? INT64_MAX : at + kIdSlackUs;
-  return run_query(endpoint, wanted, " and id = " + data::quote_literal(id), wanted.from_us, wanted.to_us);
+  return run_query(endpoint, wanted, " and id = " + data::quote_literal(id), wanted.from_us,
+                   wanted.to_us);
 }
 
 base::Result<data::Table> Log::query(const std::string& endpoint, const LogQuery& wanted) {
@@ -423,13 +475,16 @@ base::Result<data::Table> Log::query(const std::string& endpoint, const LogQuery
   if (query.sample > 0) {
     TRY_ASSIGN(const std::uint64_t rows, count(endpoint, query.from_us, query.to_us));
     constexpr std::uint64_t kParts = 1 << 20;
-    if (rows > query.sample) where = " and hash(id) % " + std::to_string(kParts) + " < " + std::to_string(kParts * query.sample / rows + 1);
+    if (rows > query.sample)
+      where = " and hash(id) % " + std::to_string(kParts) + " < " +
+              std::to_string(kParts * query.sample / rows + 1);
   }
   std::int64_t from = query.from_us;
   if (query.limit > 0 && !query.oldest_first && where.empty()) {
     // The newest rows lie in the newest segments: go back only until whole segments have enough.
     Snapshot state = snapshot(endpoint, query.from_us, query.to_us);
-    std::sort(state.segments.begin(), state.segments.end(), [](const Segment& a, const Segment& b) { return a.max_us > b.max_us; });
+    std::sort(state.segments.begin(), state.segments.end(),
+              [](const Segment& a, const Segment& b) { return a.max_us > b.max_us; });
     std::uint64_t rows = 0;
     std::int64_t oldest = INT64_MAX;
     for (const Segment& segment : state.segments) {
@@ -446,7 +501,9 @@ base::Result<data::Table> Log::query(const std::string& endpoint, const LogQuery
   return run_query(endpoint, query, where, from, query.to_us);
 }
 
-base::Result<data::Table> Log::run_query(const std::string& endpoint, const LogQuery& query, const std::string& where, std::int64_t hint_from_us, std::int64_t hint_to_us) {
+base::Result<data::Table> Log::run_query(const std::string& endpoint, const LogQuery& query,
+                                         const std::string& where, std::int64_t hint_from_us,
+                                         std::int64_t hint_to_us) {
   for (int attempt = 0;; ++attempt) {
     Snapshot state = snapshot(endpoint, hint_from_us, hint_to_us);
     std::vector<std::unique_ptr<Registered>> registered;
@@ -456,7 +513,8 @@ base::Result<data::Table> Log::run_query(const std::string& endpoint, const LogQ
     for (const ChunkPtr& chunk : state.chunks) {
       for (const LoggedRow& row : chunk->rows) {
         if (row.time_us < query.from_us || row.time_us >= query.to_us) continue;
-        if (memory.empty() || !(*memory.back().first == chunk->schema)) memory.emplace_back(&chunk->schema, std::vector<const LoggedRow*>());
+        if (memory.empty() || !(*memory.back().first == chunk->schema))
+          memory.emplace_back(&chunk->schema, std::vector<const LoggedRow*>());
         memory.back().second.push_back(&row);
       }
     }
@@ -466,39 +524,52 @@ base::Result<data::Table> Log::run_query(const std::string& endpoint, const LogQ
       registered.push_back(std::make_unique<Registered>(*options_.engine, name));
       from += (from.empty() ? "" : " union all by name ") + std::string("select * from ") + name;
     }
-    if (from.empty()) return query.columns.empty() ? empty_table() : empty_table().select(query.columns);
+    if (from.empty())
+      return query.columns.empty() ? empty_table() : empty_table().select(query.columns);
     std::string columns;
-    for (const std::string& name : query.columns) columns += (columns.empty() ? "" : ", ") + data::quote_identifier(name);
+    for (const std::string& name : query.columns)
+      columns += (columns.empty() ? "" : ", ") + data::quote_identifier(name);
     if (columns.empty()) {
       for (const std::string& name : kReadColumns) columns += name + ", ";
-      columns += "* exclude (id, time, version, score, prediction, total_us, principal, parse_us, queue_us, model_us)";
+      columns +=
+          "* exclude (id, time, version, score, prediction, total_us, principal, parse_us, "
+          "queue_us, model_us)";
     }
     std::string sql = "select " + columns + " from (" + from + ") where true" + where;
-    if (query.from_us != INT64_MIN) sql += " and epoch_us(time) >= " + std::to_string(query.from_us);
+    if (query.from_us != INT64_MIN)
+      sql += " and epoch_us(time) >= " + std::to_string(query.from_us);
     if (query.to_us != INT64_MAX) sql += " and epoch_us(time) < " + std::to_string(query.to_us);
     sql += query.oldest_first ? " order by time, id" : " order by time desc, id desc";
     if (query.limit > 0) sql += " limit " + std::to_string(query.limit);
     auto table = options_.engine->query(sql);
     if (table) return table;
     // A segment may have been merged or expired between the snapshot and the read.
-    const bool moved = std::any_of(state.segments.begin(), state.segments.end(), [](const Segment& segment) { return !base::path_exists(segment.path); });
-    if (!moved || attempt >= 3) return base::wrap(std::move(table.error()), "prediction log could not be read: " + endpoint);
+    const bool moved =
+        std::any_of(state.segments.begin(), state.segments.end(),
+                    [](const Segment& segment) { return !base::path_exists(segment.path); });
+    if (!moved || attempt >= 3)
+      return base::wrap(std::move(table.error()), "prediction log could not be read: " + endpoint);
   }
 }
 
-base::Result<std::uint64_t> Log::count(const std::string& endpoint, std::int64_t from_us, std::int64_t to_us) {
+base::Result<std::uint64_t> Log::count(const std::string& endpoint, std::int64_t from_us,
+                                       std::int64_t to_us) {
   Snapshot state = snapshot(endpoint, from_us, to_us);
   std::uint64_t out = 0;
   std::vector<Segment> partly;
   for (const Segment& segment : state.segments) {
-    if (inside(segment, from_us, to_us)) out += segment.rows;
-    else partly.push_back(segment);
+    if (inside(segment, from_us, to_us))
+      out += segment.rows;
+    else
+      partly.push_back(segment);
   }
   for (const ChunkPtr& chunk : state.chunks) {
     for (const LoggedRow& row : chunk->rows) out += row.time_us >= from_us && row.time_us < to_us;
   }
   if (partly.empty()) return out;
-  auto table = options_.engine->query("select count(*) as n from " + file_list(partly) + " where epoch_us(time) >= " + std::to_string(from_us) + " and epoch_us(time) < " + std::to_string(to_us));
+  auto table = options_.engine->query("select count(*) as n from " + file_list(partly) +
+                                      " where epoch_us(time) >= " + std::to_string(from_us) +
+                                      " and epoch_us(time) < " + std::to_string(to_us));
   if (!table) {
     // Merged or expired meanwhile: what replaced it is counted by reading.
     LogQuery all;
@@ -514,7 +585,8 @@ base::Result<std::uint64_t> Log::count(const std::string& endpoint, std::int64_t
 std::int64_t Log::first_time(const std::string& endpoint, std::int64_t from_us) const {
   const Snapshot state = snapshot(endpoint, from_us, INT64_MAX);
   std::int64_t out = INT64_MAX;
-  for (const Segment& segment : state.segments) out = std::min(out, std::max(segment.min_us, from_us));
+  for (const Segment& segment : state.segments)
+    out = std::min(out, std::max(segment.min_us, from_us));
   for (const ChunkPtr& chunk : state.chunks) {
     for (const LoggedRow& row : chunk->rows) {
       if (row.time_us >= from_us) out = std::min(out, row.time_us);

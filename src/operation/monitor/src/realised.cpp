@@ -42,7 +42,8 @@ int binary_label(const MonitorConfig& config, const std::string& label) {
 std::vector<double> midranks(const std::vector<double>& values) {
   std::vector<std::size_t> order(values.size());
   std::iota(order.begin(), order.end(), 0);
-  std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return values[a] < values[b]; });
+  std::sort(order.begin(), order.end(),
+            [&](std::size_t a, std::size_t b) { return values[a] < values[b]; });
   std::vector<double> ranks(values.size());
   for (std::size_t i = 0; i < order.size();) {
     std::size_t j = i;
@@ -76,7 +77,8 @@ Realised mean_of(const std::vector<double>& losses) {
 Realised share_of(double hits, double n) {
   Realised out;
   const double p = hits / n, z2 = kZ * kZ;
-  const double centre = (p + z2 / (2 * n)) / (1 + z2 / n), half = kZ / (1 + z2 / n) * std::sqrt(p * (1 - p) / n + z2 / (4 * n * n));
+  const double centre = (p + z2 / (2 * n)) / (1 + z2 / n),
+               half = kZ / (1 + z2 / n) * std::sqrt(p * (1 - p) / n + z2 / (4 * n * n));
   out.value = p;
   out.low = std::max(0.0, centre - half);
   out.high = std::min(1.0, centre + half);
@@ -88,7 +90,8 @@ struct Pairs {
   std::uint64_t hits = 0, usable = 0;
 };
 
-Pairs join(const MonitorConfig& config, const data::Table& rows, const std::unordered_map<std::string, std::string>& labels) {
+Pairs join(const MonitorConfig& config, const data::Table& rows,
+           const std::unordered_map<std::string, std::string>& labels) {
   Pairs out;
   const data::Column* ids = rows.find("id");
   const data::Column* scores = rows.find("score");
@@ -126,7 +129,8 @@ Realised loss_metric(const std::string& metric, const Pairs& pairs) {
     if (metric == "mae") {
       losses.push_back(std::abs(difference));
     } else if (metric == "log_loss") {
-      const double p = std::clamp(pairs.truth[i] > 0.5 ? pairs.scores[i] : 1 - pairs.scores[i], 1e-15, 1.0);
+      const double p =
+          std::clamp(pairs.truth[i] > 0.5 ? pairs.scores[i] : 1 - pairs.scores[i], 1e-15, 1.0);
       losses.push_back(-std::log(p));
     } else {
       losses.push_back(difference * difference);
@@ -142,7 +146,9 @@ Realised loss_metric(const std::string& metric, const Pairs& pairs) {
 
 }  // namespace
 
-bool larger_is_better(std::string_view metric) { return metric == "roc_auc" || metric == "accuracy"; }
+bool larger_is_better(std::string_view metric) {
+  return metric == "roc_auc" || metric == "accuracy";
+}
 
 std::string realised_metric(const MonitorConfig& config) {
   const std::string& m = config.metric;
@@ -153,7 +159,8 @@ std::string realised_metric(const MonitorConfig& config) {
 
 Realised roc_auc(const std::vector<double>& scores, const std::vector<int>& positives) {
   std::vector<double> good, bad;
-  for (std::size_t i = 0; i < scores.size(); ++i) (positives[i] != 0 ? good : bad).push_back(scores[i]);
+  for (std::size_t i = 0; i < scores.size(); ++i)
+    (positives[i] != 0 ? good : bad).push_back(scores[i]);
   Realised out;
   out.labelled = scores.size();
   out.value = out.low = out.high = kNan;
@@ -161,14 +168,16 @@ Realised roc_auc(const std::vector<double>& scores, const std::vector<int>& posi
   const auto m = static_cast<double>(good.size()), n = static_cast<double>(bad.size());
   std::vector<double> both = good;
   both.insert(both.end(), bad.begin(), bad.end());
-  const std::vector<double> all = midranks(both), within_good = midranks(good), within_bad = midranks(bad);
+  const std::vector<double> all = midranks(both), within_good = midranks(good),
+                            within_bad = midranks(bad);
   std::vector<double> v10(good.size()), v01(bad.size());
   double sum = 0;
   for (std::size_t i = 0; i < good.size(); ++i) {
     v10[i] = (all[i] - within_good[i]) / n;
     sum += v10[i];
   }
-  for (std::size_t j = 0; j < bad.size(); ++j) v01[j] = 1 - (all[good.size() + j] - within_bad[j]) / m;
+  for (std::size_t j = 0; j < bad.size(); ++j)
+    v01[j] = 1 - (all[good.size() + j] - within_bad[j]) / m;
   out.value = sum / m;
   const double half = kZ * std::sqrt(variance(v10) / m + variance(v01) / n);
   out.low = std::max(0.0, out.value - half);
@@ -176,7 +185,8 @@ Realised roc_auc(const std::vector<double>& scores, const std::vector<int>& posi
   return out;
 }
 
-Realised realised(const MonitorConfig& config, const data::Table& rows, const std::unordered_map<std::string, std::string>& labels) {
+Realised realised(const MonitorConfig& config, const data::Table& rows,
+                  const std::unordered_map<std::string, std::string>& labels) {
   const Pairs pairs = join(config, rows, labels);
   Realised out;
   out.value = out.low = out.high = kNan;

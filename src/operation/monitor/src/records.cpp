@@ -12,7 +12,9 @@ namespace {
 
 // JSON has no NaN: null is "not known".
 Json number_or_null(double value) { return std::isfinite(value) ? Json(value) : Json(); }
-double number_or_nan(const Json& value) { return value.is_number() ? value.as_double() : std::numeric_limits<double>::quiet_NaN(); }
+double number_or_nan(const Json& value) {
+  return value.is_number() ? value.as_double() : std::numeric_limits<double>::quiet_NaN();
+}
 
 Json texts(const std::vector<std::string>& items) {
   Json out = Json::array();
@@ -29,9 +31,18 @@ std::vector<std::string> text_list(const Json& json) {
 Json report_json(const stats::DriftReport& report) {
   Json columns = Json::array();
   for (const auto& column : report.columns) {
-    columns.push(Json::object({{"name", column.name}, {"drift", column.drift}, {"score", number_or_null(column.score)}, {"reason", column.reason}, {"measures", column.measures}, {"questions", column.questions}}));
+    columns.push(Json::object({{"name", column.name},
+                               {"drift", column.drift},
+                               {"score", number_or_null(column.score)},
+                               {"reason", column.reason},
+                               {"measures", column.measures},
+                               {"questions", column.questions}}));
   }
-  return Json::object({{"drift", report.drift}, {"rows_old", report.rows_old}, {"rows_new", report.rows_new}, {"columns", std::move(columns)}, {"culprits", report.culprits}});
+  return Json::object({{"drift", report.drift},
+                       {"rows_old", report.rows_old},
+                       {"rows_new", report.rows_new},
+                       {"columns", std::move(columns)},
+                       {"culprits", report.culprits}});
 }
 
 stats::DriftReport report_from(const Json& json) {
@@ -74,7 +85,9 @@ Json MonitorConfig::to_json() const {
 }
 
 base::Result<MonitorConfig> MonitorConfig::from_json(const Json& json) {
-  if (!json.is_object()) return base::fail(Code::kInvalidArgument, "monitor is not an object: " + json.dump().substr(0, 100));
+  if (!json.is_object())
+    return base::fail(Code::kInvalidArgument,
+                      "monitor is not an object: " + json.dump().substr(0, 100));
   MonitorConfig out;
   out.project = json["project"].as_string_or(out.project);
   out.endpoint = json["endpoint"].as_string();
@@ -83,8 +96,10 @@ base::Result<MonitorConfig> MonitorConfig::from_json(const Json& json) {
   out.task = json["task"].as_string_or("binary");
   out.classes = text_list(json["classes"]);
   out.window_us = json["window_us"].as_int(out.window_us);
-  out.window_rows = static_cast<std::uint64_t>(std::max<std::int64_t>(0, json["window_rows"].as_int(0)));
-  out.min_rows = static_cast<std::uint64_t>(std::max<std::int64_t>(0, json["min_rows"].as_int(static_cast<std::int64_t>(out.min_rows))));
+  out.window_rows =
+      static_cast<std::uint64_t>(std::max<std::int64_t>(0, json["window_rows"].as_int(0)));
+  out.min_rows = static_cast<std::uint64_t>(
+      std::max<std::int64_t>(0, json["min_rows"].as_int(static_cast<std::int64_t>(out.min_rows))));
   out.drift_columns = text_list(json["drift_columns"]);
   out.performance_drop = json["performance_drop"].as_double(out.performance_drop);
   out.reference_metric = json["reference_metric"].as_double(0);
@@ -96,13 +111,20 @@ base::Result<MonitorConfig> MonitorConfig::from_json(const Json& json) {
 }
 
 base::Status check_config(const MonitorConfig& config) {
-  if (config.endpoint.empty()) return base::fail(Code::kInvalidArgument, "monitor names no endpoint");
+  if (config.endpoint.empty())
+    return base::fail(Code::kInvalidArgument, "monitor names no endpoint");
   if (config.task != "binary" && config.task != "multiclass" && config.task != "regression") {
-    return base::fail(Code::kInvalidArgument, "monitor.task is unknown: " + config.task, "use binary, multiclass or regression");
+    return base::fail(Code::kInvalidArgument, "monitor.task is unknown: " + config.task,
+                      "use binary, multiclass or regression");
   }
-  if (config.window_us < kMinWindowUs) return base::fail(Code::kInvalidArgument, "monitor.window is shorter than a second, in µs: " + std::to_string(config.window_us));
-  if (config.cooldown_us < 0) return base::fail(Code::kInvalidArgument, "monitor.cooldown is negative, in µs: " + std::to_string(config.cooldown_us));
-  if (!(config.performance_drop >= 0)) return base::fail(Code::kInvalidArgument, "monitor.performance_drop is not a number from 0 up");
+  if (config.window_us < kMinWindowUs)
+    return base::fail(Code::kInvalidArgument, "monitor.window is shorter than a second, in µs: " +
+                                                  std::to_string(config.window_us));
+  if (config.cooldown_us < 0)
+    return base::fail(Code::kInvalidArgument,
+                      "monitor.cooldown is negative, in µs: " + std::to_string(config.cooldown_us));
+  if (!(config.performance_drop >= 0))
+    return base::fail(Code::kInvalidArgument, "monitor.performance_drop is not a number from 0 up");
   return {};
 }
 
@@ -131,7 +153,8 @@ Window window_from(const Json& json) {
   out.to_us = json["to_us"].as_int();
   out.rows = static_cast<std::uint64_t>(json["rows"].as_int());
   out.labelled = static_cast<std::uint64_t>(json["labelled"].as_int());
-  for (const Json& version : json["versions"].items()) out.versions.push_back(static_cast<int>(version.as_int()));
+  for (const Json& version : json["versions"].items())
+    out.versions.push_back(static_cast<int>(version.as_int()));
   out.closed = json["closed"].as_bool();
   out.drift = json["drift"].as_bool();
   out.realised = number_or_nan(json["realised"]);
@@ -143,8 +166,16 @@ Window window_from(const Json& json) {
 }
 
 Json Alert::to_json() const {
-  return Json::object({{"id", id}, {"project", project}, {"endpoint", endpoint}, {"kind", kind}, {"message", message}, {"severity", severity}, {"columns", texts(columns)},
-                       {"time_us", time_us}, {"acknowledged", acknowledged}, {"evidence", evidence}});
+  return Json::object({{"id", id},
+                       {"project", project},
+                       {"endpoint", endpoint},
+                       {"kind", kind},
+                       {"message", message},
+                       {"severity", severity},
+                       {"columns", texts(columns)},
+                       {"time_us", time_us},
+                       {"acknowledged", acknowledged},
+                       {"evidence", evidence}});
 }
 
 Alert alert_from(const store::Row& row) {

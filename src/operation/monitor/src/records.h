@@ -5,7 +5,8 @@
 namespace maru::monitor {
 
 inline constexpr std::int64_t kMinWindowUs = 1'000'000;
-inline constexpr const char* kAlertColumns = "id, project, endpoint, kind, severity, message, columns, evidence, time_us, acknowledged";
+inline constexpr const char* kAlertColumns =
+    "id, project, endpoint, kind, severity, message, columns, evidence, time_us, acknowledged";
 
 base::Status check_config(const MonitorConfig& config);
 Window window_from(const base::Json& json);

@@ -15,9 +15,13 @@ namespace maru::monitor {
 namespace {
 
 constexpr std::string_view kInputPrefix = "input.";
-constexpr const char* kFixed[] = {"id", "time", "version", "score", "prediction", "principal", "parse_us", "queue_us", "model_us", "total_us"};
+constexpr const char* kFixed[] = {"id",        "time",     "version",  "score",    "prediction",
+                                  "principal", "parse_us", "queue_us", "model_us", "total_us"};
 
-bool plain(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-'; }
+bool plain(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+         c == '-';
+}
 
 template <class T>
 bool number(std::string_view text, T& out) {
@@ -37,7 +41,8 @@ class TextColumn {
  public:
   explicit TextColumn(data::Column& column) : column_(column) {}
   void add(const std::string& value) {
-    const auto [at, fresh] = codes_.try_emplace(value, static_cast<std::int32_t>(column_.dictionary.size()));
+    const auto [at, fresh] =
+        codes_.try_emplace(value, static_cast<std::int32_t>(column_.dictionary.size()));
     if (fresh) column_.dictionary.push_back(value);
     column_.codes.push_back(at->second);
   }
@@ -53,7 +58,8 @@ class TextColumn {
 };
 
 template <class Get>
-data::Column integers(std::string name, data::ColumnType type, const std::vector<const LoggedRow*>& rows, Get get) {
+data::Column integers(std::string name, data::ColumnType type,
+                      const std::vector<const LoggedRow*>& rows, Get get) {
   data::Column out = column_of(std::move(name), type);
   out.integers.reserve(rows.size());
   for (const LoggedRow* row : rows) out.integers.push_back(get(*row));
@@ -66,16 +72,21 @@ data::Column texts(std::string name, const std::vector<const LoggedRow*>& rows, 
   TextColumn text(out);
   for (const LoggedRow* row : rows) {
     const std::string& value = get(*row);
-    if (value.empty()) text.add_missing(rows.size());
-    else text.add(value);
+    if (value.empty())
+      text.add_missing(rows.size());
+    else
+      text.add(value);
   }
   return out;
 }
 
 // Missing is NaN in numbers, "" in texts and the smallest integer in times, as in a model's batch.
-data::Column input_column(const std::string& name, data::ColumnType type, std::size_t at, const std::vector<const LoggedRow*>& rows) {
+data::Column input_column(const std::string& name, data::ColumnType type, std::size_t at,
+                          const std::vector<const LoggedRow*>& rows) {
   data::Column out = column_of(name, type);
-  if (type == data::ColumnType::kText) return texts(name, rows, [at](const LoggedRow& row) -> const std::string& { return row.texts[at]; });
+  if (type == data::ColumnType::kText)
+    return texts(name, rows,
+                 [at](const LoggedRow& row) -> const std::string& { return row.texts[at]; });
   for (std::size_t i = 0; i < rows.size(); ++i) {
     bool missing = false;
     if (type == data::ColumnType::kFloat) {
@@ -102,21 +113,26 @@ data::Column input_column(const std::string& name, data::ColumnType type, std::s
 }  // namespace
 
 std::string Segment::name() const {
-  return std::to_string(first) + "-" + std::to_string(last) + "-" + std::to_string(rows) + "-" + std::to_string(min_us) + "-" + std::to_string(max_us) + ".parquet";
+  return std::to_string(first) + "-" + std::to_string(last) + "-" + std::to_string(rows) + "-" +
+         std::to_string(min_us) + "-" + std::to_string(max_us) + ".parquet";
 }
 
 bool Segment::parse(const std::string& name, Segment& out) {
   if (!name.ends_with(".parquet")) return false;
-  const std::vector<std::string> parts = base::split(std::string_view(name).substr(0, name.size() - 8), '-');
-  return parts.size() == 5 && number(parts[0], out.first) && number(parts[1], out.last) && number(parts[2], out.rows) && number(parts[3], out.min_us) &&
+  const std::vector<std::string> parts =
+      base::split(std::string_view(name).substr(0, name.size() - 8), '-');
+  return parts.size() == 5 && number(parts[0], out.first) && number(parts[1], out.last) &&
+         number(parts[2], out.rows) && number(parts[3], out.min_us) &&
          number(parts[4], out.max_us) && out.first <= out.last;
 }
 
 std::string escape_folder(std::string_view endpoint) {
   std::string out;
   for (const char c : endpoint) {
-    if (plain(c)) out += c;
-    else out += "%" + base::hex(std::string_view(&c, 1));
+    if (plain(c))
+      out += c;
+    else
+      out += "%" + base::hex(std::string_view(&c, 1));
   }
   return out;
 }
@@ -125,7 +141,9 @@ std::string unescape_folder(std::string_view folder) {
   std::string out;
   for (std::size_t i = 0; i < folder.size(); ++i) {
     int code = 0;
-    if (folder[i] == '%' && i + 2 < folder.size() && std::from_chars(folder.data() + i + 1, folder.data() + i + 3, code, 16).ptr == folder.data() + i + 3) {
+    if (folder[i] == '%' && i + 2 < folder.size() &&
+        std::from_chars(folder.data() + i + 1, folder.data() + i + 3, code, 16).ptr ==
+            folder.data() + i + 3) {
       out += static_cast<char>(code);
       i += 2;
     } else {
@@ -135,7 +153,9 @@ std::string unescape_folder(std::string_view folder) {
   return out;
 }
 
-std::string hour_folder(std::int64_t time_us) { return base::format_time_us(time_us).substr(0, 13); }
+std::string hour_folder(std::int64_t time_us) {
+  return base::format_time_us(time_us).substr(0, 13);
+}
 
 base::Result<std::vector<Segment>> recover_segments(const std::string& endpoint_folder) {
   std::vector<Segment> found;
@@ -147,16 +167,23 @@ base::Result<std::vector<Segment>> recover_segments(const std::string& endpoint_
     for (const std::string& name : names) {
       Segment segment;
       segment.path = base::join_path(folder, name);
-      if (name.starts_with(".tmp-")) TRY(base::remove_tree(segment.path));
-      else if (Segment::parse(name, segment)) found.push_back(std::move(segment));
-      else base::log_warn("file in the prediction log is not one of ours", {{"path", segment.path}});
+      if (name.starts_with(".tmp-"))
+        TRY(base::remove_tree(segment.path));
+      else if (Segment::parse(name, segment))
+        found.push_back(std::move(segment));
+      else
+        base::log_warn("file in the prediction log is not one of ours", {{"path", segment.path}});
     }
   }
-  std::sort(found.begin(), found.end(), [](const Segment& a, const Segment& b) { return a.first != b.first ? a.first < b.first : a.last > b.last; });
+  std::sort(found.begin(), found.end(), [](const Segment& a, const Segment& b) {
+    return a.first != b.first ? a.first < b.first : a.last > b.last;
+  });
   std::vector<Segment> kept;
   for (Segment& segment : found) {
-    if (!kept.empty() && segment.last <= kept.back().last) TRY(base::remove_tree(segment.path));
-    else kept.push_back(std::move(segment));
+    if (!kept.empty() && segment.last <= kept.back().last)
+      TRY(base::remove_tree(segment.path));
+    else
+      kept.push_back(std::move(segment));
   }
   return kept;
 }
@@ -166,7 +193,8 @@ std::vector<std::string> stored_names(const LogSchema& schema) {
   std::vector<std::string> out;
   for (const auto& [name, type] : schema.inputs) {
     std::string stored = name;
-    while (!used.insert(base::to_lower_ascii(stored)).second) stored = std::string(kInputPrefix) + stored;
+    while (!used.insert(base::to_lower_ascii(stored)).second)
+      stored = std::string(kInputPrefix) + stored;
     out.push_back(std::move(stored));
   }
   return out;
@@ -181,23 +209,36 @@ std::string input_name(const std::string& stored) {
 data::Table rows_table(const LogSchema& schema, const std::vector<const LoggedRow*>& rows) {
   using data::ColumnType;
   data::Table out;
-  out.columns.push_back(texts("id", rows, [](const LoggedRow& row) -> const std::string& { return row.id; }));
-  out.columns.push_back(integers("time", ColumnType::kTimestamp, rows, [](const LoggedRow& row) { return row.time_us; }));
-  out.columns.push_back(integers("version", ColumnType::kInteger, rows, [](const LoggedRow& row) { return static_cast<std::int64_t>(row.version); }));
+  out.columns.push_back(
+      texts("id", rows, [](const LoggedRow& row) -> const std::string& { return row.id; }));
+  out.columns.push_back(integers("time", ColumnType::kTimestamp, rows,
+                                 [](const LoggedRow& row) { return row.time_us; }));
+  out.columns.push_back(integers("version", ColumnType::kInteger, rows, [](const LoggedRow& row) {
+    return static_cast<std::int64_t>(row.version);
+  }));
   data::Column score = column_of("score", ColumnType::kFloat);
   for (const LoggedRow* row : rows) score.reals.push_back(row->score);
   out.columns.push_back(std::move(score));
-  out.columns.push_back(texts("prediction", rows, [](const LoggedRow& row) -> const std::string& { return row.prediction; }));
-  out.columns.push_back(texts("principal", rows, [](const LoggedRow& row) -> const std::string& { return row.principal; }));
-  out.columns.push_back(integers("parse_us", ColumnType::kInteger, rows, [](const LoggedRow& row) { return row.parse_us; }));
-  out.columns.push_back(integers("queue_us", ColumnType::kInteger, rows, [](const LoggedRow& row) { return row.queue_us; }));
-  out.columns.push_back(integers("model_us", ColumnType::kInteger, rows, [](const LoggedRow& row) { return row.model_us; }));
-  out.columns.push_back(integers("total_us", ColumnType::kInteger, rows, [](const LoggedRow& row) { return row.total_us; }));
+  out.columns.push_back(texts("prediction", rows, [](const LoggedRow& row) -> const std::string& {
+    return row.prediction;
+  }));
+  out.columns.push_back(texts(
+      "principal", rows, [](const LoggedRow& row) -> const std::string& { return row.principal; }));
+  out.columns.push_back(integers("parse_us", ColumnType::kInteger, rows,
+                                 [](const LoggedRow& row) { return row.parse_us; }));
+  out.columns.push_back(integers("queue_us", ColumnType::kInteger, rows,
+                                 [](const LoggedRow& row) { return row.queue_us; }));
+  out.columns.push_back(integers("model_us", ColumnType::kInteger, rows,
+                                 [](const LoggedRow& row) { return row.model_us; }));
+  out.columns.push_back(integers("total_us", ColumnType::kInteger, rows,
+                                 [](const LoggedRow& row) { return row.total_us; }));
   const std::vector<std::string> names = stored_names(schema);
   std::size_t numbers = 0, words = 0, times = 0;
   for (std::size_t i = 0; i < names.size(); ++i) {
     const ColumnType type = schema.inputs[i].second;
-    std::size_t& at = type == ColumnType::kText ? words : type == ColumnType::kTimestamp ? times : numbers;
+    std::size_t& at = type == ColumnType::kText        ? words
+                      : type == ColumnType::kTimestamp ? times
+                                                       : numbers;
     out.columns.push_back(input_column(names[i], type, at++, rows));
   }
   return out;

@@ -25,7 +25,7 @@ struct Segment {
 
 std::string escape_folder(std::string_view endpoint);  // percent-encodes what is not [A-Za-z0-9_-]
 std::string unescape_folder(std::string_view folder);
-std::string hour_folder(std::int64_t time_us);         // "2026-11-21T07"
+std::string hour_folder(std::int64_t time_us);  // "2026-11-21T07"
 
 // Reads what lies below an endpoint's folder; removes unfinished files and those that a merged one covers.
 base::Result<std::vector<Segment>> recover_segments(const std::string& endpoint_folder);

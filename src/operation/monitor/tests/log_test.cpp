@@ -117,7 +117,8 @@ TEST_CASE("small segments of an hour are merged and lose nothing; schemas may ch
   const auto table = stand.log->read("e", 0, INT64_MAX, 0);
   REQUIRE(table);
   REQUIRE(table->rows() == ids.size());
-  for (std::size_t i = 0; i < table->rows(); ++i) CHECK(ids.count(std::string(table->columns[0].text(i))) == 1);
+  for (std::size_t i = 0; i < table->rows(); ++i)
+    CHECK(ids.count(std::string(table->columns[0].text(i))) == 1);
   CHECK(table->find("extra")->missing() == ids.size() - 3);
 }
 
@@ -206,7 +207,8 @@ TEST_CASE("appends from many threads while reading and flushing: nothing lost, n
   const auto table = stand.log->read("e", 0, INT64_MAX, 0);
   REQUIRE(table->rows() == 3000);
   std::set<std::string> ids;
-  for (std::size_t i = 0; i < table->rows(); ++i) ids.insert(std::string(table->columns[0].text(i)));
+  for (std::size_t i = 0; i < table->rows(); ++i)
+    ids.insert(std::string(table->columns[0].text(i)));
   CHECK(ids.size() == 3000);
   CHECK(stand.log->counts("e").written == 3000);
 }

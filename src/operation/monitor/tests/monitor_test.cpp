@@ -51,7 +51,8 @@ MonitorConfig config_of(std::uint64_t window_rows = 1000) {
 void watch(Stand& stand, const MonitorConfig& config, int seed = 1) {
   base::ManualClock other(1'000'000'000'000'000);
   const auto rows = make_rows(other, 3000, seed);
-  const auto done = stand.monitor->watch(config, stats::profile_table(table_of(rows)), score_profile(rows));
+  const auto done =
+      stand.monitor->watch(config, stats::profile_table(table_of(rows)), score_profile(rows));
   REQUIRE_MESSAGE(done, (done ? "" : done.error().text()));
 }
 
@@ -86,7 +87,8 @@ TEST_CASE("windows close by rows; the same data does not drift") {
     CHECK(window.rows == 1000);
     CHECK(window.versions == std::vector<int>{1});
     CHECK(window.report.columns.size() == 3);
-    for (const auto& column : window.report.columns) CHECK_MESSAGE(!column.drift, column.name << ": " << column.reason);
+    for (const auto& column : window.report.columns)
+      CHECK_MESSAGE(!column.drift, column.name << ": " << column.reason);
     CHECK(window.estimated_mean == doctest::Approx(0.495));
     CHECK(std::isnan(window.realised));
   }
@@ -99,7 +101,9 @@ TEST_CASE("windows close by rows; the same data does not drift") {
   CHECK(stand.monitor->windows("e", 1)->size() == 1);
 }
 
-TEST_CASE("drift is found, named, told once, and asks for one retraining a cooldown; restarts neither repeat nor forget") {
+TEST_CASE(
+    "drift is found, named, told once, and asks for one retraining a cooldown; restarts neither "
+    "repeat nor forget") {
   Stand stand;
   watch(stand, config_of());
   stand.accept = false;
@@ -153,7 +157,8 @@ TEST_CASE("realised quality when labels arrive late; a fall raises an alert") {
   CHECK(stand.alerts.empty());
   // Scores count 0.00 ... 0.99; labels that follow them well, then hardly.
   std::vector<Feedback> good;
-  for (std::size_t i = 0; i < 400; ++i) good.push_back({ids[i], i % 100 >= 50 ? "late" : "on time"});
+  for (std::size_t i = 0; i < 400; ++i)
+    good.push_back({ids[i], i % 100 >= 50 ? "late" : "on time"});
   CHECK(*stand.monitor->feedback("e", good) == 400);
   evaluate(stand);
   auto window = stand.monitor->windows("e", 1)->front();
@@ -181,7 +186,8 @@ TEST_CASE("feedback is idempotent, may come first, and comes back with its rows"
   Stand stand;
   watch(stand, config_of());
   auto rows = make_rows(stand.clock, 10, 1);
-  CHECK(*stand.monitor->feedback("e", {{rows[2].id, "late"}, {rows[2].id, "late"}, {"own-id", "late"}}) == 2);
+  CHECK(*stand.monitor->feedback(
+            "e", {{rows[2].id, "late"}, {rows[2].id, "late"}, {"own-id", "late"}}) == 2);
   CHECK(*stand.monitor->feedback("e", {{rows[2].id, "late"}}) == 1);
   const std::int64_t t = rows[2].time_us;
   rows[5].id = "own-id";
@@ -195,7 +201,8 @@ TEST_CASE("feedback is idempotent, may come first, and comes back with its rows"
   CHECK(stand.monitor->feedback("e", {{"", "1"}}).error().code == base::Code::kInvalidArgument);
   CHECK(stand.monitor->feedback("e", {{"a", ""}}).error().code == base::Code::kInvalidArgument);
   CHECK(stand.monitor->feedback("e", {{"a", std::string(kMaxLabelBytes, 'x')}}));
-  CHECK(stand.monitor->feedback("e", {{"a", std::string(kMaxLabelBytes + 1, 'x')}}).error().code == base::Code::kTooLarge);
+  CHECK(stand.monitor->feedback("e", {{"a", std::string(kMaxLabelBytes + 1, 'x')}}).error().code ==
+        base::Code::kTooLarge);
 }
 
 TEST_CASE("windows by time are aligned, empty ones leave no trace") {
@@ -294,13 +301,16 @@ TEST_CASE("accuracy, losses and labels that say nothing") {
   CHECK(out.value == doctest::Approx(89.0 / 99));
   CHECK(out.low < out.value);
   config.metric = "brier";
-  CHECK(realised(config, rows, labels).value == doctest::Approx((49 * 0.04 + 10 * 0.64 + 40 * 0.16) / 99));
+  CHECK(realised(config, rows, labels).value ==
+        doctest::Approx((49 * 0.04 + 10 * 0.64 + 40 * 0.16) / 99));
   config.metric = "log_loss";
-  CHECK(realised(config, rows, labels).value == doctest::Approx(-(49 * std::log(0.8) + 10 * std::log(0.2) + 40 * std::log(0.6)) / 99));
+  CHECK(realised(config, rows, labels).value ==
+        doctest::Approx(-(49 * std::log(0.8) + 10 * std::log(0.2) + 40 * std::log(0.6)) / 99));
   config.task = "regression";
   config.metric = "rmse";
   for (auto& [key, label] : labels) label = "0.3";
-  CHECK(realised(config, rows, labels).value == doctest::Approx(std::sqrt((60 * 0.25 + 40 * 0.01) / 100)));
+  CHECK(realised(config, rows, labels).value ==
+        doctest::Approx(std::sqrt((60 * 0.25 + 40 * 0.01) / 100)));
   config.metric = "mae";
   CHECK(realised(config, rows, labels).value == doctest::Approx((60 * 0.5 + 40 * 0.1) / 100));
   labels.clear();

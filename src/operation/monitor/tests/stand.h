@@ -16,7 +16,12 @@
 
 namespace maru::monitor::test {
 
-inline LogSchema schema() { return {{{"distance", data::ColumnType::kFloat}, {"carrier", data::ColumnType::kText}, {"id", data::ColumnType::kText}, {"leaves", data::ColumnType::kTimestamp}}}; }
+inline LogSchema schema() {
+  return {{{"distance", data::ColumnType::kFloat},
+           {"carrier", data::ColumnType::kText},
+           {"id", data::ColumnType::kText},
+           {"leaves", data::ColumnType::kTimestamp}}};
+}
 
 // A folder that goes with the test.
 struct Folder {
@@ -37,7 +42,8 @@ inline std::int64_t next_start_us() {
 }
 
 // Rows a millisecond apart, ending now; scores 0.00, 0.01, ... and two carriers.
-inline std::vector<LoggedRow> make_rows(base::ManualClock& clock, std::size_t count, int seed, double shift = 0) {
+inline std::vector<LoggedRow> make_rows(base::ManualClock& clock, std::size_t count, int seed,
+                                        double shift = 0) {
   base::Rng rng(static_cast<std::uint64_t>(seed) + 17);
   std::vector<LoggedRow> out(count);
   for (std::size_t i = 0; i < count; ++i) {
@@ -68,7 +74,8 @@ struct Stand {
   std::vector<std::string> asked;  // retraining
   bool accept = true;
 
-  explicit Stand(std::int64_t flush_every_ms = 2000, const std::string& where = {}) : flush_ms(flush_every_ms) {
+  explicit Stand(std::int64_t flush_every_ms = 2000, const std::string& where = {})
+      : flush_ms(flush_every_ms) {
     if (where.empty()) own = std::make_unique<Folder>();
     folder = where.empty() ? own->path : where;
     reopen();

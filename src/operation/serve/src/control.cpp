@@ -11,12 +11,14 @@ namespace {
 
 using base::Code;
 
-constexpr std::size_t kWarmUpRows = 32;      // answered one by one, then all together: lazy allocations and caches are paid here
-constexpr std::size_t kFailedRecords = 64;   // failed versions that are remembered
+constexpr std::size_t kWarmUpRows =
+    32;  // answered one by one, then all together: lazy allocations and caches are paid here
+constexpr std::size_t kFailedRecords = 64;  // failed versions that are remembered
 constexpr std::size_t kUnknownNames = 1024;
 
 base::Status warm_up(const model::Bundle& bundle) {
-  const data::Table sample = bundle.sample().slice(0, std::min(kWarmUpRows, bundle.sample().rows()));
+  const data::Table sample =
+      bundle.sample().slice(0, std::min(kWarmUpRows, bundle.sample().rows()));
   if (sample.rows() == 0) return {};
   model::InputBatch batch;
   model::Predictions out;
@@ -29,8 +31,11 @@ base::Status warm_up(const model::Bundle& bundle) {
 }
 
 bool same_versions(const Entry& a, const Entry& b) {
-  const auto same = [](const ArmPtr& x, const ArmPtr& y) { return x == nullptr || y == nullptr ? x == y : x->loaded == y->loaded; };
-  return std::equal(a.arms.begin(), a.arms.end(), b.arms.begin(), b.arms.end(), same) && same(a.shadow, b.shadow);
+  const auto same = [](const ArmPtr& x, const ArmPtr& y) {
+    return x == nullptr || y == nullptr ? x == y : x->loaded == y->loaded;
+  };
+  return std::equal(a.arms.begin(), a.arms.end(), b.arms.begin(), b.arms.end(), same) &&
+         same(a.shadow, b.shadow);
 }
 
 }  // namespace
@@ -49,8 +54,11 @@ base::Status Server::Impl::on_loader(std::function<base::Status()> job, std::int
     waiters.end();
     return queued;
   }
-  if (wait_ms >= 0 && result.wait_for(std::chrono::milliseconds(wait_ms)) != std::future_status::ready) {
-    return base::fail(Code::kUnavailable, "version is still loading after ms: " + std::to_string(wait_ms), "try again in a moment");
+  if (wait_ms >= 0 &&
+      result.wait_for(std::chrono::milliseconds(wait_ms)) != std::future_status::ready) {
+    return base::fail(Code::kUnavailable,
+                      "version is still loading after ms: " + std::to_string(wait_ms),
+                      "try again in a moment");
   }
   return result.get();
 }
@@ -75,14 +83,16 @@ void Server::Impl::publish() {
   table.replace(std::move(next));
 }
 
-base::Result<std::shared_ptr<const LoadedVersion>> Server::Impl::load(const std::string& model, int version) {
+base::Result<std::shared_ptr<const LoadedVersion>> Server::Impl::load(const std::string& model,
+                                                                      int version) {
   TRY_ASSIGN(const std::string folder, options.source->folder(model, version));
   TRY_ASSIGN(auto bundle, options.load(folder));
   {
     const std::lock_guard lock(mutex);
     records[{model, version}].state = VersionState::kWarming;
   }
-  if (auto warm = warm_up(*bundle); !warm) return base::wrap(std::move(warm.error()), "warm-up on the sample rows failed");
+  if (auto warm = warm_up(*bundle); !warm)
+    return base::wrap(std::move(warm.error()), "warm-up on the sample rows failed");
   auto loaded = std::make_shared<LoadedVersion>();
   loaded->model = model;
   loaded->version = version;
@@ -91,13 +101,15 @@ base::Result<std::shared_ptr<const LoadedVersion>> Server::Impl::load(const std:
 }
 
 // The version, loaded once however many ask at the same time.
-base::Result<std::shared_ptr<const LoadedVersion>> Server::Impl::acquire(const std::string& model, int version) {
+base::Result<std::shared_ptr<const LoadedVersion>> Server::Impl::acquire(const std::string& model,
+                                                                         int version) {
   const std::pair<std::string, int> key{model, version};
   {
     std::unique_lock lock(mutex);
     record_changed.wait(lock, [&] {
       const auto found = records.find(key);
-      return found == records.end() || (found->second.state != VersionState::kLoading && found->second.state != VersionState::kWarming);
+      return found == records.end() || (found->second.state != VersionState::kLoading &&
+                                        found->second.state != VersionState::kWarming);
     });
     VersionRecord& record = records[key];
     if (auto alive = record.loaded.lock()) return alive;
@@ -114,12 +126,16 @@ base::Result<std::shared_ptr<const LoadedVersion>> Server::Impl::acquire(const s
     record.loaded = *result;
   } else {
     record.state = VersionState::kFailed;
-    record.error = base::Error(base::wrap(std::move(result.error()), "version could not be loaded: " + model + "/" + std::to_string(version)).value());
+    record.error =
+        base::Error(base::wrap(std::move(result.error()), "version could not be loaded: " + model +
+                                                              "/" + std::to_string(version))
+                        .value());
     record.failed_ns = options.clock->monotonic_ns();
     result = tl::unexpected<base::Error>(record.error);
     std::size_t failed = 0;
     for (auto at = records.begin(); at != records.end();) {
-      const bool old = at->second.state == VersionState::kFailed && at->first != key && ++failed > kFailedRecords;
+      const bool old = at->second.state == VersionState::kFailed && at->first != key &&
+                       ++failed > kFailedRecords;
       at = old ? records.erase(at) : std::next(at);
     }
   }
@@ -128,7 +144,8 @@ base::Result<std::shared_ptr<const LoadedVersion>> Server::Impl::acquire(const s
 }
 
 // kNotFound means: nothing to serve yet.
-base::Result<int> Server::Impl::version_of(const EndpointConfig& config, const ArmSpec& spec, bool by_default) {
+base::Result<int> Server::Impl::version_of(const EndpointConfig& config, const ArmSpec& spec,
+                                           bool by_default) {
   if (spec.version > 0) return spec.version;
   auto resolved = options.source->resolve(config.model, spec.selector);
   if (resolved || !by_default || resolved.error().code != Code::kNotFound) return resolved;
@@ -136,10 +153,13 @@ base::Result<int> Server::Impl::version_of(const EndpointConfig& config, const A
   for (const auto& [name, versions] : models) {
     if (name == config.model && !versions.empty()) return versions.front();
   }
-  return base::fail(Code::kNotFound, "model has no ready version: " + config.model, "register one: maru run, or maru model import");
+  return base::fail(Code::kNotFound, "model has no ready version: " + config.model,
+                    "register one: maru run, or maru model import");
 }
 
-ArmPtr Server::Impl::arm_of(const Endpoint& endpoint, const std::string& name, std::shared_ptr<const LoadedVersion> version, std::shared_ptr<CanaryGuard> guard) {
+ArmPtr Server::Impl::arm_of(const Endpoint& endpoint, const std::string& name,
+                            std::shared_ptr<const LoadedVersion> version,
+                            std::shared_ptr<CanaryGuard> guard) {
   auto arm = std::make_shared<ServedArm>();
   arm->endpoint = name;
   arm->stats = endpoint.stats->version(version->model, version->version);
@@ -149,12 +169,14 @@ ArmPtr Server::Impl::arm_of(const Endpoint& endpoint, const std::string& name, s
   return arm;
 }
 
-base::Result<EntryPtr> Server::Impl::build(const Endpoint& endpoint, const EndpointConfig& config, const EntryPtr& old) {
+base::Result<EntryPtr> Server::Impl::build(const Endpoint& endpoint, const EndpointConfig& config,
+                                           const EntryPtr& old) {
   auto entry = std::make_shared<Entry>();
   entry->config = config;
   TRY_ASSIGN(entry->route, parse_route(config.route));
   const RouteSpec& route = entry->route;
-  const bool same_route = old && old->config.model == config.model && old->config.route == config.route;
+  const bool same_route =
+      old && old->config.model == config.model && old->config.route == config.route;
   if (route.kind == RouteSpec::Kind::kCanary) {
     entry->guard = same_route ? old->guard : std::make_shared<CanaryGuard>();
     entry->guard->max_error_rate = route.max_error_rate;
@@ -163,11 +185,14 @@ base::Result<EntryPtr> Server::Impl::build(const Endpoint& endpoint, const Endpo
     TRY_ASSIGN(const int version, version_of(config, route.arms[i], route.by_default));
     TRY_ASSIGN(auto ready, acquire(config.model, version));
     const bool canary = entry->guard && i + 1 == route.arms.size();
-    if (canary && same_route && old->arms.back()->loaded->version != version) {  // a new version behind the alias starts afresh
+    if (canary && same_route &&
+        old->arms.back()->loaded->version !=
+            version) {  // a new version behind the alias starts afresh
       entry->guard = std::make_shared<CanaryGuard>();
       entry->guard->max_error_rate = route.max_error_rate;
     }
-    entry->arms.push_back(arm_of(endpoint, config.name, std::move(ready), canary ? entry->guard : nullptr));
+    entry->arms.push_back(
+        arm_of(endpoint, config.name, std::move(ready), canary ? entry->guard : nullptr));
     entry->weights.push_back(route.arms[i].weight);
     entry->identities.push_back(route.arms[i].identity);
   }
@@ -181,13 +206,16 @@ base::Result<EntryPtr> Server::Impl::build(const Endpoint& endpoint, const Endpo
 
 std::vector<ArmPtr> Server::Impl::extras(const Endpoint& endpoint, const EndpointConfig& config) {
   std::vector<ArmPtr> out;
-  for (const auto& version : endpoint.previous) out.push_back(arm_of(endpoint, config.name, version, nullptr));
-  for (const auto& version : endpoint.on_demand) out.push_back(arm_of(endpoint, config.name, version, nullptr));
+  for (const auto& version : endpoint.previous)
+    out.push_back(arm_of(endpoint, config.name, version, nullptr));
+  for (const auto& version : endpoint.on_demand)
+    out.push_back(arm_of(endpoint, config.name, version, nullptr));
   return out;
 }
 
 // Makes `config` the endpoint's route. Whatever fails leaves the route that serves; the reason is kept.
-base::Status Server::Impl::apply(const std::shared_ptr<Endpoint>& endpoint, const EndpointConfig& config, bool only_when_moved) {
+base::Status Server::Impl::apply(const std::shared_ptr<Endpoint>& endpoint,
+                                 const EndpointConfig& config, bool only_when_moved) {
   const std::lock_guard work(endpoint->work);
   EntryPtr old;
   {
@@ -197,7 +225,8 @@ base::Status Server::Impl::apply(const std::shared_ptr<Endpoint>& endpoint, cons
     if (!old) endpoint->config = config;
   }
   auto built = build(*endpoint, config, old);
-  std::vector<std::shared_ptr<const LoadedVersion>> dropped;  // models are freed after the lock is released
+  std::vector<std::shared_ptr<const LoadedVersion>>
+      dropped;  // models are freed after the lock is released
   const std::lock_guard lock(mutex);
   if (endpoint->removed) return {};
   if (!built) {
@@ -219,7 +248,8 @@ base::Status Server::Impl::apply(const std::shared_ptr<Endpoint>& endpoint, cons
   if (old && old->config.model == config.model) {
     for (const ArmPtr& arm : old->arms) {
       const auto stays = [&](const ArmPtr& other) { return other->loaded == arm->loaded; };
-      if (std::none_of((*built)->arms.begin(), (*built)->arms.end(), stays)) left.push_back(arm->loaded);
+      if (std::none_of((*built)->arms.begin(), (*built)->arms.end(), stays))
+        left.push_back(arm->loaded);
     }
   }
   if (!left.empty()) endpoint->previous.swap(left);
@@ -237,14 +267,16 @@ base::Status Server::Impl::load_on_demand(const std::string& name, int version) 
   std::shared_ptr<Endpoint> endpoint = find(name);
   if (!endpoint) {
     TRY_ASSIGN(const auto models, options.source->models());
-    const bool known = std::any_of(models.begin(), models.end(), [&](const auto& model) { return model.first == name; });
+    const bool known = std::any_of(models.begin(), models.end(),
+                                   [&](const auto& model) { return model.first == name; });
     const std::lock_guard lock(mutex);
     if (!known) {
       if (unknown.size() >= kUnknownNames) unknown.clear();
       unknown[name] = options.clock->monotonic_ns();
       std::vector<std::string> names = near_names();
       for (const auto& [model, versions] : models) names.push_back(model);
-      return base::fail(Code::kNotFound, "no endpoint or model has the name: " + name, base::did_you_mean(name, names));
+      return base::fail(Code::kNotFound, "no endpoint or model has the name: " + name,
+                        base::did_you_mean(name, names));
     }
     auto& slot = endpoints[name];
     if (!slot) {
@@ -276,8 +308,11 @@ base::Status Server::Impl::add_on_demand(const std::shared_ptr<Endpoint>& endpoi
     const std::lock_guard lock(mutex);
     const auto has = [&](const ArmPtr& arm) { return arm->loaded->version == version; };
     const EntryPtr& entry = endpoint->entry;
-    if (endpoint->removed || !entry) return base::fail(Code::kNotFound, "endpoint was removed: " + endpoint->config.name);
-    if (std::any_of(entry->arms.begin(), entry->arms.end(), has) || std::any_of(entry->extra.begin(), entry->extra.end(), has)) return {};
+    if (endpoint->removed || !entry)
+      return base::fail(Code::kNotFound, "endpoint was removed: " + endpoint->config.name);
+    if (std::any_of(entry->arms.begin(), entry->arms.end(), has) ||
+        std::any_of(entry->extra.begin(), entry->extra.end(), has))
+      return {};
     model = endpoint->config.model;
     const auto failed = records.find({model, version});
     if (failed != records.end() && failed->second.state == VersionState::kFailed &&
@@ -302,7 +337,8 @@ base::Status Server::Impl::add_on_demand(const std::shared_ptr<Endpoint>& endpoi
 }
 
 base::Status Server::put_endpoint(const EndpointConfig& config) {
-  if (config.name.empty() || config.model.empty()) return base::fail(Code::kInvalidArgument, "endpoint needs a name and a model");
+  if (config.name.empty() || config.model.empty())
+    return base::fail(Code::kInvalidArgument, "endpoint needs a name and a model");
   TRY(parse_route(config.route));
   Impl& impl = *impl_;
   std::shared_ptr<Endpoint> endpoint;
@@ -317,7 +353,8 @@ base::Status Server::put_endpoint(const EndpointConfig& config) {
     endpoint = slot;
     impl.unknown.erase(config.name);
   }
-  return impl.on_loader([&impl, endpoint, config] { return impl.apply(endpoint, config, false); }, -1);
+  return impl.on_loader([&impl, endpoint, config] { return impl.apply(endpoint, config, false); },
+                        -1);
 }
 
 base::Status Server::remove_endpoint(const std::string& name) {
@@ -329,7 +366,8 @@ base::Status Server::remove_endpoint(const std::string& name) {
   const std::lock_guard lock(impl.mutex);
   const auto found = impl.endpoints.find(name);
   if (found == impl.endpoints.end() || found->second->implicit) {
-    return base::fail(Code::kNotFound, "no endpoint has the name: " + name, base::did_you_mean(name, impl.near_names()));
+    return base::fail(Code::kNotFound, "no endpoint has the name: " + name,
+                      base::did_you_mean(name, impl.near_names()));
   }
   endpoint = found->second;
   endpoint->removed = true;

@@ -39,7 +39,8 @@ class EpochCell {
 
   void replace(std::unique_ptr<const T> next) {
     const std::lock_guard lock(mutex_);
-    const std::unique_ptr<const T> old(current_.exchange(next.release(), std::memory_order_seq_cst));
+    const std::unique_ptr<const T> old(
+        current_.exchange(next.release(), std::memory_order_seq_cst));
     for (int turn = 0; turn < 2; ++turn) {
       const std::size_t left = phase_.fetch_add(1, std::memory_order_seq_cst) & 1;
       for (const Slot& slot : slots_) {
@@ -53,7 +54,9 @@ class EpochCell {
     std::array<std::atomic<std::uint32_t>, 2> active{};
   };
   struct Section {
-    explicit Section(std::atomic<std::uint32_t>& active) : count(active) { count.fetch_add(1, std::memory_order_seq_cst); }
+    explicit Section(std::atomic<std::uint32_t>& active) : count(active) {
+      count.fetch_add(1, std::memory_order_seq_cst);
+    }
     ~Section() { count.fetch_sub(1, std::memory_order_seq_cst); }
     Section(const Section&) = delete;
     Section& operator=(const Section&) = delete;

@@ -56,7 +56,9 @@ using EntryPtr = std::shared_ptr<const Entry>;
 
 struct NameHash {
   using is_transparent = void;
-  std::size_t operator()(std::string_view name) const { return std::hash<std::string_view>{}(name); }
+  std::size_t operator()(std::string_view name) const {
+    return std::hash<std::string_view>{}(name);
+  }
 };
 struct Table {
   std::unordered_map<std::string, EntryPtr, NameHash, std::equal_to<>> entries;
@@ -97,19 +99,26 @@ struct Server::Impl {
   base::Result<Picked> pick(std::string_view name, const CallOptions& call);
   base::Result<Picked> pick_slowly(std::string_view name, const CallOptions& call);
   void finish(const ServedArm& arm, const Timing& timing, std::size_t shard);
-  void mirror(const Picked& picked, const model::InputBatch& batch, const model::Predictions& answer, const std::string& id, const std::string& principal);
-  void run_shadow(const Picked& picked, const model::InputBatch& batch, const model::Predictions& answer, const std::string& id, const std::string& principal);
+  void mirror(const Picked& picked, const model::InputBatch& batch,
+              const model::Predictions& answer, const std::string& id,
+              const std::string& principal);
+  void run_shadow(const Picked& picked, const model::InputBatch& batch,
+                  const model::Predictions& answer, const std::string& id,
+                  const std::string& principal);
   double chance();
 
   // control.cpp: on loader threads
-  base::Status apply(const std::shared_ptr<Endpoint>& endpoint, const EndpointConfig& config, bool only_when_moved);
-  base::Result<EntryPtr> build(const Endpoint& endpoint, const EndpointConfig& config, const EntryPtr& old);
+  base::Status apply(const std::shared_ptr<Endpoint>& endpoint, const EndpointConfig& config,
+                     bool only_when_moved);
+  base::Result<EntryPtr> build(const Endpoint& endpoint, const EndpointConfig& config,
+                               const EntryPtr& old);
   base::Result<int> version_of(const EndpointConfig& config, const ArmSpec& spec, bool by_default);
   base::Result<std::shared_ptr<const LoadedVersion>> acquire(const std::string& model, int version);
   base::Result<std::shared_ptr<const LoadedVersion>> load(const std::string& model, int version);
   base::Status load_on_demand(const std::string& name, int version);
   base::Status add_on_demand(const std::shared_ptr<Endpoint>& endpoint, int version);
-  ArmPtr arm_of(const Endpoint& endpoint, const std::string& name, std::shared_ptr<const LoadedVersion> loaded, std::shared_ptr<CanaryGuard> guard);
+  ArmPtr arm_of(const Endpoint& endpoint, const std::string& name,
+                std::shared_ptr<const LoadedVersion> loaded, std::shared_ptr<CanaryGuard> guard);
   std::vector<ArmPtr> extras(const Endpoint& endpoint, const EndpointConfig& config);
   void publish();  // with `mutex` held: the table from all entries
   base::Status on_loader(std::function<base::Status()> job, std::int64_t wait_ms);
@@ -137,8 +146,9 @@ struct Server::Impl {
   mutable std::mutex mutex;
   std::map<std::string, std::shared_ptr<Endpoint>, std::less<>> endpoints;
   std::map<std::pair<std::string, int>, VersionRecord> records;
-  std::condition_variable record_changed;                    // a record left kLoading or kWarming
-  std::map<std::string, std::int64_t, std::less<>> unknown;  // names that are no model -> when asked
+  std::condition_variable record_changed;  // a record left kLoading or kWarming
+  std::map<std::string, std::int64_t, std::less<>>
+      unknown;  // names that are no model -> when asked
 };
 
 }  // namespace maru::serve

@@ -24,11 +24,12 @@ struct ArmSpec {
 struct RouteSpec {
   enum class Kind : std::uint8_t { kWeighted, kCanary };
   Kind kind = Kind::kWeighted;
-  std::vector<ArmSpec> arms;       // weights >= 0 with a positive sum
-  bool by_default = false;         // nothing was written: the champion, else the newest version
+  std::vector<ArmSpec> arms;  // weights >= 0 with a positive sum
+  bool by_default = false;    // nothing was written: the champion, else the newest version
   std::string sticky_header = "X-Route-Key";
-  ArmSpec shadow;                  // weight 0 means none
-  double max_error_rate = 1;       // canary: above it (after kCanaryMinRequests) the last arm's traffic goes to the first
+  ArmSpec shadow;  // weight 0 means none
+  double max_error_rate =
+      1;  // canary: above it (after kCanaryMinRequests) the last arm's traffic goes to the first
 };
 inline constexpr std::uint64_t kCanaryMinRequests = 50;
 
@@ -36,6 +37,8 @@ base::Result<RouteSpec> parse_route(const base::Json& route);
 
 // Which arm answers. Keyed calls use weighted rendezvous hashing (score -w / ln u per arm): an arm's callers move only as far as weights change. Calls without a
 // key use `chance` in [0, 1). `weights` and `identities` have the same length >= 1.
-std::size_t pick_arm(const std::vector<double>& weights, const std::vector<std::uint64_t>& identities, std::string_view sticky_key, double chance);
+std::size_t pick_arm(const std::vector<double>& weights,
+                     const std::vector<std::uint64_t>& identities, std::string_view sticky_key,
+                     double chance);
 
 }  // namespace maru::serve

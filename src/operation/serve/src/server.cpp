@@ -63,12 +63,18 @@ const ArmPtr* arm_with(const Entry& entry, int version) {
   return nullptr;
 }
 
-bool answers_differ(const model::Signature& a_signature, const model::Predictions& a, const model::Signature& b_signature, const model::Predictions& b) {
-  if (a.rows != b.rows || a_signature.task != b_signature.task || a_signature.classes != b_signature.classes) return true;
+bool answers_differ(const model::Signature& a_signature, const model::Predictions& a,
+                    const model::Signature& b_signature, const model::Predictions& b) {
+  if (a.rows != b.rows || a_signature.task != b_signature.task ||
+      a_signature.classes != b_signature.classes)
+    return true;
   for (std::size_t row = 0; row < a.rows; ++row) {
     if (a_signature.task != model::Task::kRegression) {
-      if (model::predicted_class(a_signature, a, row) != model::predicted_class(b_signature, b, row)) return true;
-    } else if (!(std::abs(a.score(row) - b.score(row)) <= 1e-6 * std::max(1.0, std::abs(a.score(row))))) {
+      if (model::predicted_class(a_signature, a, row) !=
+          model::predicted_class(b_signature, b, row))
+        return true;
+    } else if (!(std::abs(a.score(row) - b.score(row)) <=
+                 1e-6 * std::max(1.0, std::abs(a.score(row))))) {
       return true;
     }
   }
@@ -76,23 +82,53 @@ bool answers_differ(const model::Signature& a_signature, const model::Prediction
 }
 
 // The same rows for another version: columns go by name, what it needs and the batch lacks is missing.
-base::Result<model::InputBatch> rows_for(const model::Signature& to, const model::Signature& from, const model::InputBatch& batch) {
+base::Result<model::InputBatch> rows_for(const model::Signature& to, const model::Signature& from,
+                                         const model::InputBatch& batch) {
   model::InputBatch out;
   out.reset(to, batch.rows);
   for (std::size_t i = 0; i < to.inputs.size(); ++i) {
     const int at = from.index_of(to.inputs[i].name);
     if (at < 0) continue;
-    const auto numeric = [](model::InputKind kind) { return kind != model::InputKind::kText && kind != model::InputKind::kTimestamp; };
-    const model::InputKind a = from.inputs[static_cast<std::size_t>(at)].kind, b = to.inputs[i].kind;
-    if (a != b && !(numeric(a) && numeric(b))) return base::fail(Code::kFailedPrecondition, "shadow version wants another type of input: " + to.inputs[i].name);
+    const auto numeric = [](model::InputKind kind) {
+      return kind != model::InputKind::kText && kind != model::InputKind::kTimestamp;
+    };
+    const model::InputKind a = from.inputs[static_cast<std::size_t>(at)].kind,
+                           b = to.inputs[i].kind;
+    if (a != b && !(numeric(a) && numeric(b)))
+      return base::fail(Code::kFailedPrecondition,
+                        "shadow version wants another type of input: " + to.inputs[i].name);
     out.columns[i] = batch.columns[static_cast<std::size_t>(at)];
   }
   return out;
 }
 
+// The rows are lent: a sink that does not keep them leaves their memory for the next call of this
+// thread. A failed call has no rows.
+void lend(PredictionSink& sink, const ServedArm& arm, const Timing& timing,
+          const model::Predictions& answer, PredictionRecord& record, model::InputBatch& batch) {
+  const bool answered = record.error.empty();
+  record.endpoint = arm.endpoint;
+  record.model = arm.loaded->model;
+  record.version = arm.loaded->version;
+  record.time_us = timing.time_us;
+  record.bundle = arm.loaded->bundle;
+  record.parse_ns = timing.parse_ns;
+  record.queue_ns = timing.queue_ns;
+  record.model_ns = timing.model_ns;
+  record.total_ns = timing.total_ns;
+  record.outputs.rows = 0;
+  if (answered) {
+    std::swap(record.inputs, batch);
+    record.outputs = answer;
+  }
+  sink.record(std::move(record));
+  if (answered) std::swap(record.inputs, batch);
+}
+
 }  // namespace
 
-Server::Impl::Impl(Options given) : options(std::move(given)), table(std::make_unique<const Table>()) {
+Server::Impl::Impl(Options given)
+    : options(std::move(given)), table(std::make_unique<const Table>()) {
   MARU_CHECK(options.source != nullptr && options.clock != nullptr);
 }
 
@@ -115,7 +151,9 @@ void Server::Impl::Waiters::wait() {
 double Server::Impl::chance() {
   const std::size_t slot = thread_number() % kReaderSlots;
   const std::uint64_t count = draws[slot].count.fetch_add(1, std::memory_order_relaxed);
-  return static_cast<double>(mix(options.seed ^ mix((static_cast<std::uint64_t>(slot) << 48) + count)) >> 11) * 0x1p-53;
+  return static_cast<double>(
+             mix(options.seed ^ mix((static_cast<std::uint64_t>(slot) << 48) + count)) >> 11) *
+         0x1p-53;
 }
 
 base::Result<Picked> Server::Impl::pick(std::string_view name, const CallOptions& call) {
@@ -130,8 +168,11 @@ base::Result<Picked> Server::Impl::pick(std::string_view name, const CallOptions
     }
     std::size_t at = 0;
     if (entry.arms.size() > 1) {
-      at = pick_arm(entry.weights, entry.identities, call.sticky_key, call.sticky_key.empty() ? chance() : 0);
-      if (entry.guard && at + 1 == entry.arms.size() && entry.guard->off.load(std::memory_order_relaxed)) at = 0;
+      at = pick_arm(entry.weights, entry.identities, call.sticky_key,
+                    call.sticky_key.empty() ? chance() : 0);
+      if (entry.guard && at + 1 == entry.arms.size() &&
+          entry.guard->off.load(std::memory_order_relaxed))
+        at = 0;
     }
     picked.arm = entry.arms[at];
     if (entry.shadow) picked.shadow = entry.shadow;
@@ -143,33 +184,45 @@ base::Result<Picked> Server::Impl::pick(std::string_view name, const CallOptions
 // The name is not in the table, or does not have that version: load it, or say why not.
 base::Result<Picked> Server::Impl::pick_slowly(std::string_view name, const CallOptions& call) {
   const std::string text(name);
-  if (call.version < 0) return base::fail(Code::kInvalidArgument, "version is not a number from 1 up: " + std::to_string(call.version));
+  if (call.version < 0)
+    return base::fail(Code::kInvalidArgument,
+                      "version is not a number from 1 up: " + std::to_string(call.version));
   {
     const std::lock_guard lock(mutex);
     const auto found = endpoints.find(name);
     if (found != endpoints.end() && call.version == 0 && !found->second->entry) {
       const Endpoint& endpoint = *found->second;
       if (!endpoint.implicit || endpoint.state == "loading") {
-        return base::fail(Code::kUnavailable, "endpoint " + text + " is " + endpoint.state + (endpoint.reason.empty() ? "" : ": " + endpoint.reason),
-                          endpoint.state == "empty" ? "register a version of " + endpoint.config.model + " first" : "try again in a moment");
+        return base::fail(Code::kUnavailable,
+                          "endpoint " + text + " is " + endpoint.state +
+                              (endpoint.reason.empty() ? "" : ": " + endpoint.reason),
+                          endpoint.state == "empty"
+                              ? "register a version of " + endpoint.config.model + " first"
+                              : "try again in a moment");
       }
     }
     if (found == endpoints.end()) {
       const auto asked = unknown.find(name);
-      if (asked != unknown.end() && options.clock->monotonic_ns() - asked->second < kFailedLoadRestMs * 1'000'000) {
-        return base::fail(Code::kNotFound, "no endpoint or model has the name: " + text, base::did_you_mean(text, near_names()));
+      if (asked != unknown.end() &&
+          options.clock->monotonic_ns() - asked->second < kFailedLoadRestMs * 1'000'000) {
+        return base::fail(Code::kNotFound, "no endpoint or model has the name: " + text,
+                          base::did_you_mean(text, near_names()));
       }
     }
   }
-  TRY(on_loader([this, text, version = call.version] { return load_on_demand(text, version); }, kOnDemandWaitMs));
+  TRY(on_loader([this, text, version = call.version] { return load_on_demand(text, version); },
+                kOnDemandWaitMs));
   Picked picked;
   table.read([&](const Table& routes) {
     const auto found = routes.entries.find(name);
     if (found == routes.entries.end()) return;
-    const ArmPtr* arm = call.version != 0 ? arm_with(*found->second, call.version) : &found->second->arms.front();
+    const ArmPtr* arm =
+        call.version != 0 ? arm_with(*found->second, call.version) : &found->second->arms.front();
     if (arm != nullptr) picked.arm = *arm;
   });
-  if (!picked.arm) return base::fail(Code::kUnavailable, "version was unloaded while it was asked for: " + text, "try again");
+  if (!picked.arm)
+    return base::fail(Code::kUnavailable, "version was unloaded while it was asked for: " + text,
+                      "try again");
   return picked;
 }
 
@@ -180,13 +233,18 @@ void Server::Impl::finish(const ServedArm& arm, const Timing& timing, std::size_
   const std::uint64_t requests = guard->requests.fetch_add(1, std::memory_order_relaxed) + 1;
   if (timing.outcome != Timing::Outcome::kModelError) return;
   const std::uint64_t errors = guard->errors.fetch_add(1, std::memory_order_relaxed) + 1;
-  if (requests >= kCanaryMinRequests && static_cast<double>(errors) > guard->max_error_rate * static_cast<double>(requests)) guard->off.store(true, std::memory_order_relaxed);
+  if (requests >= kCanaryMinRequests &&
+      static_cast<double>(errors) > guard->max_error_rate * static_cast<double>(requests))
+    guard->off.store(true, std::memory_order_relaxed);
 }
 
-void Server::Impl::mirror(const Picked& picked, const model::InputBatch& batch, const model::Predictions& answer, const std::string& id, const std::string& principal) {
+void Server::Impl::mirror(const Picked& picked, const model::InputBatch& batch,
+                          const model::Predictions& answer, const std::string& id,
+                          const std::string& principal) {
   EndpointStats& stats = *picked.shadow->endpoint_stats;
   const std::size_t shard = thread_number() % kShards;
-  if (options.loader == nullptr || shadows_waiting.fetch_add(1, std::memory_order_relaxed) >= kShadowQueueLimit) {
+  if (options.loader == nullptr ||
+      shadows_waiting.fetch_add(1, std::memory_order_relaxed) >= kShadowQueueLimit) {
     if (options.loader != nullptr) shadows_waiting.fetch_sub(1, std::memory_order_relaxed);
     stats.shadow_shed.add(shard, 1);
     return;
@@ -203,7 +261,9 @@ void Server::Impl::mirror(const Picked& picked, const model::InputBatch& batch, 
   stats.shadow_shed.add(shard, 1);
 }
 
-void Server::Impl::run_shadow(const Picked& picked, const model::InputBatch& batch, const model::Predictions& answer, const std::string& id, const std::string& principal) {
+void Server::Impl::run_shadow(const Picked& picked, const model::InputBatch& batch,
+                              const model::Predictions& answer, const std::string& id,
+                              const std::string& principal) {
   const ServedArm& arm = *picked.shadow;
   const model::Bundle& shadow = *arm.loaded->bundle;
   const model::Signature& from = picked.arm->loaded->bundle->signature();
@@ -220,7 +280,8 @@ void Server::Impl::run_shadow(const Picked& picked, const model::InputBatch& bat
   record.model_ns = record.total_ns = options.clock->monotonic_ns() - start_ns;
   arm.endpoint_stats->shadow_requests.add(shard, 1);
   if (!ran) arm.endpoint_stats->shadow_errors.add(shard, 1);
-  if (!ran || answers_differ(from, answer, shadow.signature(), record.outputs)) arm.endpoint_stats->shadow_differences.add(shard, 1);
+  if (!ran || answers_differ(from, answer, shadow.signature(), record.outputs))
+    arm.endpoint_stats->shadow_differences.add(shard, 1);
   if (options.sink == nullptr) return;
   record.id = id;
   record.endpoint = arm.endpoint;
@@ -246,7 +307,8 @@ base::Result<Answer> Server::choose(std::string_view name, const CallOptions& op
   return answer;
 }
 
-base::Result<Answer> Server::predict(std::string_view name, const CallOptions& options, const Fill& fill, model::Predictions& out) const {
+base::Result<Answer> Server::predict(std::string_view name, const CallOptions& options,
+                                     const Fill& fill, model::Predictions& out) const {
   Impl& impl = *impl_;
   base::Clock& clock = *impl.options.clock;
   const std::int64_t start_ns = clock.monotonic_ns();
@@ -277,7 +339,10 @@ base::Result<Answer> Server::predict(std::string_view name, const CallOptions& o
   timing.time_us = clock.now_us();
   timing.parse_ns = options.parse_ns + filled_ns - start_ns;
   timing.model_ns = end_ns - filled_ns;
-  timing.queue_ns = options.received_ns > 0 ? std::max<std::int64_t>(0, start_ns - options.received_ns - options.parse_ns) : 0;
+  timing.queue_ns =
+      options.received_ns > 0
+          ? std::max<std::int64_t>(0, start_ns - options.received_ns - options.parse_ns)
+          : 0;
   timing.total_ns = timing.parse_ns + timing.model_ns + timing.queue_ns;
   impl.finish(arm, timing, shard);
 
@@ -285,31 +350,14 @@ base::Result<Answer> Server::predict(std::string_view name, const CallOptions& o
   answer.id = base::new_id(clock);
   answer.version = arm.loaded->version;
   answer.model_ns = timing.model_ns;
-  if (done && picked.shadow && picked.shadow != picked.arm && timing.rows > 0) impl.mirror(picked, scratch->batch, out, answer.id, options.principal);
+  if (done && picked.shadow && picked.shadow != picked.arm && timing.rows > 0)
+    impl.mirror(picked, scratch->batch, out, answer.id, options.principal);
   if (impl.options.sink != nullptr && options.log && (timing.rows > 0 || !done)) {
-    // The rows are lent: a sink that does not keep them leaves their memory for the next call of this thread.
     PredictionRecord& record = scratch->record;
     record.id = answer.id;
-    record.endpoint = arm.endpoint;
-    record.model = arm.loaded->model;
     record.principal = options.principal;
-    record.version = answer.version;
-    record.time_us = timing.time_us;
-    record.bundle = arm.loaded->bundle;
-    record.parse_ns = timing.parse_ns;
-    record.queue_ns = timing.queue_ns;
-    record.model_ns = timing.model_ns;
-    record.total_ns = timing.total_ns;
-    record.error.clear();
-    record.outputs.rows = 0;
-    if (done) {
-      std::swap(record.inputs, scratch->batch);
-      record.outputs = out;
-    } else {
-      record.error = done.error().text();
-    }
-    impl.options.sink->record(std::move(record));
-    if (done) std::swap(record.inputs, scratch->batch);
+    record.error = done ? std::string() : done.error().text();
+    lend(*impl.options.sink, arm, timing, out, record, scratch->batch);
   }
   if (!done) return tl::unexpected<base::Error>(std::move(done.error()));
   answer.bundle = std::shared_ptr<const model::Bundle>(std::move(picked.arm), &bundle);

@@ -11,7 +11,10 @@ constexpr int kFirstPower = 7;  // 128 ns
 Sparse difference(const Counts& now, Counts& before) {
   Sparse out;
   for (std::size_t i = 0; i < kBuckets; ++i) {
-    if (now[i] > before[i]) out.emplace_back(static_cast<std::uint16_t>(i), static_cast<std::uint32_t>(std::min<std::uint64_t>(now[i] - before[i], UINT32_MAX)));
+    if (now[i] > before[i])
+      out.emplace_back(
+          static_cast<std::uint16_t>(i),
+          static_cast<std::uint32_t>(std::min<std::uint64_t>(now[i] - before[i], UINT32_MAX)));
   }
   before = now;
   return out;
@@ -23,9 +26,13 @@ void add_to(Counts& counts, const Sparse& sparse) {
 
 void add_to(Sparse& into, const Sparse& from) {
   for (const auto& [bucket, n] : from) {
-    const auto at = std::lower_bound(into.begin(), into.end(), bucket, [](const auto& item, std::uint16_t key) { return item.first < key; });
-    if (at != into.end() && at->first == bucket) at->second += n;
-    else into.insert(at, {bucket, n});
+    const auto at =
+        std::lower_bound(into.begin(), into.end(), bucket,
+                         [](const auto& item, std::uint16_t key) { return item.first < key; });
+    if (at != into.end() && at->first == bucket)
+      at->second += n;
+    else
+      into.insert(at, {bucket, n});
   }
 }
 
@@ -49,7 +56,8 @@ LatencySummary summary_of(const Counts& counts, double sum_ns) {
 // A stage keeps no exact sum: the middle of each bucket, within 6 %.
 double middle_sum_ns(const Counts& counts) {
   double sum = 0;
-  for (std::size_t i = 0; i < kBuckets; ++i) sum += static_cast<double>(counts[i]) * 0.5 * (bucket_low_ns(i) + bucket_low_ns(i + 1));
+  for (std::size_t i = 0; i < kBuckets; ++i)
+    sum += static_cast<double>(counts[i]) * 0.5 * (bucket_low_ns(i) + bucket_low_ns(i + 1));
   return sum;
 }
 
@@ -87,7 +95,8 @@ double quantile_us(const Counts& counts, double p) {
 Counts Histogram::read() const {
   Counts out{};
   for (const Shard& shard : shards_) {
-    for (std::size_t i = 0; i < kBuckets; ++i) out[i] += shard.counts[i].load(std::memory_order_relaxed);
+    for (std::size_t i = 0; i < kBuckets; ++i)
+      out[i] += shard.counts[i].load(std::memory_order_relaxed);
   }
   return out;
 }
@@ -107,8 +116,10 @@ std::shared_ptr<VersionStats> EndpointStats::version(const std::string& model, i
   }
   // The oldest that nothing routes to goes first.
   for (std::size_t i = 0; versions_.size() >= kKeptVersions && i < versions_.size();) {
-    if (versions_[i].use_count() == 1) versions_.erase(versions_.begin() + static_cast<std::ptrdiff_t>(i));
-    else ++i;
+    if (versions_[i].use_count() == 1)
+      versions_.erase(versions_.begin() + static_cast<std::ptrdiff_t>(i));
+    else
+      ++i;
   }
   versions_.push_back(std::make_shared<VersionStats>(model, number));
   return versions_.back();
@@ -124,8 +135,10 @@ void EndpointStats::record(VersionStats& stats, const Timing& timing, std::size_
   if (second_.load(std::memory_order_relaxed) != second) fold(second);
   stats.total.add(shard, timing.total_ns);
   stats.total_ns.add(shard, static_cast<std::uint64_t>(std::max<std::int64_t>(0, timing.total_ns)));
-  if (timing.outcome == Timing::Outcome::kInputError) stats.input_errors.add(shard, 1);
-  else if (timing.outcome == Timing::Outcome::kModelError) stats.model_errors.add(shard, 1);
+  if (timing.outcome == Timing::Outcome::kInputError)
+    stats.input_errors.add(shard, 1);
+  else if (timing.outcome == Timing::Outcome::kModelError)
+    stats.model_errors.add(shard, 1);
   stats.rows.add(shard, timing.rows);
   stages[0].add(shard, timing.parse_ns);
   stages[1].add(shard, timing.queue_ns);
@@ -138,8 +151,11 @@ EndpointStats::Second EndpointStats::take_delta() {
   for (const auto& stats : versions_) {
     const Counts now = stats->total.read();
     const Sparse delta = difference(now, stats->folded_);
-    const std::uint64_t requests = total_of(now), errors = stats->input_errors.read() + stats->model_errors.read(), ns = stats->total_ns.read();
-    if (requests > stats->folded_requests_) out.by_version[stats->version] += requests - stats->folded_requests_;
+    const std::uint64_t requests = total_of(now),
+                        errors = stats->input_errors.read() + stats->model_errors.read(),
+                        ns = stats->total_ns.read();
+    if (requests > stats->folded_requests_)
+      out.by_version[stats->version] += requests - stats->folded_requests_;
     out.errors += errors - stats->folded_errors_;
     out.sum_ns += ns - stats->folded_ns_;
     stats->folded_requests_ = requests;
@@ -177,7 +193,8 @@ void EndpointStats::fold(std::int64_t second) {
 }
 
 void EndpointStats::trim(std::int64_t newest) {
-  while (!history_.empty() && history_.front().second <= newest - kTrafficSeconds) history_.pop_front();
+  while (!history_.empty() && history_.front().second <= newest - kTrafficSeconds)
+    history_.pop_front();
   for (Second& old : history_) {
     if (old.second > newest - kLatencySeconds) break;
     if (old.total.empty()) continue;
@@ -198,7 +215,8 @@ void EndpointStats::report(std::int64_t now_us, EndpointStatus& out) {
   double sum_ns = 0;
   std::uint64_t errors = 0, recent = 0;
   for (const Second& second : history_) {
-    TrafficPoint point{second.second * 1'000'000, second.by_version, second.errors, second.p50_us, second.p99_us};
+    TrafficPoint point{second.second * 1'000'000, second.by_version, second.errors, second.p50_us,
+                       second.p99_us};
     if (!second.total.empty()) {
       Counts counts{};
       add_to(counts, second.total);
@@ -220,7 +238,9 @@ void EndpointStats::report(std::int64_t now_us, EndpointStatus& out) {
   out.latency = summary_of(total, sum_ns);
   out.latency.errors = errors;
   out.latency.per_second = static_cast<double>(recent) / static_cast<double>(kRateSeconds);
-  for (int i = 0; i < 3; ++i) out.stages.emplace_back(kStageNames[i], summary_of(stage_counts[i], middle_sum_ns(stage_counts[i])));
+  for (int i = 0; i < 3; ++i)
+    out.stages.emplace_back(kStageNames[i],
+                            summary_of(stage_counts[i], middle_sum_ns(stage_counts[i])));
   out.shadow_requests = shadow_requests.read();
   out.shadow_differences = shadow_differences.read();
 }

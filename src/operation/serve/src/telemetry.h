@@ -14,15 +14,17 @@
 
 namespace maru::serve {
 
-inline constexpr std::size_t kBuckets = 240;        // 8 a power of two of nanoseconds, 128 ns to 137 s: at most 12.5 % wide
+inline constexpr std::size_t kBuckets =
+    240;  // 8 a power of two of nanoseconds, 128 ns to 137 s: at most 12.5 % wide
 inline constexpr std::size_t kShards = 4;
 inline constexpr std::int64_t kTrafficSeconds = 900;
 inline constexpr std::int64_t kLatencySeconds = 300;
 inline constexpr std::int64_t kRateSeconds = 10;
-inline constexpr std::size_t kKeptVersions = 16;    // versions whose counters an endpoint remembers
+inline constexpr std::size_t kKeptVersions = 16;  // versions whose counters an endpoint remembers
 
 std::size_t bucket_of(std::int64_t ns);
-double bucket_low_ns(std::size_t bucket);           // inclusive; bucket_low_ns(kBuckets) is the end of the last
+double bucket_low_ns(
+    std::size_t bucket);  // inclusive; bucket_low_ns(kBuckets) is the end of the last
 using Counts = std::array<std::uint64_t, kBuckets>;
 double quantile_us(const Counts& counts, double p);  // linear within the bucket; 0 when empty
 
@@ -32,7 +34,9 @@ using Sparse = std::vector<std::pair<std::uint16_t, std::uint32_t>>;
 // Counters that grow only, one copy a group of threads so that recording does not bounce cache lines.
 class Histogram {
  public:
-  void add(std::size_t shard, std::int64_t ns) { shards_[shard].counts[bucket_of(ns)].fetch_add(1, std::memory_order_relaxed); }
+  void add(std::size_t shard, std::int64_t ns) {
+    shards_[shard].counts[bucket_of(ns)].fetch_add(1, std::memory_order_relaxed);
+  }
   Counts read() const;
 
  private:
@@ -44,7 +48,9 @@ class Histogram {
 
 class Counter {
  public:
-  void add(std::size_t shard, std::uint64_t n) { shards_[shard].value.fetch_add(n, std::memory_order_relaxed); }
+  void add(std::size_t shard, std::uint64_t n) {
+    shards_[shard].value.fetch_add(n, std::memory_order_relaxed);
+  }
   std::uint64_t read() const;
 
  private:
@@ -56,7 +62,8 @@ class Counter {
 
 // What one version did on one endpoint. Thread safe.
 struct VersionStats {
-  VersionStats(std::string model_name, int number) : model(std::move(model_name)), version(number) {}
+  VersionStats(std::string model_name, int number)
+      : model(std::move(model_name)), version(number) {}
   const std::string model;
   const int version;
   Histogram total;
@@ -73,13 +80,18 @@ struct Timing {
   std::int64_t time_us = 0;  // wall clock at the end
   std::int64_t parse_ns = 0, queue_ns = 0, model_ns = 0, total_ns = 0;
   std::uint64_t rows = 0;
-  enum class Outcome : std::uint8_t { kAnswered, kInputError, kModelError } outcome = Outcome::kAnswered;
+  enum class Outcome : std::uint8_t {
+    kAnswered,
+    kInputError,
+    kModelError
+  } outcome = Outcome::kAnswered;
 };
 
 // Everything measured on one endpoint. record() takes no lock, except once a second on one thread, which folds the finished second into the history.
 class EndpointStats {
  public:
-  std::shared_ptr<VersionStats> version(const std::string& model, int number);  // made when first asked for
+  std::shared_ptr<VersionStats> version(const std::string& model,
+                                        int number);  // made when first asked for
   void record(VersionStats& stats, const Timing& timing, std::size_t shard);
   std::vector<std::shared_ptr<VersionStats>> versions() const;
   void report(std::int64_t now_us, EndpointStatus& out);

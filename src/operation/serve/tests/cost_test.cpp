@@ -20,7 +20,9 @@ TEST_CASE("what a call costs beside the model") {
   const auto per_call = [&](auto&& body) {
     const auto start = std::chrono::steady_clock::now();
     for (int i = 0; i < n; ++i) body();
-    return std::chrono::duration<double, std::nano>(std::chrono::steady_clock::now() - start).count() / n;
+    return std::chrono::duration<double, std::nano>(std::chrono::steady_clock::now() - start)
+               .count() /
+           n;
   };
   model::InputBatch batch;
   const double bare = per_call([&] {
@@ -29,6 +31,7 @@ TEST_CASE("what a call costs beside the model") {
   });
   CallOptions call;
   const double served = per_call([&] { (void)stand.server->predict("e", call, fill, out); });
-  MESSAGE("served " << served << " ns, bare " << bare << " ns, overhead " << served - bare << " ns");
+  MESSAGE("served " << served << " ns, bare " << bare << " ns, overhead " << served - bare
+                    << " ns");
   CHECK(served - bare < 50'000);
 }

@@ -62,13 +62,15 @@ class FakeSource final : public ModelSource {
   base::Result<std::string> folder(const std::string& model, int version) override {
     const std::lock_guard lock(mutex_);
     ++loads[version];
-    if (absent.count(version) != 0 || version > newest_) return base::fail(base::Code::kNotFound, "no such version: " + std::to_string(version));
+    if (absent.count(version) != 0 || version > newest_)
+      return base::fail(base::Code::kNotFound, "no such version: " + std::to_string(version));
     return model + "/" + std::to_string(version);
   }
   base::Result<int> resolve(const std::string& model, const std::string& selector) override {
     const std::lock_guard lock(mutex_);
     const auto found = aliases_.find(model + "@" + selector);
-    if (found == aliases_.end()) return base::fail(base::Code::kNotFound, "no such alias: " + selector);
+    if (found == aliases_.end())
+      return base::fail(base::Code::kNotFound, "no such alias: " + selector);
     return found->second;
   }
   base::Result<std::vector<std::pair<std::string, std::vector<int>>>> models() override {
@@ -88,7 +90,8 @@ class FakeSource final : public ModelSource {
   base::Result<std::shared_ptr<const model::Bundle>> load(const std::string& folder) {
     const int version = std::stoi(folder.substr(folder.find('/') + 1));
     const std::lock_guard lock(mutex_);
-    if (corrupt.count(version) != 0) return base::fail(base::Code::kDataLoss, "model.onnx is corrupt");
+    if (corrupt.count(version) != 0)
+      return base::fail(base::Code::kDataLoss, "model.onnx is corrupt");
     auto bundle = std::make_shared<FakeBundle>(version, broken.count(version) != 0);
     made.emplace_back(version, bundle);
     return std::shared_ptr<const model::Bundle>(std::move(bundle));
@@ -123,7 +126,8 @@ class FakeSink final : public PredictionSink {
 };
 
 inline Server::Fill rows(std::vector<double> values) {
-  return [values = std::move(values)](const model::Signature& signature, model::InputBatch& batch) -> base::Status {
+  return [values = std::move(values)](const model::Signature& signature,
+                                      model::InputBatch& batch) -> base::Status {
     batch.reset(signature, values.size());
     batch.columns[0].numbers = values;
     return {};
@@ -147,7 +151,8 @@ struct Stand {
     options.load = [this](const std::string& folder) { return source.load(folder); };
     server = std::make_unique<Server>(options);
   }
-  base::Status put(const std::string& route = "null", const std::string& name = "e", const std::string& model = "m") {
+  base::Status put(const std::string& route = "null", const std::string& name = "e",
+                   const std::string& model = "m") {
     EndpointConfig config;
     config.name = name;
     config.model = model;

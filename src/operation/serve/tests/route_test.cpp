@@ -31,27 +31,34 @@ TEST_CASE("a route is read and checked") {
   CHECK(empty.by_default);
   CHECK(empty.arms.size() == 1);
   CHECK(empty.arms[0].selector == "champion");
-  const RouteSpec two = route_of(R"({"arms":[{"version":3,"weight":0.9},{"version":"candidate","weight":0.1}],"shadow":{"version":2},"sticky":{"header":"X-User"}})");
+  const RouteSpec two = route_of(
+      R"({"arms":[{"version":3,"weight":0.9},{"version":"candidate","weight":0.1}],"shadow":{"version":2},"sticky":{"header":"X-User"}})");
   CHECK(two.arms[0].version == 3);
   CHECK(two.arms[1].selector == "candidate");
   CHECK(two.shadow.version == 2);
   CHECK(two.shadow.weight > 0);
   CHECK(two.sticky_header == "X-User");
   CHECK(route_of(R"({"arms":[{"version":"12"}]})").arms[0].version == 12);
-  for (const char* bad : {"3", R"({"kind":"weigted"})", R"({"arms":[]})", R"({"arms":[{"version":0}]})", R"({"arms":[{"version":1,"weight":-1}]})", R"({"arms":[{"version":1,"weight":0}]})",
-                          R"({"arms":[{"version":1},{"version":1}]})", R"({"kind":"canary","arms":[{"version":1}]})", R"({"kind":"canary","max_error_rate":2,"arms":[{"version":1},{"version":2}]})",
-                          R"({"shadow":-1})"}) {
+  for (const char* bad :
+       {"3", R"({"kind":"weigted"})", R"({"arms":[]})", R"({"arms":[{"version":0}]})",
+        R"({"arms":[{"version":1,"weight":-1}]})", R"({"arms":[{"version":1,"weight":0}]})",
+        R"({"arms":[{"version":1},{"version":1}]})", R"({"kind":"canary","arms":[{"version":1}]})",
+        R"({"kind":"canary","max_error_rate":2,"arms":[{"version":1},{"version":2}]})",
+        R"({"shadow":-1})"}) {
     CAPTURE(bad);
     const auto parsed = parse_route(*base::parse_json(bad));
     REQUIRE_FALSE(parsed);
     CHECK(parsed.error().code == base::Code::kInvalidArgument);
   }
-  CHECK(parse_route(*base::parse_json(R"({"kind":"bandit"})")).error().code == base::Code::kUnimplemented);
+  CHECK(parse_route(*base::parse_json(R"({"kind":"bandit"})")).error().code ==
+        base::Code::kUnimplemented);
 }
 
 TEST_CASE("a key keeps its arm, and moves only as far as weights move") {
-  const RouteSpec five = route_of(R"({"arms":[{"version":"champion","weight":0.95},{"version":2,"weight":0.05}]})");
-  const RouteSpec quarter = route_of(R"({"arms":[{"version":"champion","weight":0.75},{"version":2,"weight":0.25}]})");
+  const RouteSpec five =
+      route_of(R"({"arms":[{"version":"champion","weight":0.95},{"version":2,"weight":0.05}]})");
+  const RouteSpec quarter =
+      route_of(R"({"arms":[{"version":"champion","weight":0.75},{"version":2,"weight":0.25}]})");
   int canary5 = 0, canary25 = 0, back = 0;
   const int n = 20'000;
   for (int i = 0; i < n; ++i) {
@@ -69,7 +76,8 @@ TEST_CASE("a key keeps its arm, and moves only as far as weights move") {
 
 TEST_CASE("calls without a key follow the weights") {
   Stand stand;
-  REQUIRE(stand.put(R"({"arms":[{"version":1,"weight":3},{"version":2,"weight":0},{"version":3,"weight":1}]})"));
+  REQUIRE(stand.put(
+      R"({"arms":[{"version":1,"weight":3},{"version":2,"weight":0},{"version":3,"weight":1}]})"));
   int first = 0, none = 0;
   const int n = 8000;
   for (int i = 0; i < n; ++i) {

@@ -12,12 +12,15 @@ using namespace maru;
 using namespace maru::serve;
 using namespace maru::serve::test;
 
-TEST_CASE("a thousand swaps under load: nothing fails, nothing wrong after refresh, old versions are freed") {
+TEST_CASE(
+    "a thousand swaps under load: nothing fails, nothing wrong after refresh, old versions are "
+    "freed") {
   Stand stand;
   stand.source.set_newest(1001);
   REQUIRE(stand.put());
   std::atomic<bool> stop{false};
-  std::atomic<int> current{1};  // raised before each swap starts: no answer may come from a later one
+  std::atomic<int> current{
+      1};  // raised before each swap starts: no answer may come from a later one
   std::atomic<int> settled{1};  // what refresh() has promised
   std::atomic<std::uint64_t> answered{0}, failed{0}, stale{0}, early{0};
   std::vector<std::thread> callers;
@@ -26,9 +29,12 @@ TEST_CASE("a thousand swaps under load: nothing fails, nothing wrong after refre
       while (!stop.load()) {
         const int at_least = settled.load();
         const int version = stand.ask();
-        if (version <= 0) ++failed;
-        else if (version < at_least) ++stale;
-        else if (version > current.load()) ++early;
+        if (version <= 0)
+          ++failed;
+        else if (version < at_least)
+          ++stale;
+        else if (version > current.load())
+          ++early;
         ++answered;
       }
     });
@@ -64,7 +70,8 @@ TEST_CASE("a request holds its version; the last one to leave frees it") {
   }
   CHECK(stand.source.alive() == std::vector<int>{1, 2, 3});
   bool unloading = false;
-  for (const auto& version : stand.server->versions()) unloading |= version.version == 1 && version.state == VersionState::kUnloading;
+  for (const auto& version : stand.server->versions())
+    unloading |= version.version == 1 && version.state == VersionState::kUnloading;
   CHECK(unloading);
   held->bundle.reset();
   CHECK(stand.source.alive() == std::vector<int>{2, 3});
@@ -88,8 +95,10 @@ TEST_CASE("a load that fails leaves the old version serving and says why") {
   Stand stand;
   REQUIRE(stand.put());
   for (const int bad : {2, 3}) {
-    if (bad == 2) stand.source.corrupt.insert(2);
-    else stand.source.broken.insert(3);  // loads, and fails on its own sample rows
+    if (bad == 2)
+      stand.source.corrupt.insert(2);
+    else
+      stand.source.broken.insert(3);  // loads, and fails on its own sample rows
     stand.source.point("champion", bad);
     const auto refreshed = stand.server->refresh("m");
     REQUIRE_FALSE(refreshed);
@@ -98,7 +107,9 @@ TEST_CASE("a load that fails leaves the old version serving and says why") {
     CHECK(status.state == "ready");
     CHECK(status.reason.find("m/" + std::to_string(bad)) != std::string::npos);
     bool failed = false;
-    for (const auto& version : stand.server->versions()) failed |= version.version == bad && version.state == VersionState::kFailed && !version.reason.empty();
+    for (const auto& version : stand.server->versions())
+      failed |= version.version == bad && version.state == VersionState::kFailed &&
+                !version.reason.empty();
     CHECK(failed);
   }
   stand.source.corrupt.clear();
@@ -200,7 +211,8 @@ TEST_CASE("mirrored requests are bounded: what does not fit is shed and counted"
     open.wait(false);
   }));
   const std::size_t sent = kShadowQueueLimit + 10;
-  for (std::size_t i = 0; i < sent; ++i) CHECK(stand.ask() == 1);  // answers do not wait for the shadow
+  for (std::size_t i = 0; i < sent; ++i)
+    CHECK(stand.ask() == 1);  // answers do not wait for the shadow
   open = true;
   open.notify_all();
   stand.loader.drain();
@@ -211,7 +223,8 @@ TEST_CASE("mirrored requests are bounded: what does not fit is shed and counted"
 
 TEST_CASE("a canary that fails too often leaves the route") {
   Stand stand;
-  REQUIRE(stand.put(R"({"kind":"canary","max_error_rate":0.2,"arms":[{"version":1,"weight":1},{"version":2,"weight":1}]})"));
+  REQUIRE(stand.put(
+      R"({"kind":"canary","max_error_rate":0.2,"arms":[{"version":1,"weight":1},{"version":2,"weight":1}]})"));
   model::Predictions out;
   int failed = 0;
   for (int i = 0; i < 2000; ++i) {
@@ -250,7 +263,12 @@ TEST_CASE("what the log gets") {
   CHECK(stand.sink.records.size() == 3);
   // A failed one is recorded with its reason and without rows.
   call.log = true;
-  const auto refused = stand.server->predict("e", call, [](const model::Signature&, model::InputBatch&) { return base::Status(base::fail(base::Code::kInvalidArgument, "row 0: no")); }, out);
+  const auto refused = stand.server->predict(
+      "e", call,
+      [](const model::Signature&, model::InputBatch&) {
+        return base::Status(base::fail(base::Code::kInvalidArgument, "row 0: no"));
+      },
+      out);
   CHECK(refused.error().code == base::Code::kInvalidArgument);
   CHECK(stand.sink.records.back().error == "row 0: no");
   CHECK(stand.sink.records.back().outputs.rows == 0);

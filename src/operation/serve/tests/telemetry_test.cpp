@@ -10,7 +10,8 @@ using namespace maru::serve;
 using namespace maru::serve::test;
 
 TEST_CASE("buckets cover 128 ns to minutes, none wider than an eighth") {
-  for (const std::int64_t ns : {0ll, 1ll, 127ll, 128ll, 1000ll, 8192ll, 999'999ll, 1'000'000'000ll, 60'000'000'000ll}) {
+  for (const std::int64_t ns :
+       {0ll, 1ll, 127ll, 128ll, 1000ll, 8192ll, 999'999ll, 1'000'000'000ll, 60'000'000'000ll}) {
     const std::size_t bucket = bucket_of(ns);
     CHECK(bucket_low_ns(bucket) <= static_cast<double>(ns));
     CHECK(static_cast<double>(ns) < bucket_low_ns(bucket + 1));
@@ -32,7 +33,8 @@ TEST_CASE("seconds, rates and the five minutes of latency") {
   EndpointStats stats;
   auto one = stats.version("m", 1), two = stats.version("m", 2);
   const std::int64_t t0 = 1'700'000'000'000'000;
-  const auto record = [&](VersionStats& version, std::int64_t second, std::int64_t ns, bool failed = false) {
+  const auto record = [&](VersionStats& version, std::int64_t second, std::int64_t ns,
+                          bool failed = false) {
     Timing timing;
     timing.time_us = t0 + second * 1'000'000 + 10;
     timing.total_ns = timing.model_ns = ns;
@@ -82,9 +84,14 @@ TEST_CASE("Prometheus text has cumulative histograms that agree with the counter
   REQUIRE(stand.put());
   for (int i = 0; i < 5; ++i) CHECK(stand.ask() == 1);
   const std::string text = stand.server->metrics_text();
-  CHECK(text.find("maru_requests_total{endpoint=\"e\",model=\"m\",version=\"1\"} 5\n") != std::string::npos);
-  CHECK(text.find("maru_request_duration_seconds_bucket{endpoint=\"e\",model=\"m\",version=\"1\",le=\"+Inf\"} 5\n") != std::string::npos);
-  CHECK(text.find("maru_request_duration_seconds_count{endpoint=\"e\",model=\"m\",version=\"1\"} 5\n") != std::string::npos);
+  CHECK(text.find("maru_requests_total{endpoint=\"e\",model=\"m\",version=\"1\"} 5\n") !=
+        std::string::npos);
+  CHECK(text.find("maru_request_duration_seconds_bucket{endpoint=\"e\",model=\"m\",version=\"1\","
+                  "le=\"+Inf\"} 5\n") != std::string::npos);
+  CHECK(text.find(
+            "maru_request_duration_seconds_count{endpoint=\"e\",model=\"m\",version=\"1\"} 5\n") !=
+        std::string::npos);
   CHECK(text.find("# TYPE maru_request_duration_seconds histogram\n") != std::string::npos);
-  CHECK(text.find("maru_request_stage_seconds_count{endpoint=\"e\",stage=\"model\"} 5\n") != std::string::npos);
+  CHECK(text.find("maru_request_stage_seconds_count{endpoint=\"e\",stage=\"model\"} 5\n") !=
+        std::string::npos);
 }

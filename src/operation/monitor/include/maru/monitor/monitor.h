@@ -17,11 +17,15 @@
 
 namespace maru::monitor {
 
-inline constexpr std::size_t kLogQueueRows = 200'000;      // rows waiting to be written; beyond: shed and counted
+inline constexpr std::size_t kLogQueueRows =
+    200'000;  // rows waiting to be written; beyond: shed and counted
 inline constexpr std::size_t kSegmentRows = 50'000;
-inline constexpr std::uint64_t kMinLabelled = 50;          // labelled rows below which a window has no realised metric
-inline constexpr std::uint64_t kWindowSampleRows = 20'000; // a larger window is compared on about this many rows
-inline constexpr std::uint64_t kMetricRows = 200'000;      // and its metric computed on at most this many
+inline constexpr std::uint64_t kMinLabelled =
+    50;  // labelled rows below which a window has no realised metric
+inline constexpr std::uint64_t kWindowSampleRows =
+    20'000;  // a larger window is compared on about this many rows
+inline constexpr std::uint64_t kMetricRows =
+    200'000;  // and its metric computed on at most this many
 inline constexpr std::size_t kMaxLabelBytes = 1024;
 
 // A logged prediction, one row. Inputs by name as typed columns of the endpoint.
@@ -29,10 +33,10 @@ struct LoggedRow {
   std::string id, principal;
   int version = 0;
   std::int64_t time_us = 0;
-  double score = 0;               // probability, value, or probability of the predicted class
-  std::string prediction;         // predicted class; "" for regression
+  double score = 0;        // probability, value, or probability of the predicted class
+  std::string prediction;  // predicted class; "" for regression
   std::int64_t parse_us = 0, queue_us = 0, model_us = 0, total_us = 0;
-  std::vector<double> numbers;    // in the order of LogSchema
+  std::vector<double> numbers;  // in the order of LogSchema
   std::vector<std::string> texts;
   std::vector<std::int64_t> times;
 };
@@ -50,8 +54,9 @@ struct LogQuery {
   std::int64_t from_us = 0, to_us = INT64_MAX;  // [from, to) on `time`
   std::uint64_t limit = 0;                      // 0: all
   bool oldest_first = false;
-  std::uint64_t sample = 0;                     // > 0: about this many rows, chosen by a hash of their id
-  std::vector<std::string> columns;             // empty: id, time, version, score, prediction, total_us and the inputs
+  std::uint64_t sample = 0;  // > 0: about this many rows, chosen by a hash of their id
+  std::vector<std::string>
+      columns;  // empty: id, time, version, score, prediction, total_us and the inputs
 };
 
 // The prediction log: bounded queue in memory, a writer thread, Parquet segments by endpoint and hour below `folder` (written, fsynced, renamed).
@@ -65,35 +70,41 @@ class PredictionLog {
     data::Engine* engine = nullptr;
     base::Clock* clock = &base::system_clock();
     std::int64_t flush_ms = 2000;
-    std::int64_t keep_us = 30ll * 86'400'000'000;   // older segments are removed
+    std::int64_t keep_us = 30ll * 86'400'000'000;  // older segments are removed
   };
   static base::Result<std::unique_ptr<PredictionLog>> open(const Options& options);
   virtual ~PredictionLog() = default;  // flushes
-  virtual void append(const std::string& endpoint, const LogSchema& schema, std::vector<LoggedRow>&& rows) = 0;
-  virtual base::Status flush() = 0;    // returns when all accepted rows are durable
+  virtual void append(const std::string& endpoint, const LogSchema& schema,
+                      std::vector<LoggedRow>&& rows) = 0;
+  virtual base::Status flush() = 0;  // returns when all accepted rows are durable
   virtual LogCounts counts(const std::string& endpoint) const = 0;
   // Rows in [from, to): columns id, time, version, score, prediction, total_us + the inputs; newest first, the newest `limit` when limit > 0.
-  virtual base::Result<data::Table> read(const std::string& endpoint, std::int64_t from_us, std::int64_t to_us, std::uint64_t limit) = 0;
-  virtual base::Result<data::Table> find(const std::string& endpoint, const std::string& id) = 0;  // empty when unknown
+  virtual base::Result<data::Table> read(const std::string& endpoint, std::int64_t from_us,
+                                         std::int64_t to_us, std::uint64_t limit) = 0;
+  virtual base::Result<data::Table> find(const std::string& endpoint,
+                                         const std::string& id) = 0;  // empty when unknown
   virtual base::Result<data::Table> query(const std::string& endpoint, const LogQuery& query) = 0;
-  virtual base::Result<std::uint64_t> count(const std::string& endpoint, std::int64_t from_us, std::int64_t to_us) = 0;  // mostly without reading files
+  virtual base::Result<std::uint64_t> count(
+      const std::string& endpoint, std::int64_t from_us,
+      std::int64_t to_us) = 0;  // mostly without reading files
   // No row in [from, result); INT64_MAX when there is none at or after `from`. Reads no file.
   virtual std::int64_t first_time(const std::string& endpoint, std::int64_t from_us) const = 0;
 };
 
 struct Feedback {
-  std::string id;                 // prediction id
-  std::string label;              // as text; for binary the class or 0/1, for regression a number
+  std::string id;     // prediction id
+  std::string label;  // as text; for binary the class or 0/1, for regression a number
 };
 
 struct MonitorConfig {
   std::string project = "default", endpoint, model, metric = "roc_auc";
-  std::string task;                                   // binary | multiclass | regression
+  std::string task;  // binary | multiclass | regression
   std::vector<std::string> classes;
   std::int64_t window_us = 86'400'000'000;
-  std::uint64_t window_rows = 0;                      // > 0: windows close by count instead (demo, low traffic)
-  std::uint64_t min_rows = 500;                       // a window with fewer rows gives no verdict (window_rows where that is smaller)
-  std::vector<std::string> drift_columns;             // empty: all
+  std::uint64_t window_rows = 0;  // > 0: windows close by count instead (demo, low traffic)
+  std::uint64_t min_rows =
+      500;  // a window with fewer rows gives no verdict (window_rows where that is smaller)
+  std::vector<std::string> drift_columns;  // empty: all
   // Alert when the realised metric is this much worse than at training (absolute; for rmse and mae a share of it) and its 95 % interval leaves the reference out.
   double performance_drop = 0.03;
   double reference_metric = 0;
@@ -109,16 +120,17 @@ struct Window {
   std::uint64_t rows = 0, labelled = 0;
   std::vector<int> versions;
   bool closed = false, drift = false;
-  stats::DriftReport report;      // features and "prediction"
-  double realised = 0;            // metric on labelled rows; NaN when too few (kMinLabelled) or of one class
-  double low = 0, high = 0;       // 95 %: DeLong for roc_auc, Wilson for accuracy, normal for means of losses
-  double estimated_mean = 0;      // mean score
+  stats::DriftReport report;  // features and "prediction"
+  double realised = 0;  // metric on labelled rows; NaN when too few (kMinLabelled) or of one class
+  double low = 0,
+         high = 0;  // 95 %: DeLong for roc_auc, Wilson for accuracy, normal for means of losses
+  double estimated_mean = 0;  // mean score
   base::Json to_json() const;
 };
 
 struct Alert {
-  std::string id, project, endpoint, kind;            // "drift" | "performance"
-  std::string message, severity;                      // warning | error
+  std::string id, project, endpoint, kind;  // "drift" | "performance"
+  std::string message, severity;            // warning | error
   std::vector<std::string> columns;
   std::int64_t time_us = 0;
   bool acknowledged = false;
@@ -137,24 +149,30 @@ class Monitor {
     store::Database* db = nullptr;
     PredictionLog* log = nullptr;
     base::Clock* clock = &base::system_clock();
-    std::function<void(const Alert&)> on_alert;  // like `retrain`, called by evaluate(), and must not call the monitor
+    std::function<void(const Alert&)>
+        on_alert;  // like `retrain`, called by evaluate(), and must not call the monitor
     // Asks for a retraining run; true when it was accepted (starts the cooldown).
     std::function<bool(const MonitorConfig&, const std::string& why)> retrain;
   };
   static base::Result<std::unique_ptr<Monitor>> open(const Options& options);
   virtual ~Monitor() = default;
-  virtual base::Status watch(const MonitorConfig& config, const stats::Profile& reference, const stats::Profile& prediction_reference) = 0;
+  virtual base::Status watch(const MonitorConfig& config, const stats::Profile& reference,
+                             const stats::Profile& prediction_reference) = 0;
   virtual base::Status unwatch(const std::string& endpoint) = 0;
   virtual base::Result<std::vector<MonitorConfig>> watched(const std::string& project) = 0;
   // Idempotent by id; unknown ids are kept (the label may overtake the log). Durable when it returns.
-  virtual base::Result<std::uint64_t> feedback(const std::string& endpoint, const std::vector<Feedback>& labels) = 0;
+  virtual base::Result<std::uint64_t> feedback(const std::string& endpoint,
+                                               const std::vector<Feedback>& labels) = 0;
   // Computes what is due (closes windows, recomputes those that received labels). Called by the app's timer and by tests.
   virtual base::Status evaluate(const std::string& endpoint) = 0;
-  virtual base::Result<std::vector<Window>> windows(const std::string& endpoint, std::size_t limit) = 0;  // newest first, the open one included
-  virtual base::Result<std::vector<Alert>> alerts(const std::string& project, std::size_t limit) = 0;
+  virtual base::Result<std::vector<Window>> windows(
+      const std::string& endpoint, std::size_t limit) = 0;  // newest first, the open one included
+  virtual base::Result<std::vector<Alert>> alerts(const std::string& project,
+                                                  std::size_t limit) = 0;
   virtual base::Status acknowledge(const std::string& alert_id) = 0;
   // Logged rows joined with their labels ("label" text column), newest first: the material of retraining.
-  virtual base::Result<data::Table> labelled_rows(const std::string& endpoint, std::int64_t from_us, std::int64_t to_us) = 0;
+  virtual base::Result<data::Table> labelled_rows(const std::string& endpoint, std::int64_t from_us,
+                                                  std::int64_t to_us) = 0;
 };
 
 }  // namespace maru::monitor

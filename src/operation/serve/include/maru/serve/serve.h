@@ -16,10 +16,13 @@
 
 namespace maru::serve {
 
-inline constexpr std::size_t kShadowQueueLimit = 256;      // mirrored requests that wait; beyond: shed and counted
-inline constexpr std::size_t kOnDemandVersions = 2;        // versions outside the route kept per endpoint because a caller named them
-inline constexpr std::int64_t kOnDemandWaitMs = 5000;      // how long such a caller waits for the load
-inline constexpr std::int64_t kFailedLoadRestMs = 1000;    // a failed load is not tried again on behalf of callers before
+inline constexpr std::size_t kShadowQueueLimit =
+    256;  // mirrored requests that wait; beyond: shed and counted
+inline constexpr std::size_t kOnDemandVersions =
+    2;  // versions outside the route kept per endpoint because a caller named them
+inline constexpr std::int64_t kOnDemandWaitMs = 5000;  // how long such a caller waits for the load
+inline constexpr std::int64_t kFailedLoadRestMs =
+    1000;  // a failed load is not tried again on behalf of callers before
 
 // Where versions come from. Implemented by app with the registry. Called on loader threads only.
 class ModelSource {
@@ -28,12 +31,13 @@ class ModelSource {
   // The bundle folder on local disk of a version.
   virtual base::Result<std::string> folder(const std::string& model, int version) = 0;
   virtual base::Result<int> resolve(const std::string& model, const std::string& selector) = 0;
-  virtual base::Result<std::vector<std::pair<std::string, std::vector<int>>>> models() = 0;  // ready versions, newest first
+  virtual base::Result<std::vector<std::pair<std::string, std::vector<int>>>>
+  models() = 0;  // ready versions, newest first
 };
 
 // One answered (or failed) request, for the prediction log. Row-major copies are made only when a sink is set.
 struct PredictionRecord {
-  std::string id;                 // 32 hex digits
+  std::string id;  // 32 hex digits
   std::string endpoint, model, principal;
   int version = 0;
   std::int64_t time_us = 0;
@@ -64,14 +68,15 @@ struct ServedVersion {
 
 struct Arm {
   int version = 0;
-  std::string selector;           // alias it follows ("champion"), or "" when pinned to `version`
+  std::string selector;  // alias it follows ("champion"), or "" when pinned to `version`
   double weight = 1;
   std::uint64_t requests = 0, errors = 0;
 };
 
 struct EndpointConfig {
   std::string project = "default", name, model;
-  base::Json route;               // DESIGN §6: {"kind", "arms", "sticky", "shadow"}; null: the alias champion with weight 1
+  base::Json
+      route;  // DESIGN §6: {"kind", "arms", "sticky", "shadow"}; null: the alias champion with weight 1
   base::Json to_json() const;
   static base::Result<EndpointConfig> from_json(const base::Json& json);
 };
@@ -81,18 +86,21 @@ struct LatencySummary {
   double per_second = 0, p50_us = 0, p90_us = 0, p95_us = 0, p99_us = 0, mean_us = 0;
 };
 struct TrafficPoint {
-  std::int64_t time_us = 0;       // start of a 1 s bucket
+  std::int64_t time_us = 0;  // start of a 1 s bucket
   std::map<int, std::uint64_t> by_version;
   std::uint64_t errors = 0;
   double p50_us = 0, p99_us = 0;
 };
 struct EndpointStatus {
   EndpointConfig config;
-  std::string state;              // "ready", "loading", "failed", "empty"
+  std::string state;  // "ready", "loading", "failed", "empty"
   std::string reason;
   std::vector<Arm> arms;
   int shadow_version = 0;
-  std::uint64_t shadow_requests = 0, shadow_differences = 0;  // mirrored; of those answered differently (another class, or a value off by 1e-6)
+  std::uint64_t
+      shadow_requests = 0,
+      shadow_differences =
+          0;  // mirrored; of those answered differently (another class, or a value off by 1e-6)
   std::uint64_t shadow_shed = 0;  // not mirrored because the queue was full
   LatencySummary latency;         // last 5 minutes; per_second over the last 10 whole seconds
   std::vector<std::pair<std::string, LatencySummary>> stages;  // parse, queue, model
@@ -108,8 +116,8 @@ struct Answer {
 };
 
 struct CallOptions {
-  std::string sticky_key;         // value of the route's sticky header
-  int version = 0;                // asks for this version; 0: the route decides
+  std::string sticky_key;  // value of the route's sticky header
+  int version = 0;         // asks for this version; 0: the route decides
   std::string principal = "local";
   std::int64_t parse_ns = 0, received_ns = 0;
   bool log = true;
@@ -124,12 +132,13 @@ class Server {
  public:
   struct Options {
     ModelSource* source = nullptr;
-    PredictionSink* sink = nullptr;   // may be null
+    PredictionSink* sink = nullptr;  // may be null
     base::Pool* loader = nullptr;
     base::Clock* clock = &base::system_clock();
-    std::uint64_t seed = 0;           // of the route choice of calls without a key
+    std::uint64_t seed = 0;  // of the route choice of calls without a key
     // How a folder becomes a bundle; tests put their own here.
-    std::function<base::Result<std::shared_ptr<const model::Bundle>>(const std::string& folder)> load = model::Bundle::load;
+    std::function<base::Result<std::shared_ptr<const model::Bundle>>(const std::string& folder)>
+        load = model::Bundle::load;
   };
   explicit Server(Options options);
   ~Server();
@@ -147,7 +156,8 @@ class Server {
   base::Result<Answer> choose(std::string_view name, const CallOptions& options) const;
   // choose() + run. `fill` writes the rows for the chosen version's signature.
   using Fill = std::function<base::Status(const model::Signature&, model::InputBatch&)>;
-  base::Result<Answer> predict(std::string_view name, const CallOptions& options, const Fill& fill, model::Predictions& out) const;
+  base::Result<Answer> predict(std::string_view name, const CallOptions& options, const Fill& fill,
+                               model::Predictions& out) const;
   // Prometheus text of requests, errors, latency histograms by endpoint and version.
   std::string metrics_text() const;
 
