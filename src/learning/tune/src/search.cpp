@@ -233,8 +233,9 @@ class Search {
       fail_trial(candidate, whole.error(), fitted_ns);
       return {};
     }
-    // A trial that is cut at its deadline is still scored and compiled: as dear as the dearest so far.
-    after_fit_s_ = std::max(after_fit_s_, static_cast<double>(clock_.monotonic_ns() - fitted_ns) / 1e9);
+    // A trial that is cut at its deadline is still scored and compiled: about as dear as the last ones.
+    const double after_s = static_cast<double>(clock_.monotonic_ns() - fitted_ns) / 1e9;
+    after_fit_s_ = after_fit_s_ == 0 ? after_s : 0.6 * after_fit_s_ + 0.4 * after_s;
     failures_[candidate.trial.config.learner] = 0;
     candidate.arm->space->tell(candidate.trial.config, loss);
     candidate.trial.bytes = whole->bytes;
@@ -247,7 +248,7 @@ class Search {
       if (first) TRY(predict_valid());
     }
     const double size = std::max(1.0, static_cast<double>(whole_.bytes) / std::max(1.0, first_bytes_));
-    reserve_s_ = after_fit_s_ + 1.2 * finish_s_ * size + (spec_.blend && best_of_.size() > 1 ? 1.2 * after_fit_s_ : 0);
+    reserve_s_ = after_fit_s_ + 1.2 * finish_s_ * size + (spec_.blend && best_of_.size() > 1 ? 0.8 * after_fit_s_ : 0);
     std::shared_ptr<Candidate>& leader = best_of_[candidate.trial.config.learner];
     if (leader == nullptr || loss < loss_of(leader->trial.valid)) leader = std::make_shared<Candidate>(std::move(candidate));
     if (spec_.on_trial) spec_.on_trial(trials_.back());
