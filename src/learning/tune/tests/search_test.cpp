@@ -103,7 +103,7 @@ TEST_CASE("both learners are tried, and the line wins where the truth is a line"
   base::Rng rng(8);
   const auto relabel = [&rng](const data::Table& table, std::vector<double>& labels) {
     for (std::size_t r = 0; r < labels.size(); ++r) {
-      const double z = table.columns[3].reals[r] + (table.columns[1].codes[r] == 1 ? 1.0 : 0.0);
+      const double z = table.columns[3].reals[r] + (table.columns[1].text(r) == "green" ? 1.0 : 0.0);
       labels[r] = rng.uniform() < 1 / (1 + std::exp(-3 * z)) ? 1 : 0;
     }
   };
