@@ -258,8 +258,9 @@ base::Result<std::unique_ptr<Home>> Home::open(const HomeOptions& options) {
   return home;
 }
 
-void Home::start() {
+void Home::start(Background background) {
   Impl& impl = *impl_;
+  if (background == Background::kVerb) return impl.load_endpoints();
   const base::Status queued = impl.blocking_pool.submit([&impl] {
     impl.load_endpoints();
     if (auto resumed = impl.scheduler->resume(); !resumed) base::log_error("runs could not be resumed", {{"error", resumed.error().text()}});

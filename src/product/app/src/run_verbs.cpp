@@ -83,6 +83,14 @@ void print_init(const Json& summary, const std::string& out) {
   print("wrote " + bold(out) + "\n" + dim("next: maru run" + (out == "maru.yaml" ? std::string() : " " + out)) + "\n");
 }
 
+// "lightgbm num_leaves=31 learning_rate=0.1"
+std::string config_text(const Json& trial) {
+  if (trial["config"].is_string()) return trial["config"].as_string();
+  std::string out = trial["learner"].as_string();
+  for (const auto& [key, value] : trial["config"].members()) out += " " + key + "=" + (value.is_string() ? value.as_string() : value.dump());
+  return out;
+}
+
 void print_leaderboard(const Json& summary) {
   TextTable table;
   table.column("#", TextTable::Align::kRight);
@@ -94,7 +102,7 @@ void print_leaderboard(const Json& summary) {
   std::size_t rank = 0;
   for (const auto& trial : summary["leaderboard"].items()) {
     if (++rank > 5) break;
-    table.row({std::to_string(rank), trial["config"].as_string(), number_text(trial["valid"].as_double()), number_text(trial["train"].as_double()), number_text(trial["seconds"].as_double(), 2),
+    table.row({std::to_string(rank), config_text(trial), number_text(trial["valid"].as_double()), number_text(trial["train"].as_double()), number_text(trial["seconds"].as_double(), 2),
                number_text(trial["latency_us"].as_double(), 1)});
   }
   print(table.text());

@@ -62,7 +62,7 @@ base::Result<std::unique_ptr<Session>> Session::open(const std::string& home, co
     auto opened = Home::open(options);
     if (opened) {
       session->home_ = std::move(*opened);
-      session->home_->start();
+      session->home_->start(Home::Background::kVerb);
       return session;
     }
     if (opened.error().code != Code::kUnavailable) return tl::unexpected<base::Error>(opened.error());

@@ -95,7 +95,7 @@ base::Result<std::unique_ptr<RunningServer>> RunningServer::start(const std::str
   const std::string host = address.host.find(':') == std::string::npos ? address.host : "[" + address.host + "]";
   running->url_ = (options.tls_certificate.empty() ? "http://" : "https://") + host + ":" + std::to_string(running->server_->port());
   TRY(base::write_file_atomic(server_file(folder), base::Json::object({{"url", running->url_}}).dump()));
-  home.start();
+  home.start(Home::Background::kServer);
   return running;
 }
 

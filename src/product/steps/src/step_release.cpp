@@ -264,7 +264,8 @@ base::Result<Json> run_watch(const Services& services, pipeline::Attempt& attemp
   config.model = name;
   config.task = std::string(model::task_name(bundle->signature().task));
   config.classes = bundle->signature().classes;
-  config.metric = evaluate::default_metric(bundle->signature().task);
+  // The log keeps one score a row: of a multiclass answer only its rightness can be judged later.
+  config.metric = bundle->signature().task == model::Task::kMulticlass ? "accuracy" : evaluate::default_metric(bundle->signature().task);
   config.window_us = params["window_us"].as_int();
   config.window_rows = static_cast<std::uint64_t>(params["window_rows"].as_int());
   config.drift_columns = watched_columns(params, bundle->signature());

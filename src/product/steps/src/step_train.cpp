@@ -74,7 +74,8 @@ Json leaderboard_json(const std::vector<tune::Trial>& trials) {
 
 Json features_json(const transform::FeaturePlan& plan) {
   Json out = Json::array();
-  for (const auto& column : plan.to_json()["columns"].items()) {
+  const Json described = plan.to_json();
+  for (const auto& column : described["columns"].items()) {
     out.push(Json::object({{"name", column["name"]}, {"encoding", column["encoding"]}, {"reason", column["reason"]}}));
   }
   return out;

@@ -18,7 +18,7 @@ struct HomeOptions {
 };
 
 // One home folder, opened and wired: the only place where implementations meet. Holds the folder's lock until destroyed.
-// start() begins background work (resume runs, load endpoints, timers). Thread safe after open().
+//  Thread safe after open().
 class Home {
   struct Key {};  // only open() makes one
 
@@ -32,7 +32,9 @@ class Home {
   base::Pool& serve_pool();
   base::Pool& blocking_pool();
   base::Pool& work_pool();
-  void start();                     // returns at once; ready() turns true when endpoints are loaded
+  // Loads endpoints; ready() then turns true. A server also resumes runs and keeps time (schedules, monitors); one verb does not.
+  enum class Background { kServer, kVerb };
+  void start(Background background);  // returns at once
   bool ready() const;
   void stop();                      // flushes and ends background work; idempotent
   std::size_t tokens() const;       // how many access tokens exist
