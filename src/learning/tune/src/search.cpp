@@ -247,10 +247,9 @@ class Search {
       whole_ = std::move(*whole);
       if (first) TRY(predict_valid());
     }
-    const double size = std::max(1.0, static_cast<double>(whole_.bytes) / std::max(1.0, first_bytes_));
-    reserve_s_ = after_fit_s_ + 1.2 * finish_s_ * size + (spec_.blend && best_of_.size() > 1 ? 0.8 * after_fit_s_ : 0);
     std::shared_ptr<Candidate>& leader = best_of_[candidate.trial.config.learner];
     if (leader == nullptr || loss < loss_of(leader->trial.valid)) leader = std::make_shared<Candidate>(std::move(candidate));
+    set_reserve();
     if (spec_.on_trial) spec_.on_trial(trials_.back());
     report("trial " + std::to_string(number_) + ": best " + metric_ + " " + base::format_double(std::round(best_->trial.valid * 1e5) / 1e5));
     return {};
@@ -315,6 +314,14 @@ class Search {
     best_ = std::move(blend);
     whole_ = std::move(whole);
     if (spec_.on_trial) spec_.on_trial(trials_.back());
+  }
+
+  // What comes after the last round: scoring and compiling that trial, then mixing and compiling the blend, then the answers for valid.
+  void set_reserve() {
+    double bytes = 0;
+    for (const auto& [learner, best] : best_of_) bytes += static_cast<double>(best->trial.bytes);
+    const double size = std::max(1.0, bytes / std::max(1.0, first_bytes_));
+    reserve_s_ = after_fit_s_ + 1.2 * finish_s_ * size + (spec_.blend && best_of_.size() > 1 ? 1.8 * after_fit_s_ : 0);
   }
 
   // The best model's answers for the validation rows, by its whole graph; timed, to know what the end will take.
