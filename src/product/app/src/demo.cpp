@@ -54,7 +54,7 @@ std::string project_yaml() {
   return std::string("project: flights\ndata:\n") + "  flights: {source: \"flights_2013_*.parquet\", time: time_hour}\n  weather: {source: weather.parquet, time: time_hour}\n" +
          "  training:\n    sql: select " + kColumns + " from flights f left join weather w using (origin, time_hour)\n" +
          "predict:\n  label: arr_delay > 15\n  exclude: [dep_time, dep_delay, arr_time, air_time, year, month, day, flight, tailnum]\n" +
-         "split: {by: time_hour, test: 15%}\ntrain: {automl: {budget: " + std::to_string(static_cast<int>(kBudgetSeconds)) + "s, metric: roc_auc}}\n" +
+         "split: {by: time_hour, test: 12%, valid: 10%}\ntrain: {automl: {budget: " + std::to_string(static_cast<int>(kBudgetSeconds)) + "s, metric: roc_auc}}\n" +
          "evaluate:\n  slices: [origin, carrier]\n  gates: {roc_auc: {min: 0.6, not_worse_than: champion}, latency_p99: 10ms, memory: 256MiB}\n" +
          "serve: {endpoint: flights}\nmonitor: {window_rows: 12000, drift: {columns: all}, retrain: {when: [drift, performance], cooldown: 1d}}\n";
 }

@@ -48,6 +48,7 @@ Json rows_params(const ProjectFile& file) {
                        {"task", file.task},
                        {"time", file.split_by},
                        {"test_share", file.test_share},
+                       {"valid_share", file.valid_share},
                        {"seed", static_cast<std::int64_t>(file.seed)},
                        {"exclude", texts(file.exclude)},
                        {"allow", texts(file.allow)}});

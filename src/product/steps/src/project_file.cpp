@@ -173,10 +173,12 @@ Status read_predict(const YAML::Node& root, ProjectFile& file) {
 
 Status read_train(const YAML::Node& root, ProjectFile& file) {
   const YAML::Node split = root["split"];
-  TRY(check_keys(split, "split", {"by", "test"}));
+  TRY(check_keys(split, "split", {"by", "test", "valid"}));
   if (split && split.IsMap()) {
     TRY(read_text(split["by"], "split.by", file.split_by));
     TRY(read_with(split["test"], "split.test", parse_share, file.test_share));
+    TRY(read_with(split["valid"], "split.valid", parse_share, file.valid_share));
+    if (file.valid_share <= 0 || file.valid_share >= 0.9) return wrong(split["valid"], "`split.valid` must lie between 0 and 90 %");
     if (file.test_share <= 0 || file.test_share >= 0.9) return wrong(split["test"], "`split.test` must lie between 0 and 90 %");
   }
   const YAML::Node train = root["train"];

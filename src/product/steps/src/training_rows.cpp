@@ -103,6 +103,7 @@ RowsSpec rows_spec(const base::Json& params) {
   out.task = params["task"].as_string();
   out.time = params["time"].as_string();
   out.test_share = params["test_share"].as_double(0.2);
+  out.valid_share = params["valid_share"].as_double(0.2);
   out.seed = static_cast<std::uint64_t>(params["seed"].as_int(1));
   out.exclude = text_list(params["exclude"]);
   out.allow = text_list(params["allow"]);
@@ -165,6 +166,7 @@ base::Result<TrainingRows> load_training_rows(const Services& services, const da
   tune::SplitSpec split;
   split.time_column = spec.time;
   split.test_share = spec.test_share;
+  split.valid_share = spec.valid_share;
   split.seed = spec.seed;
   TRY_ASSIGN(rows.split, tune::split_rows(rows.table, rows.labels.values, rows.labels.task != model::Task::kRegression, split));
   return rows;

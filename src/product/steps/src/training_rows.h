@@ -27,7 +27,7 @@ struct TrainingRows {
 
 struct RowsSpec {
   std::string label, task, time;
-  double test_share = 0.2;
+  double test_share = 0.2, valid_share = 0.2;
   std::uint64_t seed = 1;
   std::vector<std::string> exclude, allow;
 };

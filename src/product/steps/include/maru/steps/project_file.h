@@ -28,6 +28,7 @@ struct ProjectFile {
   std::vector<std::string> exclude, allow;
   std::string split_by;              // time column or "" for random
   double test_share = 0.2;
+  double valid_share = 0.2;          // of what is not test: stops training early and ranks trials
   double budget_seconds = 60;
   std::string metric;                // "" is the task's default
   std::vector<std::string> learners;
