@@ -32,6 +32,11 @@ transform::Tensor scalar(double value) {
 
 }  // namespace
 
+bool needs_threshold(const std::string& metric) {
+  static const std::vector<std::string> kDecisions = {"accuracy", "balanced_accuracy", "f1", "precision", "recall"};
+  return std::find(kDecisions.begin(), kDecisions.end(), metric) != kDecisions.end();
+}
+
 base::Result<BlendWeight> choose_blend(const std::string& metric, const std::vector<double>& labels, const model::Predictions& first,
                                        const model::Predictions& second) {
   BlendWeight best;
@@ -40,7 +45,7 @@ base::Result<BlendWeight> choose_blend(const std::string& metric, const std::vec
   for (int tenth = 1; tenth < 10; ++tenth) {
     const double share = tenth / 10.0;
     for (std::size_t i = 0; i < mix.scores.size(); ++i) mix.scores[i] = share * first.scores[i] + (1 - share) * second.scores[i];
-    const double threshold = mix.task == model::Task::kBinary ? evaluate::choose_threshold(labels, mix) : 0.5;
+    const double threshold = mix.task == model::Task::kBinary && needs_threshold(metric) ? evaluate::choose_threshold(labels, mix) : 0.5;
     TRY_ASSIGN(const double value, evaluate::metric_value(metric, labels, mix, threshold));
     const bool better = evaluate::larger_is_better(metric) ? value > best.value : value < best.value;
     if (std::isnan(value) || (any && !better)) continue;

@@ -10,6 +10,8 @@ namespace maru::tune {
 // A blend has to be this much better than its better half to be worth two models: of an area, or relative of an error.
 inline constexpr double kBlendGain = 0.0005;
 
+bool needs_threshold(const std::string& metric);  // accuracy, f1, ...: of decisions, not of scores
+
 struct BlendWeight {
   double first = 0.5;      // share of the first model's answer; the second has the rest
   double value = 0;        // of the metric

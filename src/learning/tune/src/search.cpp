@@ -204,7 +204,7 @@ class Search {
     predictions.rows = rows.rows;
     predictions.width = spec_.labels.task == model::Task::kMulticlass ? spec_.labels.classes.size() : 1;
     predictions.scores = std::move(scores);
-    if (choose && predictions.task == model::Task::kBinary) threshold = evaluate::choose_threshold(labels, predictions);
+    if (choose && predictions.task == model::Task::kBinary && needs_threshold(metric_)) threshold = evaluate::choose_threshold(labels, predictions);
     return evaluate::metric_value(metric_, labels, predictions, threshold);
   }
 
