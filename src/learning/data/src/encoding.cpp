@@ -1,0 +1,134 @@
+#include "encoding.h"
+
+#include <iconv.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <optional>
+
+#include "maru/base/text.h"
+
+namespace maru::data {
+
+namespace {
+
+using base::Code;
+
+constexpr std::size_t kProbeBytes = 64u << 10;
+
+std::optional<std::string> convert(std::string_view from, const char* encoding) {
+  iconv_t handle = iconv_open("UTF-8", encoding);
+  if (handle == reinterpret_cast<iconv_t>(-1)) return std::nullopt;  // NOLINT: iconv's own convention
+  std::string out(from.size() * 2 + 64, '\0');
+  std::size_t written = 0;
+  char* in = const_cast<char*>(from.data());
+  std::size_t left = from.size();
+  bool fine = true;
+  while (left > 0) {
+    char* to = out.data() + written;
+    std::size_t room = out.size() - written;
+    const std::size_t result = iconv(handle, &in, &left, &to, &room);
+    written = out.size() - room;
+    if (result != static_cast<std::size_t>(-1)) break;
+    if (errno != E2BIG) {
+      fine = false;
+      break;
+    }
+    out.resize(out.size() * 2);
+  }
+  iconv_close(handle);
+  if (!fine) return std::nullopt;
+  out.resize(written);
+  return out;
+}
+
+// Shares of the characters outside ASCII, of valid UTF-8.
+struct Scripts {
+  std::size_t other = 0, hangul = 0, kana = 0, han = 0;
+};
+
+Scripts scripts_of(std::string_view text) {
+  Scripts out;
+  for (std::size_t i = 0; i < text.size();) {
+    const auto lead = static_cast<unsigned char>(text[i]);
+    const std::size_t bytes = lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+    if (bytes > 1) ++out.other;
+    if (bytes == 3 && i + 2 < text.size()) {
+      const unsigned code = (lead & 0x0fu) << 12 | (static_cast<unsigned char>(text[i + 1]) & 0x3fu) << 6 | (static_cast<unsigned char>(text[i + 2]) & 0x3fu);
+      if ((code >= 0xac00 && code <= 0xd7a3) || (code >= 0x3131 && code <= 0x318e)) ++out.hangul;
+      if (code >= 0x3041 && code <= 0x30ff) ++out.kana;
+      if (code >= 0x4e00 && code <= 0x9fff) ++out.han;
+    }
+    i += bytes;
+  }
+  return out;
+}
+
+std::size_t line_of(std::string_view bytes, std::size_t at) {
+  return 1 + static_cast<std::size_t>(std::count(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(at), '\n'));
+}
+
+// Where the longest valid UTF-8 start of `bytes` ends, by halving: a valid prefix stays valid when cut at a character.
+std::size_t first_invalid(std::string_view bytes) {
+  std::size_t at = 0;
+  while (at < bytes.size()) {
+    const auto lead = static_cast<unsigned char>(bytes[at]);
+    const std::size_t count = lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+    if (at + count > bytes.size() || !base::is_valid_utf8(bytes.substr(at, count))) return at;
+    at += count;
+  }
+  return at;
+}
+
+const char* utf16_kind(std::string_view bytes) {
+  if (bytes.size() >= 2 && bytes.substr(0, 2) == "\xff\xfe") return "UTF-16LE";
+  if (bytes.size() >= 2 && bytes.substr(0, 2) == "\xfe\xff") return "UTF-16BE";
+  const std::size_t probe = std::min(bytes.size(), kProbeBytes) & ~std::size_t{1};
+  if (probe < 8) return nullptr;
+  std::size_t even = 0, odd = 0;
+  for (std::size_t i = 0; i < probe; i += 2) {
+    even += bytes[i] == '\0' ? 1 : 0;
+    odd += bytes[i + 1] == '\0' ? 1 : 0;
+  }
+  if (odd > probe / 8 && even * 16 < odd) return "UTF-16LE";
+  if (even > probe / 8 && odd * 16 < even) return "UTF-16BE";
+  return nullptr;
+}
+
+std::string likely_encoding(std::string_view bytes) {
+  if (const auto text = convert(bytes, "SHIFT_JIS"); text && scripts_of(*text).kana * 4 > scripts_of(*text).other) return "SHIFT_JIS";
+  if (const auto text = convert(bytes, "GB18030"); text && scripts_of(*text).han * 2 > scripts_of(*text).other) return "GB18030";
+  return "WINDOWS-1252";
+}
+
+}  // namespace
+
+base::Result<std::string> to_utf8(std::string bytes, const std::string& name, std::string& note) {
+  if (bytes.size() >= 3 && std::string_view(bytes).substr(0, 3) == "\xef\xbb\xbf") bytes.erase(0, 3);
+  if (const char* kind = utf16_kind(bytes)) {
+    auto text = convert(bytes, kind);
+    if (!text) return base::fail(Code::kInvalidArgument, "broken " + std::string(kind) + " text: " + name, "save it as UTF-8");
+    if (std::string_view(*text).substr(0, 3) == "\xef\xbb\xbf") text->erase(0, 3);
+    note = "read as " + std::string(kind);
+    return std::move(*text);
+  }
+  if (const auto nul = bytes.find('\0'); nul != std::string::npos) {
+    return base::fail(Code::kInvalidArgument, "a NUL byte in a text file: " + name + " line " + std::to_string(line_of(bytes, nul)),
+                      "the file is binary or damaged; export it again as UTF-8");
+  }
+  if (base::is_valid_utf8(bytes)) return bytes;
+  if (auto text = convert(bytes, "CP949")) {
+    const Scripts scripts = scripts_of(*text);
+    if (scripts.hangul * 2 >= scripts.other) {
+      note = "read as CP949 (EUC-KR)";
+      return std::move(*text);
+    }
+  }
+  const std::size_t at = first_invalid(bytes);
+  const std::string kind = likely_encoding(bytes);
+  return base::fail(Code::kInvalidArgument,
+                    "neither UTF-8, UTF-16 nor CP949: " + name + " line " + std::to_string(line_of(bytes, at)) + " (byte 0x" + base::hex(std::string_view(bytes).substr(at, 1)) + "); it looks like " + kind,
+                    "convert it: iconv -f " + kind + " -t UTF-8 FILE");
+}
+
+}  // namespace maru::data
