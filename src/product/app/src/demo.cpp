@@ -156,6 +156,17 @@ Json version_row(const Json& model, std::int64_t version) {
   return {};
 }
 
+// The first version's best model beside the best plain linear one, on the same validation rows; null when none was tried.
+Json against_linear(const Json& model, std::int64_t version) {
+  for (const auto& row : model["versions"].items()) {
+    if (row["version"].as_int() != version) continue;
+    for (const auto& trial : row["card"]["leaderboard"].items()) {
+      if (trial["learner"].as_string() == "linear") return Json::object({{"best", row["card"]["leaderboard"].at(0)["valid"]}, {"linear", trial["valid"]}});
+    }
+  }
+  return {};
+}
+
 const Json& outputs_of(const Json& run, const std::string& task) {
   static const Json none;
   for (const auto& item : run["tasks"].items()) {
@@ -171,6 +182,7 @@ Json Demo::report(const Json& first, const Json& second, const Json& model, cons
   if (newer > versions.at(0)["version"].as_int()) versions.push(version_row(model, newer));
   const Json& ingested = outputs_of(first, "join");
   return Json::object({{"seconds", static_cast<double>(base::system_clock().monotonic_ns() - start_ns_) / 1e9},
+                       {"linear", against_linear(model, outputs_of(first, "evaluate")["version"].as_int())},
                        {"rows", ingested["rows"]},
                        {"snapshot", ingested["snapshot"]},
                        {"anomalies", 0},
@@ -220,7 +232,11 @@ void print_report(const Json& report) {
   table.row({"promoted", report["promoted"].as_bool() ? "yes, while requests were running" : "no: " + report["reason"].as_string()});
   table.row({"requests", base::format_count(requests["sent"].as_int()) + " sent, " + std::to_string(requests["failed"].as_int()) + " failed"});
   table.row({"latency", "p50 " + number_text(requests["p50_ms"].as_double(), 2) + " ms, p99 " + number_text(requests["p99_ms"].as_double(), 2) + " ms"});
-  for (const auto& alert : report["alerts"].items()) table.row({"alert", alert["message"].as_string()});
+  const Json& linear = report["linear"];
+  if (!linear.is_null()) {
+    table.row({"validation", "AUC " + number_text(linear["best"].as_double()) + ", plain logistic regression " + number_text(linear["linear"].as_double()) + ", base rate 0.5000"});
+  }
+  table.row({"alerts", std::to_string(report["alerts"].size()) + (report["alerts"].size() == 0 ? "" : ", newest: " + report["alerts"].at(0)["message"].as_string())});
   table.row({"took", base::format_seconds(report["seconds"].as_double())});
   print(table.text());
 }
