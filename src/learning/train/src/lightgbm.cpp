@@ -38,8 +38,8 @@ struct FreeDataset {
 struct FreeBooster {
   void operator()(void* handle) const { LGBM_BoosterFree(handle); }
 };
-using Dataset = std::unique_ptr<void, FreeDataset>;
-using Booster = std::unique_ptr<void, FreeBooster>;
+using Dataset = std::shared_ptr<void>;
+using Booster = std::shared_ptr<void>;
 
 std::string dataset_params(const LearnOptions& options) {
   return "max_bin=255 feature_pre_filter=false use_missing=true zero_as_missing=false enable_bundle=true verbosity=-1 deterministic=true "
@@ -56,7 +56,7 @@ base::Result<Dataset> make_dataset(const Matrix& matrix, const std::string& para
                                         static_cast<std::int32_t>(matrix.features.columns), 1, params.c_str(),
                                         reference != nullptr ? reference->get() : nullptr, &handle),
               "preparing the rows for trees"));
-  Dataset out(handle);
+  Dataset out(handle, FreeDataset{});
   const std::vector<float> labels(matrix.labels.begin(), matrix.labels.end());
   TRY(checked(LGBM_DatasetSetField(out.get(), "label", labels.data(), static_cast<int>(labels.size()), kTypeFloat), "setting the labels"));
   return out;
@@ -123,19 +123,15 @@ base::Result<std::string> model_text(void* booster, int rounds) {
   return text;
 }
 
-base::Result<std::vector<double>> predict_with(const std::string& text, std::size_t width, std::size_t threads,
-                                               const model::FeatureMatrix& rows) {
+// The grown booster itself answers: reading the text back would start a thread for every core.
+base::Result<std::vector<double>> predict_with(void* booster, int rounds, std::size_t width, std::size_t threads, const model::FeatureMatrix& rows) {
   std::vector<double> out(rows.rows * width);
   if (rows.rows == 0) return out;
   LGBM_RegisterLogCallback(on_log);
-  int rounds = 0;
-  BoosterHandle handle = nullptr;
-  TRY(checked(LGBM_BoosterLoadModelFromString(text.c_str(), &rounds, &handle), "reading the trees"));
-  const Booster booster(handle);
   std::int64_t length = 0;
   const std::string params = "verbosity=-1 num_threads=" + std::to_string(std::max<std::size_t>(1, threads));
-  TRY(checked(LGBM_BoosterPredictForMat(booster.get(), rows.values.data(), kTypeDouble, static_cast<std::int32_t>(rows.rows),
-                                        static_cast<std::int32_t>(rows.columns), 1, C_API_PREDICT_NORMAL, 0, -1, params.c_str(), &length,
+  TRY(checked(LGBM_BoosterPredictForMat(booster, rows.values.data(), kTypeDouble, static_cast<std::int32_t>(rows.rows),
+                                        static_cast<std::int32_t>(rows.columns), 1, C_API_PREDICT_NORMAL, 0, rounds, params.c_str(), &length,
                                         out.data()),
               "predicting with the trees"));
   return out;
@@ -185,7 +181,7 @@ class TreeLearner final : public Prepared {
     LGBM_RegisterLogCallback(on_log);
     BoosterHandle handle = nullptr;
     TRY(checked(LGBM_BoosterCreate(train_.get(), (booster_params(params, metric, options) + dropped).c_str(), &handle), "starting the tree learner"));
-    const Booster booster(handle);
+    const Booster booster(handle, FreeBooster{});
     if (valid_) TRY(checked(LGBM_BoosterAddValidData(booster.get(), valid_.get()), "adding the validation rows"));
     const int fixed = static_cast<int>(params["rounds"]);
     const int most = fixed > 0 ? fixed : valid_ ? options.max_rounds : std::min(options.max_rounds, kFewRounds);
@@ -209,9 +205,8 @@ class TreeLearner final : public Prepared {
     out.append = [shared, task = labels_.task](transform::Graph& graph, const std::string& features) {
       return append_forest(*shared, task, graph, features);
     };
-    out.predict = [text = out.text_model, width = score_width(labels_), threads = options.threads](const model::FeatureMatrix& rows) {
-      return predict_with(text, width, threads, rows);
-    };
+    out.predict = [train = train_, valid = valid_, booster, rounds = run.best_round, width = score_width(labels_),
+                   threads = options.threads](const model::FeatureMatrix& rows) { return predict_with(booster.get(), rounds, width, threads, rows); };
     return out;
   }
 

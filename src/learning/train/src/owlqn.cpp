@@ -35,6 +35,7 @@ class Minimizer {
         break;
       }
     }
+    out.cut = out.cut || stopped_;
     out.x = std::move(x_);
     out.value = value_;
     return out;
@@ -92,6 +93,10 @@ class Minimizer {
     double length = first ? 1 / std::max(1.0, std::sqrt(dot(d, d))) : 1;
     Vector next(x_.size()), next_gradient(x_.size());
     for (int attempt = 0; attempt < 40; ++attempt, length *= 0.5) {
+      if (!first && attempt > 2 && options_.stop && options_.stop()) {
+        stopped_ = true;
+        return false;
+      }
       for (std::size_t i = 0; i < x_.size(); ++i) {
         next[i] = x_[i] + length * d[i];
         if (options_.l1.empty() || options_.l1[i] == 0) continue;
@@ -130,6 +135,7 @@ class Minimizer {
   const MinimizeOptions& options_;
   Vector x_, gradient_;
   double value_ = 0;
+  bool stopped_ = false;
   std::deque<Pair> pairs_;
 };
 

@@ -321,7 +321,7 @@ class Search {
     double bytes = 0;
     for (const auto& [learner, best] : best_of_) bytes += static_cast<double>(best->trial.bytes);
     const double size = std::max(1.0, bytes / std::max(1.0, first_bytes_));
-    reserve_s_ = after_fit_s_ + 1.2 * finish_s_ * size + (spec_.blend && best_of_.size() > 1 ? 1.8 * after_fit_s_ : 0);
+    reserve_s_ = after_fit_s_ + 1.2 * finish_s_ * size + (spec_.blend && learners_.size() > 1 ? 1.8 * after_fit_s_ : 0);
   }
 
   // The best model's answers for the validation rows, by its whole graph; timed, to know what the end will take.
