@@ -38,8 +38,8 @@ Json ColumnProfile::to_json() const {
                        {"min", min},
                        {"max", max},
                        {"mean", mean},
-                       {"std", std},
-                       {"std_sample", std_sample},
+                       {"std", std_sample},
+                       {"std_population", std},
                        {"skewness", skewness},
                        {"kurtosis", kurtosis},
                        {"quantiles", points},
@@ -66,8 +66,8 @@ base::Result<ColumnProfile> ColumnProfile::from_json(const Json& json) {
   out.min = json["min"].as_double();
   out.max = json["max"].as_double();
   out.mean = json["mean"].as_double();
-  out.std = json["std"].as_double();
-  out.std_sample = json["std_sample"].as_double();
+  out.std = json["std_population"].as_double();
+  out.std_sample = json["std"].as_double();
   out.skewness = json["skewness"].as_double();
   out.kurtosis = json["kurtosis"].as_double();
   for (const auto& [probability, value] : json["quantiles"].members()) out.quantiles.emplace_back(std::stod(probability), value.as_double());

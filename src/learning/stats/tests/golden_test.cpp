@@ -16,7 +16,7 @@ namespace {
 
 std::string shared() {
   const char* named = std::getenv("MARU_SHARED");
-  return named != nullptr ? named : std::string(MARU_SOURCE_DIR) + "/../shared";
+  return named != nullptr ? named : std::string("../shared");
 }
 
 bool near(double a, double b) { return a == b || std::fabs(a - b) <= 1e-9 * std::max({1.0, std::fabs(a), std::fabs(b)}); }
