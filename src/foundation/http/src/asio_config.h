@@ -1,4 +1,3 @@
 #pragma once
 // Include before anything of Asio: its functions are compiled once, in asio_impl.cpp.
 #define BOOST_ASIO_SEPARATE_COMPILATION
-#define BOOST_ASIO_NO_DEPRECATED

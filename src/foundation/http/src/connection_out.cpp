@@ -16,6 +16,7 @@ namespace {
 constexpr std::size_t kFilePiece = 256 << 10;
 constexpr std::size_t kJoinBytes = 8 << 10;  // bodies up to here travel in one buffer with their head
 constexpr std::int64_t kLingerMs = 2'000;
+constexpr std::int64_t kDrainLingerMs = 300;  // a stopping server waits less for its peers to hang up
 
 bool has_no_body(int status) { return status < 200 || status == 204 || status == 304; }
 
@@ -349,7 +350,7 @@ void Connection::linger() {
   phase_ = Phase::kLinger;
   if (in_pipe_) in_pipe_->fail({base::Code::kCancelled, "the request has been answered", "", nullptr});
   in_pipe_.reset();
-  arm(read_deadline_, kLingerMs);
+  arm(read_deadline_, core_->draining ? kDrainLingerMs : kLingerMs);
   if (tls_ && !reading_) {
     tls_->async_shutdown([self = shared_from_this()](error_code) { self->close(); });
     return;

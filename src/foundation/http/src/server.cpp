@@ -2,8 +2,6 @@
 
 #include <pthread.h>
 
-#include <boost/asio/ip/v6_only.hpp>
-
 #include "connection.h"
 #include "maru/base/check.h"
 #include "maru/base/log.h"

@@ -211,7 +211,7 @@ TEST_CASE("gzip both ways") {
 TEST_CASE("bombs: the ratio and the produced size are capped, on both paths") {
   TestServer t;
   REQUIRE(t.server->start());
-  const std::string bomb = gzip(std::string(100u << 20, '\0'));
+  const std::string bomb = gzip(std::string(20u << 20, '\0'));
   CHECK(bomb.size() < (1u << 20));
   for (const char* path : {"/echo", "/count"}) {
     CAPTURE(path);
