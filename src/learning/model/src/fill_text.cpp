@@ -45,6 +45,16 @@ void grow(std::vector<std::string>& cells, std::size_t row) {
   cells[row].clear();
 }
 
+// simdjson's get_double lets some numbers pass that are not JSON (leading zeros before many digits); long ones are left to the slow way.
+bool read_double(ondemand::value& value, double& out) {
+  std::string_view token = value.raw_json_token();
+  if (!token.empty() && token.front() == '-') token.remove_prefix(1);
+  if (token.size() > 32 || (token.size() > 1 && token[0] == '0' && token[1] >= '0' && token[1] <= '9')) return false;
+  // Digits alone may be beyond 64 bits; a long fraction like 40.700000000000003 is plain.
+  if (token.size() > 18 && token.find_first_of(".eE") == std::string_view::npos) return false;
+  return value.get_double().get(out) == simdjson::SUCCESS;
+}
+
 class Walk {
  public:
   Walk(const Signature& signature, InputBatch& out, std::vector<std::uint8_t>& seen) : signature_(signature), out_(out), seen_(seen) {}
@@ -151,7 +161,7 @@ class Walk {
       bool flag = false;
       if (value.get_bool().get(flag) != simdjson::SUCCESS) return false;
       number = flag ? 1 : 0;
-    } else if (type != ondemand::json_type::number || value.get_double().get(number) != simdjson::SUCCESS) {
+    } else if (type != ondemand::json_type::number || !read_double(value, number)) {
       return false;
     }
     if (kind == InputKind::kInteger && std::floor(number) != number) return false;
@@ -188,7 +198,7 @@ class Walk {
       }
       case ondemand::json_type::number: {
         double number = 0;
-        return value.get_double().get(number) == simdjson::SUCCESS;
+        return read_double(value, number);
       }
       case ondemand::json_type::boolean: {
         bool flag = false;

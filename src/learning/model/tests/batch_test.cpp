@@ -74,7 +74,8 @@ TEST_CASE("a wrong value is named by row and column, with what was expected and 
   CHECK(refuse(R"({"instances": {"age": 1}})").find("expected a list of rows") != std::string::npos);
   CHECK(refuse(R"({"rows": []})").find("the body has no `instances`") != std::string::npos);
   for (const char* broken : {"", "{", "null", "[]", R"({"instances": [{"age": 1}]} x)", R"({"instances": [{"age": NaN}]})", R"({"instances": [{"age": 01}]})",
-                             R"({"instances": [{"age": 1,}]})", "{\"instances\": [{\"city\": \"\xff\", \"age\": 1}]}", R"({"instances": [{"age": 1e999}]})"})
+                             R"({"instances": [{"age": 1,}]})", "{\"instances\": [{\"city\": \"\xff\", \"age\": 1}]}", R"({"instances": [{"age": 1e999}]})",
+                             R"({"instances": [{"age": 1, "visits": 033732036854775808000580900000000}]})", R"({"age": 007, "instances": [{"age": 1}]})"})
     refuse(broken);
 }
 
