@@ -274,6 +274,7 @@ CategoryTest compare_counts(const Counts& a, const Counts& b) {
   for (const auto& [value, count] : a.values) both[value].first = count;
   for (const auto& [value, count] : b.values) both[value].second = count;
   std::vector<double> pa, pb;
+  double commonest_fresh = 0;
   const double n = a.total + b.total, cells = static_cast<double>(both.size()) + 1;
   for (const auto& [value, counts] : both) {
     const double p = counts.first / a.total, q = counts.second / b.total;
@@ -283,6 +284,7 @@ CategoryTest compare_counts(const Counts& a, const Counts& b) {
     if (counts.first == 0) {
       out.fresh.push_back(value);
       out.fresh_share += q;
+      commonest_fresh = std::max(commonest_fresh, counts.second);
     }
     if (counts.second == 0) out.vanished.push_back(value);
     const double row = counts.first + counts.second, ea = row * a.total / n, eb = row * b.total / n;
@@ -291,6 +293,8 @@ CategoryTest compare_counts(const Counts& a, const Counts& b) {
     out.likelihood_old += p * smoothed;
     out.likelihood_new += q * smoothed;
   }
+  // Without drift, each row of a value falls on b's side with chance |b| / (|a| + |b|). Rare values and ids are new all the time.
+  if (commonest_fresh > 0) out.fresh_p = std::min(1.0, std::pow(b.total / n, commonest_fresh) * static_cast<double>(both.size()));
   out.psi = psi_shares(pa, pb);
   out.js = js_of(pa, pb);
   if (both.size() > 1) {

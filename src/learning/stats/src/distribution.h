@@ -46,6 +46,7 @@ struct Counts {
 
 struct CategoryTest {
   double chi2 = 0, p = 1, cramers_v = 0, psi = 0, js = 0, linf = 0, fresh_share = 0, likelihood_old = 0, likelihood_new = 0;
+  double fresh_p = 1;                    // the commonest value that is new: chance of meeting it in b alone, times the number of values
   std::vector<std::string> fresh, vanished;
 };
 CategoryTest compare_counts(const Counts& a, const Counts& b);

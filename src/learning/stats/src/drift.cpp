@@ -116,7 +116,7 @@ ColumnDrift category_drift(const Counts& a, const Counts& b, double alpha) {
                                 {"likelihood", question(test.likelihood_old, test.likelihood_new, test.likelihood_new - test.likelihood_old, std::max(0.1, 5 * noise))}});
   out.score = std::max(test.linf, test.cramers_v);
   const bool shifted = test.p < alpha && test.cramers_v >= kCramerFloor;
-  const bool strange = test.fresh_share > kMissingFloor && test.fresh_share * b.total >= 5;
+  const bool strange = test.fresh_share > kMissingFloor && test.fresh_share * b.total >= 5 && test.fresh_p < alpha;
   out.drift = shifted || strange;
   if (strange) {
     std::vector<std::string> named(test.fresh.begin(), test.fresh.begin() + static_cast<std::ptrdiff_t>(std::min<std::size_t>(3, test.fresh.size())));
