@@ -1,6 +1,5 @@
 #include <exception>
 #include <map>
-#include <thread>
 
 #include "maru/executor/executor.h"
 
@@ -49,8 +48,7 @@ void InProcessExecutor::start(std::shared_ptr<pipeline::Attempt> attempt, std::f
   auto answer = std::make_shared<std::function<void(base::Result<base::Json>)>>(std::move(done));
   const base::Status queued = impl_->pool.submit([&function, attempt, answer] { (*answer)(guarded(function, *attempt)); });
   if (queued) return;
-  // The pool is full: the caller may hold its own lock, so the answer comes from another thread.
-  std::thread([answer, error = queued.error()] { (*answer)(tl::unexpected<base::Error>(error)); }).detach();
+  (*answer)(tl::unexpected<base::Error>(queued.error()));
 }
 
 void ExecutorSet::add(pipeline::Executor& executor) { executors_.push_back(&executor); }
@@ -73,7 +71,7 @@ void ExecutorSet::start(std::shared_ptr<pipeline::Attempt> attempt, std::functio
   for (auto* executor : executors_) {
     if (executor->knows(attempt->kind)) return executor->start(std::move(attempt), std::move(done));
   }
-  std::thread([done = std::move(done), kind = attempt->kind] { done(base::fail(base::Code::kInvalidArgument, "no executor knows this kind of task: " + kind)); }).detach();
+  done(base::fail(base::Code::kInvalidArgument, "no executor knows this kind of task: " + attempt->kind));
 }
 
 }  // namespace maru::executor

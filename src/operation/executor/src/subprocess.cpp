@@ -9,7 +9,6 @@
 #include <cerrno>
 #include <cstring>
 #include <deque>
-#include <thread>
 
 #include "maru/base/file.h"
 #include "maru/base/text.h"
@@ -62,7 +61,7 @@ class Child {
     std::int64_t terminated_ns = 0;
     for (;;) {
       if (open) open = read_some();
-      const pid_t gone = ::waitpid(pid_, &status, open ? WNOHANG : (terminated_ns == 0 && attempt_.context->alive() ? WNOHANG : WNOHANG));
+      const pid_t gone = ::waitpid(pid_, &status, WNOHANG);
       if (gone == pid_) {
         while (open && read_some(0)) {
         }
@@ -187,7 +186,7 @@ void SubprocessExecutor::start(std::shared_ptr<pipeline::Attempt> attempt, std::
   auto answer = std::make_shared<std::function<void(base::Result<base::Json>)>>(std::move(done));
   const base::Status queued = impl_->pool.submit([options = impl_->options, attempt, answer] { (*answer)(run_command(*attempt, options)); });
   if (queued) return;
-  std::thread([answer, error = queued.error()] { (*answer)(tl::unexpected<base::Error>(error)); }).detach();
+  (*answer)(tl::unexpected<base::Error>(queued.error()));
 }
 
 }  // namespace maru::executor

@@ -91,8 +91,9 @@ Result<std::uint64_t> RunStore::next_epoch() {
   return static_cast<std::uint64_t>(epoch);
 }
 
-Status RunStore::insert(const Run& run) {
+Status RunStore::insert(const Run& run, const store::Database::Write& also) {
   return db_.write([&](store::Writer& writer) -> Status {
+    if (also) TRY(also(writer));
     const auto values = params(run.id, run.project, run.pipeline, run.trigger, text_of(run.state), run.created_us, std::int64_t{0}, std::int64_t{0}, run.spec.to_json().dump(), run.parameters.dump(), std::string());
     TRY(writer.execute("INSERT INTO pipeline_runs (id, project, pipeline, cause, state, created_us, started_us, finished_us, spec, parameters, error) VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11)", values));
     std::int64_t position = 0;

@@ -14,7 +14,7 @@ class RunStore {
   base::Status migrate();
   base::Result<std::uint64_t> next_epoch();  // larger than any before
 
-  base::Status insert(const Run& run);
+  base::Status insert(const Run& run, const store::Database::Write& also);  // both in one transaction; `also` may be empty
   base::Status save_run(const Run& run);     // state, times, error
   // The task's row as it stands in `run`; both in one transaction when `with_run`.
   base::Status save_task(const Run& run, const TaskRun& task, std::uint64_t epoch, bool with_run);

@@ -41,7 +41,14 @@ struct ActiveRun {
   std::int64_t progress_told_us = 0;
 };
 
-std::string key_of(const std::string& run_id, const std::string& task) { return run_id + "/" + task; }
+std::string key_of(const std::string& run_id, const std::string& task, int number) { return run_id + "/" + task + "/" + std::to_string(number); }
+
+// What an executor answered; any thread may bring it, even one that is inside start().
+struct Answer {
+  std::string run_id, task;
+  int number = 0;
+  Result<Json> outcome;
+};
 
 class StoredScheduler final : public Scheduler {
  public:
@@ -56,7 +63,8 @@ class StoredScheduler final : public Scheduler {
     return {};
   }
 
-  Result<std::string> submit(const std::string& project, const PipelineSpec& spec, const Json& parameters, const std::string& trigger) override;
+  Result<std::string> submit(const std::string& project, const PipelineSpec& spec, const Json& parameters, const std::string& trigger) override { return submit_with(project, spec, parameters, trigger, {}); }
+  Result<std::string> submit_with(const std::string& project, const PipelineSpec& spec, const Json& parameters, const std::string& trigger, const store::Database::Write& also) override;
   Status resume() override;
   Result<Run> get(const std::string& run_id) override;
   Result<std::vector<Run>> list(const std::string& project, const std::string& pipeline, std::size_t limit, std::size_t offset) override;
@@ -76,7 +84,10 @@ class StoredScheduler final : public Scheduler {
   bool reuse(ActiveRun& active, TaskRun& task);
   std::shared_ptr<Flight> make_flight(ActiveRun& active, TaskRun& task);
   void launch(std::shared_ptr<Flight> flight);
-  void finished(const std::string& run_id, const std::string& task, int number, Result<Json> outcome);  // takes mutex_
+  void wake();                // takes wake_mutex_ only
+  void answer(Answer given);  // takes wake_mutex_ only
+  void take_answers(std::unique_lock<std::mutex>& lock);
+  void finished(Answer given);
   void succeed(ActiveRun& active, TaskRun& task, Json outputs);
   void fail_task(ActiveRun& active, TaskRun& task, const base::Error& error);
   void settle(ActiveRun& active);
@@ -98,7 +109,11 @@ class StoredScheduler final : public Scheduler {
   std::map<std::string, ActiveRun> active_;
   std::map<std::string, std::shared_ptr<Flight>> flights_;
   std::deque<Run> told_;          // snapshots for on_change, delivered by the loop without the lock
-  bool dirty_ = true, stopping_ = false;
+  bool stopping_ = false;
+  std::mutex wake_mutex_;         // taken alone or inside mutex_
+  std::condition_variable woken_;
+  bool awake_ = true;
+  std::deque<Answer> answers_;
   std::jthread thread_;
 };
 
@@ -122,11 +137,10 @@ void StoredScheduler::keep(const Status& saved, const char* what) const {
 
 void StoredScheduler::tell(const ActiveRun& active) {
   told_.push_back(active.run);
-  dirty_ = true;
-  changed_.notify_all();
+  wake();
 }
 
-Result<std::string> StoredScheduler::submit(const std::string& project, const PipelineSpec& spec, const Json& parameters, const std::string& trigger) {
+Result<std::string> StoredScheduler::submit_with(const std::string& project, const PipelineSpec& spec, const Json& parameters, const std::string& trigger, const store::Database::Write& also) {
   TRY(spec.validate());
   for (const auto& task : spec.tasks) {
     if (!executor_.knows(task.kind)) return base::fail(Code::kInvalidArgument, "no executor knows the kind of task " + task.name + ": " + task.kind);
@@ -147,7 +161,7 @@ Result<std::string> StoredScheduler::submit(const std::string& project, const Pi
     fresh.after = task.after;
     run.tasks.push_back(std::move(fresh));
   }
-  TRY(store_.insert(run));
+  TRY(store_.insert(run, also));
   const std::string id = run.id;
   const std::lock_guard lock(mutex_);
   activate(std::move(run));
@@ -302,45 +316,67 @@ void StoredScheduler::begin(ActiveRun& active, TaskRun& task) {
     return;
   }
   auto flight = make_flight(active, task);
-  flights_[key_of(active.run.id, task.name)] = flight;
+  flights_[key_of(active.run.id, task.name, task.attempts)] = flight;
   tell(active);
   launch(std::move(flight));
 }
 
 void StoredScheduler::launch(std::shared_ptr<Flight> flight) {
   const auto attempt = flight->attempt;
-  const auto done = [this, flight, run_id = attempt->run_id, task = attempt->task, number = attempt->number](Result<Json> outcome) { finished(run_id, task, number, std::move(outcome)); };
+  // The flight stays alive as long as the executor keeps the callback: the attempt points into it.
+  const auto done = [this, flight, run_id = attempt->run_id, task = attempt->task, number = attempt->number](Result<Json> outcome) { answer({run_id, task, number, std::move(outcome)}); };
   if (Status made = base::make_folders(attempt->work_folder); !made) {
-    // Reported from a thread of its own: the caller holds the lock.
-    std::thread([done, error = made.error()] { done(tl::unexpected<base::Error>(error)); }).detach();
+    done(tl::unexpected<base::Error>(made.error()));
     return;
   }
   executor_.start(attempt, done);
 }
 
-void StoredScheduler::finished(const std::string& run_id, const std::string& task_name, int number, Result<Json> outcome) {
-  std::unique_lock lock(mutex_);
-  const auto key = key_of(run_id, task_name);
-  const auto flight = flights_.find(key);
-  if (flight == flights_.end() || flight->second->attempt->number != number) return;  // fenced: a newer attempt owns the task
-  const bool ignored = flight->second->given_up;
-  const std::string folder = flight->second->attempt->work_folder;
-  const auto log = flight->second->log;
-  flights_.erase(flight);
-  changed_.notify_all();
-  const auto active = active_.find(run_id);
-  if (!ignored && active != active_.end()) {
-    TaskRun* task = find_task(active->second.run, task_name);
-    if (outcome) {
-      succeed(active->second, *task, std::move(*outcome));
-    } else if (!(stopping_ && outcome.error().code == Code::kCancelled)) {
-      log->line(clock_.now_us(), "failed: " + outcome.error().text());
-      fail_task(active->second, *task, outcome.error());
-    }
-    dirty_ = true;
+// Only queues: the scheduler's thread acts on it, so an executor may answer from anywhere without waiting for a lock that is held long.
+void StoredScheduler::answer(Answer given) {
+  const std::lock_guard lock(wake_mutex_);
+  answers_.push_back(std::move(given));
+  awake_ = true;
+  woken_.notify_one();
+}
+
+void StoredScheduler::wake() {
+  const std::lock_guard lock(wake_mutex_);
+  awake_ = true;
+  woken_.notify_one();
+}
+
+void StoredScheduler::take_answers(std::unique_lock<std::mutex>& lock) {
+  std::deque<Answer> taken;
+  {
+    const std::lock_guard wake_lock(wake_mutex_);
+    taken.swap(answers_);
   }
-  lock.unlock();
-  keep(base::remove_tree(folder), "scratch folder could not be removed");
+  for (auto& given : taken) {
+    const auto flight = flights_.find(key_of(given.run_id, given.task, given.number));
+    if (flight == flights_.end()) continue;  // answered twice
+    const std::string folder = flight->second->attempt->work_folder;
+    finished(std::move(given));
+    lock.unlock();
+    keep(base::remove_tree(folder), "scratch folder could not be removed");
+    lock.lock();
+  }
+}
+
+void StoredScheduler::finished(Answer given) {
+  const auto at = flights_.find(key_of(given.run_id, given.task, given.number));
+  const auto flight = at->second;
+  flights_.erase(at);
+  const auto active = active_.find(given.run_id);
+  if (flight->given_up || active == active_.end()) return;
+  TaskRun* task = find_task(active->second.run, given.task);
+  if (task->state != State::kRunning || task->attempts != given.number) return;  // fenced: a newer attempt owns the task
+  if (given.outcome) {
+    succeed(active->second, *task, std::move(*given.outcome));
+  } else if (!(stopping_ && given.outcome.error().code == Code::kCancelled)) {
+    flight->log->line(clock_.now_us(), "failed: " + given.outcome.error().text());
+    fail_task(active->second, *task, given.outcome.error());
+  }
 }
 
 void StoredScheduler::succeed(ActiveRun& active, TaskRun& task, Json outputs) {
@@ -387,7 +423,11 @@ void StoredScheduler::settle(ActiveRun& active) {
                                                                                     : State::kSucceeded;
   active.run.finished_us = clock_.now_us();
   if (active.run.started_us == 0) active.run.started_us = active.run.finished_us;
-  keep(store_.save_run(active.run), "run state could not be saved");
+  if (const Status saved = store_.save_run(active.run); !saved) {
+    keep(saved, "run state could not be saved");
+    active.run.state = State::kRunning;  // tried again at the next turn
+    return;
+  }
   tell(active);
 }
 
@@ -417,21 +457,27 @@ void StoredScheduler::expire_flights() {
 }
 
 void StoredScheduler::loop() {
-  std::unique_lock lock(mutex_);
-  while (!stopping_) {
-    changed_.wait_for(lock, std::chrono::milliseconds(kIdleWaitMs), [this] { return dirty_ || stopping_; });
-    if (stopping_) return;
-    dirty_ = false;
-    expire_flights();
-    for (auto& [id, active] : active_) advance(active);
-    std::erase_if(active_, [](const auto& entry) { return is_final(entry.second.run.state); });
+  for (;;) {
+    {
+      std::unique_lock waiting(wake_mutex_);
+      woken_.wait_for(waiting, std::chrono::milliseconds(kIdleWaitMs), [this] { return awake_; });
+      awake_ = false;
+    }
+    std::unique_lock lock(mutex_);
+    take_answers(lock);
+    // Attempts point into this object until they have answered.
+    if (stopping_ && flights_.empty()) return;
+    if (!stopping_) {
+      expire_flights();
+      for (auto& [id, active] : active_) advance(active);
+      std::erase_if(active_, [](const auto& entry) { return is_final(entry.second.run.state); });
+    }
     changed_.notify_all();
     std::deque<Run> told;
     told.swap(told_);
-    if (!options_.on_change || told.empty()) continue;
     lock.unlock();
+    if (!options_.on_change) continue;
     for (const auto& run : told) options_.on_change(run);
-    lock.lock();
   }
 }
 
@@ -445,7 +491,7 @@ Status StoredScheduler::cancel(const std::string& run_id) {
   ActiveRun& active = found->second;
   for (auto& task : active.run.tasks) {
     if (is_final(task.state)) continue;
-    const auto flight = flights_.find(key_of(run_id, task.name));
+    const auto flight = flights_.find(key_of(run_id, task.name, task.attempts));
     if (flight != flights_.end()) {
       flight->second->given_up = true;
       flight->second->context.cancel.cancel();
@@ -499,13 +545,13 @@ Result<std::string> StoredScheduler::logs(const std::string& run_id, const std::
 }
 
 void StoredScheduler::stop() {
-  std::unique_lock lock(mutex_);
-  stopping_ = true;
-  for (auto& [key, flight] : flights_) flight->context.cancel.cancel();
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+    for (auto& [key, flight] : flights_) flight->context.cancel.cancel();
+  }
+  wake();
   changed_.notify_all();
-  // Attempts point into this object until they answer.
-  changed_.wait(lock, [this] { return flights_.empty(); });
-  lock.unlock();
   if (thread_.joinable()) thread_.join();
 }
 

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "maru/base/log.h"
 #include "maru/pipeline/pipeline.h"
 #include "run_store.h"
 
@@ -50,10 +51,18 @@ class StoredScheduling final : public Scheduling {
     TRY_ASSIGN(const auto due, schedules_of(rows));
     int fired = 0;
     for (const auto& schedule : due) {
-      TRY_ASSIGN(const bool mine, claim(schedule, now_us));
-      if (!mine) continue;
-      TRY(scheduler_.submit(schedule.project, schedule.spec, schedule.parameters, "schedule"));
-      ++fired;
+      TRY_ASSIGN(const Cron cron, Cron::parse(schedule.cron));
+      const auto claim = [&](store::Writer& writer) { return claim_tick(writer, schedule, cron.next_after_us(now_us)); };
+      const auto run = scheduler_.submit_with(schedule.project, schedule.spec, schedule.parameters, "schedule", claim);
+      if (run) {
+        ++fired;
+      } else if (run.error().code == Code::kInvalidArgument) {
+        // It can never start as it is: the tick is passed over, loudly, so that the others are not held up.
+        base::log_error("schedule cannot start its pipeline", {{"schedule", schedule.name}, {"error", run.error().text()}});
+        TRY(db_.write(claim));
+      } else if (run.error().code != Code::kAborted) {
+        return tl::unexpected<base::Error>(run.error());
+      }
     }
     return fired;
   }
@@ -79,17 +88,12 @@ class StoredScheduling final : public Scheduling {
     return out;
   }
 
-  // Moves the schedule past `now`: however long the server was down, one run makes up for it, and only one caller wins the tick.
-  Result<bool> claim(const Schedule& schedule, std::int64_t now_us) {
-    TRY_ASSIGN(const Cron cron, Cron::parse(schedule.cron));
-    const auto values = params(schedule.next_tick_us, cron.next_after_us(now_us), schedule.project, schedule.name, schedule.next_tick_us);
-    bool mine = false;
-    TRY(db_.write([&](store::Writer& writer) -> Status {
-      TRY_ASSIGN(const auto changed, writer.execute("UPDATE pipeline_schedules SET last_tick_us = $1, next_tick_us = $2 WHERE project = $3 AND name = $4 AND next_tick_us = $5", values));
-      mine = changed == 1;
-      return {};
-    }));
-    return mine;
+  // Moves the schedule past now: however long the server was down, one run makes up for it. kAborted when another caller was first.
+  static Status claim_tick(store::Writer& writer, const Schedule& schedule, std::int64_t next_us) {
+    const auto values = params(schedule.next_tick_us, next_us, schedule.project, schedule.name, schedule.next_tick_us);
+    TRY_ASSIGN(const auto changed, writer.execute("UPDATE pipeline_schedules SET last_tick_us = $1, next_tick_us = $2 WHERE project = $3 AND name = $4 AND next_tick_us = $5", values));
+    if (changed == 1) return {};
+    return base::fail(Code::kAborted, "another caller took this tick: " + schedule.name);
   }
 
   store::Database& db_;

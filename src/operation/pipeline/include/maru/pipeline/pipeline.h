@@ -80,7 +80,7 @@ struct Attempt {
   base::Context* context = nullptr;       // deadline and cancel
 };
 
-// Runs attempts. Implementations live in `executor`. start() must not block; `done` is called exactly once, from any thread.
+// Runs attempts. Implementations live in `executor`. start() must not block; `done` is called exactly once, from any thread, even inside start().
 class Executor {
  public:
   virtual ~Executor() = default;
@@ -106,6 +106,8 @@ class Scheduler {
   virtual ~Scheduler() = default;         // stops cleanly: running attempts are cancelled and stay resumable
 
   virtual base::Result<std::string> submit(const std::string& project, const PipelineSpec& spec, const base::Json& parameters, const std::string& trigger) = 0;
+  // The same, with `also` in the transaction that makes the run: either both happen or neither.
+  virtual base::Result<std::string> submit_with(const std::string& project, const PipelineSpec& spec, const base::Json& parameters, const std::string& trigger, const store::Database::Write& also) = 0;
   virtual base::Status resume() = 0;      // once after open
   virtual base::Result<Run> get(const std::string& run_id) = 0;
   virtual base::Result<std::vector<Run>> list(const std::string& project, const std::string& pipeline, std::size_t limit, std::size_t offset) = 0;  // newest first; tasks without params
