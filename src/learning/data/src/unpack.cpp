@@ -82,9 +82,8 @@ base::Result<std::string> unzstd(const std::string& packed, const std::string& n
 
 base::Result<std::string> read_unpacked(const std::string& path, std::uint64_t max_bytes) {
   TRY_ASSIGN(std::string bytes, base::read_file(path, max_bytes));
-  const std::string_view head = std::string_view(bytes).substr(0, 4);
-  if (head.substr(0, 2) == "\x1f\x8b") return gunzip(bytes, path, max_bytes);
-  if (head == "\x28\xb5\x2f\xfd") return unzstd(bytes, path, max_bytes);
+  if (bytes.compare(0, 2, "\x1f\x8b") == 0) return gunzip(bytes, path, max_bytes);
+  if (bytes.compare(0, 4, "\x28\xb5\x2f\xfd") == 0) return unzstd(bytes, path, max_bytes);
   return bytes;
 }
 
