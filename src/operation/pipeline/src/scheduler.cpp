@@ -22,7 +22,7 @@ using base::Status;
 
 constexpr std::int64_t kBackoffUs = 1'000'000;          // doubled by each failure
 constexpr std::int64_t kMaxBackoffUs = 60'000'000;
-constexpr std::int64_t kIdleWaitMs = 200;               // how late a time-out or a retry may be noticed
+constexpr std::int64_t kWaitMs = 200;                   // how late a caller's deadline is noticed
 constexpr std::int64_t kProgressEveryUs = 250'000;
 
 // One attempt under way. The executor holds the Attempt; this keeps alive what it points to.
@@ -206,7 +206,7 @@ Result<Run> StoredScheduler::wait(const std::string& run_id, base::Context& cont
   {
     std::unique_lock lock(mutex_);
     while (active_.count(run_id) != 0 && !stopping_) {
-      changed_.wait_for(lock, std::chrono::milliseconds(kIdleWaitMs));
+      changed_.wait_for(lock, std::chrono::milliseconds(kWaitMs));
       TRY(context.alive());
     }
   }
@@ -460,7 +460,7 @@ void StoredScheduler::loop() {
   for (;;) {
     {
       std::unique_lock waiting(wake_mutex_);
-      woken_.wait_for(waiting, std::chrono::milliseconds(kIdleWaitMs), [this] { return awake_; });
+      woken_.wait_for(waiting, std::chrono::milliseconds(options_.idle_wait_ms), [this] { return awake_; });
       awake_ = false;
     }
     std::unique_lock lock(mutex_);

@@ -93,6 +93,7 @@ class Executor {
 struct SchedulerOptions {
   std::string work_folder;                // attempts get <work_folder>/<run>/<task>/<n>
   std::size_t parallel_tasks = 2;
+  std::int64_t idle_wait_ms = 200;        // how late a time-out or a retry may be noticed
   // Called after every durable state change, from the scheduler's threads; must not block.
   std::function<void(const Run&)> on_change;
 };
