@@ -63,7 +63,9 @@ struct Arff {
 };
 
 tl::unexpected<base::Error> broken(const Arff& arff, std::size_t line, const std::string& what) {
-  return base::fail(Code::kInvalidArgument, "broken ARFF: " + what + ": " + arff.name + " line " + std::to_string(line), "see the ARFF format of Weka");
+  return base::fail(Code::kInvalidArgument,
+                    "broken ARFF: " + what + ": " + arff.name + " line " + std::to_string(line),
+                    "see the ARFF format of Weka");
 }
 
 base::Status read_attribute(Arff& arff, LineReader& reader, std::size_t line) {
@@ -71,11 +73,14 @@ base::Status read_attribute(Arff& arff, LineReader& reader, std::size_t line) {
   const std::string_view name = reader.word(" \t{", closed);
   reader.skip_space();
   const std::string type = base::to_lower_ascii(base::trim(reader.rest()));
-  if (!closed || name.empty() || type.empty()) return broken(arff, line, "an attribute needs a name and a type");
-  if (arff.names.size() >= kMaxColumns) return base::fail(Code::kTooLarge, "too many columns: " + arff.name);
+  if (!closed || name.empty() || type.empty())
+    return broken(arff, line, "an attribute needs a name and a type");
+  if (arff.names.size() >= kMaxColumns)
+    return base::fail(Code::kTooLarge, "too many columns: " + arff.name);
   const bool nominal = type.front() == '{';
   const bool number = type == "numeric" || type == "real" || type == "integer";
-  if (!nominal && !number && type.rfind("string", 0) != 0 && type.rfind("date", 0) != 0) return broken(arff, line, "unknown attribute type `" + type.substr(0, 40) + "`");
+  if (!nominal && !number && type.rfind("string", 0) != 0 && type.rfind("date", 0) != 0)
+    return broken(arff, line, "unknown attribute type `" + type.substr(0, 40) + "`");
   arff.names.emplace_back(name);
   arff.as_text.push_back(nominal || type.rfind("string", 0) == 0);
   std::string first = "0";
@@ -87,7 +92,9 @@ base::Status read_attribute(Arff& arff, LineReader& reader, std::size_t line) {
   return {};
 }
 
-std::string_view cell_value(std::string_view word, bool was_quoted) { return !was_quoted && word == "?" ? std::string_view{} : word; }
+std::string_view cell_value(std::string_view word, bool was_quoted) {
+  return !was_quoted && word == "?" ? std::string_view{} : word;
+}
 
 base::Status read_dense(Arff& arff, LineReader& reader, std::size_t line) {
   std::vector<std::string_view> cells;
@@ -97,20 +104,26 @@ base::Status read_dense(Arff& arff, LineReader& reader, std::size_t line) {
     bool closed = true;
     const std::string_view word = reader.word(",", closed);
     if (!closed) return broken(arff, line, "a quote is never closed");
-    if (word.size() > kMaxFieldBytes) return base::fail(Code::kTooLarge, "a field over 1 MB: " + arff.name + " line " + std::to_string(line));
+    if (word.size() > kMaxFieldBytes)
+      return base::fail(Code::kTooLarge,
+                        "a field over 1 MB: " + arff.name + " line " + std::to_string(line));
     cells.push_back(cell_value(word, was_quoted));
     if (reader.done()) break;
     if (reader.peek() != ',') return broken(arff, line, "text after a closing quote");
     reader.skip();
   }
   if (cells.size() != arff.names.size()) {
-    return base::fail(Code::kInvalidArgument, "ragged row: " + arff.name + " line " + std::to_string(line) + " has " + std::to_string(cells.size()) + " cells, the header has " + std::to_string(arff.names.size()));
+    return base::fail(Code::kInvalidArgument,
+                      "ragged row: " + arff.name + " line " + std::to_string(line) + " has " +
+                          std::to_string(cells.size()) + " cells, the header has " +
+                          std::to_string(arff.names.size()));
   }
   for (std::size_t c = 0; c < cells.size(); ++c) arff.columns[c].push_back(cells[c]);
   return {};
 }
 
-base::Status read_sparse(Arff& arff, LineReader& reader, std::size_t line, const std::vector<std::string_view>& defaults) {
+base::Status read_sparse(Arff& arff, LineReader& reader, std::size_t line,
+                         const std::vector<std::string_view>& defaults) {
   std::vector<std::string_view> cells(defaults);
   reader.skip();
   while (!reader.done() && reader.peek() != '}') {
@@ -118,25 +131,31 @@ base::Status read_sparse(Arff& arff, LineReader& reader, std::size_t line, const
     const std::string_view number = reader.word(" \t,}", closed);
     std::size_t at = 0;
     const auto end = std::from_chars(number.data(), number.data() + number.size(), at);
-    if (end.ec != std::errc() || end.ptr != number.data() + number.size() || at >= cells.size()) return broken(arff, line, "a sparse cell needs the number of a column");
+    if (end.ec != std::errc() || end.ptr != number.data() + number.size() || at >= cells.size())
+      return broken(arff, line, "a sparse cell needs the number of a column");
     reader.skip_space();
     const bool was_quoted = reader.peek() == '\'' || reader.peek() == '"';
     const std::string_view word = reader.word(",}", closed);
     if (!closed) return broken(arff, line, "a quote is never closed");
     cells[at] = cell_value(word, was_quoted);
     reader.skip_space();
-    if (reader.peek() == ',') reader.skip();
-    else if (reader.peek() != '}') return broken(arff, line, "a sparse row is not closed");
+    if (reader.peek() == ',')
+      reader.skip();
+    else if (reader.peek() != '}')
+      return broken(arff, line, "a sparse row is not closed");
   }
   if (reader.peek() != '}') return broken(arff, line, "a sparse row is not closed");
   for (std::size_t c = 0; c < cells.size(); ++c) arff.columns[c].push_back(cells[c]);
   return {};
 }
 
-base::Status read_line(Arff& arff, char* begin, char* end, std::size_t line, const std::vector<std::string_view>& defaults) {
+base::Status read_line(Arff& arff, char* begin, char* end, std::size_t line,
+                       const std::vector<std::string_view>& defaults) {
   LineReader reader(begin, end);
   if (reader.done() || reader.peek() == '%') return {};
-  if (arff.in_data) return reader.peek() == '{' ? read_sparse(arff, reader, line, defaults) : read_dense(arff, reader, line);
+  if (arff.in_data)
+    return reader.peek() == '{' ? read_sparse(arff, reader, line, defaults)
+                                : read_dense(arff, reader, line);
   if (reader.peek() != '@') return broken(arff, line, "expected @relation, @attribute or @data");
   bool closed = true;
   const std::string word = base::to_lower_ascii(reader.word(" \t", closed));
@@ -144,15 +163,20 @@ base::Status read_line(Arff& arff, char* begin, char* end, std::size_t line, con
   if (word == "@data") {
     arff.in_data = true;
     arff.columns.resize(arff.names.size());
-    return arff.names.empty() ? base::Status(broken(arff, line, "no @attribute before @data")) : base::Status();
+    return arff.names.empty() ? base::Status(broken(arff, line, "no @attribute before @data"))
+                              : base::Status();
   }
-  return word == "@relation" ? base::Status() : base::Status(broken(arff, line, "unknown word `" + word.substr(0, 40) + "`"));
+  return word == "@relation"
+             ? base::Status()
+             : base::Status(broken(arff, line, "unknown word `" + word.substr(0, 40) + "`"));
 }
 
 }  // namespace
 
-base::Status read_arff(std::string text, const std::string& name, std::uint64_t limit, RawTable& out) {
-  if (base::trim(text).empty()) return base::fail(Code::kInvalidArgument, "the file is empty: " + name);
+base::Status read_arff(std::string text, const std::string& name, std::uint64_t limit,
+                       RawTable& out) {
+  if (base::trim(text).empty())
+    return base::fail(Code::kInvalidArgument, "the file is empty: " + name);
   out.buffers.push_back(std::move(text));
   std::string& kept = out.buffers.back();
   Arff arff;
@@ -174,9 +198,11 @@ base::Status read_arff(std::string text, const std::string& name, std::uint64_t 
     if (limit != 0 && arff.in_data && arff.columns[0].size() >= limit) break;
   }
   if (!arff.in_data) return broken(arff, line, "no @data");
-  if (arff.columns[0].empty()) return base::fail(Code::kInvalidArgument, "a header but no rows: " + name);
+  if (arff.columns[0].empty())
+    return base::fail(Code::kInvalidArgument, "a header but no rows: " + name);
   repair_names(arff.names, out.notes);
-  return append_raw(name, std::move(arff.names), std::move(arff.columns), std::move(arff.as_text), out);
+  return append_raw(name, std::move(arff.names), std::move(arff.columns), std::move(arff.as_text),
+                    out);
 }
 
 }  // namespace maru::data

@@ -18,7 +18,8 @@ constexpr std::size_t kSniffBytes = 1u << 20;
 // Splits text into rows of cells. Doubled quotes are undone in place, so cells point into the text.
 class RowReader {
  public:
-  RowReader(char* begin, char* end, char delimiter, bool quotes) : at_(begin), end_(end), delimiter_(delimiter), quotes_(quotes) {}
+  RowReader(char* begin, char* end, char delimiter, bool quotes)
+      : at_(begin), end_(end), delimiter_(delimiter), quotes_(quotes) {}
 
   bool done() const { return at_ == end_; }
   std::size_t line() const { return row_line_; }  // where the row read last starts, from 1
@@ -73,7 +74,8 @@ class RowReader {
       if (c == '\n') ++line_;
       *to++ = c;
     }
-    while (at_ != end_ && !stops(*at_)) *to++ = *at_++;  // text after the closing quote belongs to the cell
+    while (at_ != end_ && !stops(*at_))
+      *to++ = *at_++;  // text after the closing quote belongs to the cell
     return {start, static_cast<std::size_t>(to - start)};
   }
 
@@ -85,7 +87,9 @@ class RowReader {
   bool open_quote_ = false;
 };
 
-bool blank_row(const std::vector<std::string_view>& cells) { return cells.size() == 1 && is_blank(cells[0]); }
+bool blank_row(const std::vector<std::string_view>& cells) {
+  return cells.size() == 1 && is_blank(cells[0]);
+}
 
 // The first rows, from a copy because reading undoes quotes in place.
 struct Sample {
@@ -100,7 +104,8 @@ void read_sample(std::string_view text, char delimiter, bool quotes, Sample& out
   std::vector<std::string_view> cells;
   while (!reader.done() && out.rows.size() < kSniffRows) {
     reader.next(cells);
-    if (reader.done() && text.size() > kSniffBytes && !out.rows.empty()) break;  // a row that the cut went through
+    if (reader.done() && text.size() > kSniffBytes && !out.rows.empty())
+      break;  // a row that the cut went through
     if (!blank_row(cells)) out.rows.push_back(cells);
   }
   out.open_quote = reader.open_quote();
@@ -116,7 +121,9 @@ char find_delimiter(std::string_view text, const std::string& name) {
     read_sample(text, candidate, true, sample);
     if (sample.rows.empty() || sample.rows[0].size() < 2) continue;
     const std::size_t width = sample.rows[0].size();
-    const auto same = static_cast<double>(std::count_if(sample.rows.begin(), sample.rows.end(), [&](const auto& row) { return row.size() == width; }));
+    const auto same =
+        static_cast<double>(std::count_if(sample.rows.begin(), sample.rows.end(),
+                                          [&](const auto& row) { return row.size() == width; }));
     double score = same / static_cast<double>(sample.rows.size());
     if (tabs && candidate == '\t') score += 1;
     if (score > best_score + 1e-9) {
@@ -137,8 +144,10 @@ bool quotes_are_plain(std::string_view text, char delimiter) {
       std::size_t j = i + 1;
       for (; j < text.size() && text[j] != '\n'; ++j) {
         if (text[j] != '"') continue;
-        if (j + 1 < text.size() && text[j + 1] == '"') ++j;
-        else break;
+        if (j + 1 < text.size() && text[j + 1] == '"')
+          ++j;
+        else
+          break;
       }
       if (j >= text.size() || text[j] == '\n') return true;
       const char after = j + 1 < text.size() ? text[j + 1] : '\n';
@@ -197,22 +206,35 @@ struct Reading {
   std::uint64_t skipped = 0, fitted = 0;
 };
 
-std::string place(const Reading& reading, std::size_t line) { return reading.name + " line " + std::to_string(line); }
+std::string place(const Reading& reading, std::size_t line) {
+  return reading.name + " line " + std::to_string(line);
+}
 
-base::Status check_sizes(const Reading& reading, const RowReader& reader, const std::vector<std::string_view>& cells) {
+base::Status check_sizes(const Reading& reading, const RowReader& reader,
+                         const std::vector<std::string_view>& cells) {
   if (reader.row_bytes() > kMaxRowBytes) {
-    return base::fail(Code::kTooLarge, "a row over " + base::format_bytes(kMaxRowBytes) + ": " + place(reading, reader.line()), "is a line break or a quote missing?");
+    return base::fail(
+        Code::kTooLarge,
+        "a row over " + base::format_bytes(kMaxRowBytes) + ": " + place(reading, reader.line()),
+        "is a line break or a quote missing?");
   }
   for (const auto cell : cells) {
     if (cell.size() > kMaxFieldBytes) {
-      return base::fail(Code::kTooLarge, "a field over " + base::format_bytes(kMaxFieldBytes) + ": " + place(reading, reader.line()), "is a closing quote missing?");
+      return base::fail(Code::kTooLarge,
+                        "a field over " + base::format_bytes(kMaxFieldBytes) + ": " +
+                            place(reading, reader.line()),
+                        "is a closing quote missing?");
     }
   }
   return {};
 }
 
-base::Status start_columns(Reading& reading, const std::vector<std::string_view>& first, std::vector<std::string>& notes) {
-  if (first.size() > kMaxColumns) return base::fail(Code::kTooLarge, "too many columns: " + std::to_string(first.size()) + " in " + reading.name, "at most " + std::to_string(kMaxColumns));
+base::Status start_columns(Reading& reading, const std::vector<std::string_view>& first,
+                           std::vector<std::string>& notes) {
+  if (first.size() > kMaxColumns)
+    return base::fail(Code::kTooLarge,
+                      "too many columns: " + std::to_string(first.size()) + " in " + reading.name,
+                      "at most " + std::to_string(kMaxColumns));
   for (std::size_t c = 0; c < first.size(); ++c) {
     reading.names.push_back(reading.header ? std::string(first[c]) : "c" + std::to_string(c + 1));
   }
@@ -221,12 +243,15 @@ base::Status start_columns(Reading& reading, const std::vector<std::string_view>
   return {};
 }
 
-base::Status add_row(Reading& reading, const RowReader& reader, std::vector<std::string_view>& cells) {
+base::Status add_row(Reading& reading, const RowReader& reader,
+                     std::vector<std::string_view>& cells) {
   const std::size_t width = reading.columns.size();
   if (cells.size() != width) {
     if (reading.spec.reject_ragged) {
       return base::fail(Code::kInvalidArgument,
-                        "ragged row: " + place(reading, reader.line()) + " has " + std::to_string(cells.size()) + " cells, the first row has " + std::to_string(width),
+                        "ragged row: " + place(reading, reader.line()) + " has " +
+                            std::to_string(cells.size()) + " cells, the first row has " +
+                            std::to_string(width),
                         "quote cells that hold the delimiter, or fix the row");
     }
     cells.resize(width);
@@ -242,7 +267,9 @@ base::Status read_rows(Reading& reading, std::string& text, std::vector<std::str
   while (!reader.done()) {
     reader.next(cells);
     if (reader.open_quote()) {
-      return base::fail(Code::kInvalidArgument, "a quote is never closed: " + place(reading, reader.line()), "double a quote that is part of the text");
+      return base::fail(Code::kInvalidArgument,
+                        "a quote is never closed: " + place(reading, reader.line()),
+                        "double a quote that is part of the text");
     }
     TRY(check_sizes(reading, reader, cells));
     const bool first = reading.columns.empty();
@@ -262,8 +289,11 @@ base::Status read_rows(Reading& reading, std::string& text, std::vector<std::str
 
 }  // namespace
 
-base::Status read_delimited(std::string text, const std::string& name, const ImportSpec& spec, std::uint64_t limit, RawTable& out) {
-  if (base::trim(text).empty()) return base::fail(Code::kInvalidArgument, "the file is empty: " + name, "a table needs a header and at least one row");
+base::Status read_delimited(std::string text, const std::string& name, const ImportSpec& spec,
+                            std::uint64_t limit, RawTable& out) {
+  if (base::trim(text).empty())
+    return base::fail(Code::kInvalidArgument, "the file is empty: " + name,
+                      "a table needs a header and at least one row");
   out.buffers.push_back(std::move(text));
   std::string& kept = out.buffers.back();
   Reading reading{name, spec, limit, ',', true, spec.header, {}, {}, 0, 0};
@@ -275,15 +305,24 @@ base::Status read_delimited(std::string text, const std::string& name, const Imp
     if (!sample.rows.empty()) reading.header = looks_like_header(sample.rows);
   }
   TRY(read_rows(reading, kept, out.notes));
-  if (reading.columns.empty()) return base::fail(Code::kInvalidArgument, "no columns: " + name, "a table needs a header and at least one row");
-  if (reading.columns[0].empty()) return base::fail(Code::kInvalidArgument, "a header but no rows: " + name, "a table needs at least one row");
-  if (reading.delimiter != ',' && reading.delimiter != '\t') out.notes.push_back(std::string("delimiter ") + reading.delimiter);
-  if (!reading.header) out.notes.push_back("no header: columns are c1 to c" + std::to_string(reading.columns.size()));
+  if (reading.columns.empty())
+    return base::fail(Code::kInvalidArgument, "no columns: " + name,
+                      "a table needs a header and at least one row");
+  if (reading.columns[0].empty())
+    return base::fail(Code::kInvalidArgument, "a header but no rows: " + name,
+                      "a table needs at least one row");
+  if (reading.delimiter != ',' && reading.delimiter != '\t')
+    out.notes.push_back(std::string("delimiter ") + reading.delimiter);
+  if (!reading.header)
+    out.notes.push_back("no header: columns are c1 to c" + std::to_string(reading.columns.size()));
   if (!reading.quotes) out.notes.push_back("quotes read as plain text");
-  if (reading.skipped > 0) out.notes.push_back(std::to_string(reading.skipped) + " empty lines skipped");
-  if (reading.fitted > 0) out.notes.push_back(std::to_string(reading.fitted) + " ragged rows cut or filled");
+  if (reading.skipped > 0)
+    out.notes.push_back(std::to_string(reading.skipped) + " empty lines skipped");
+  if (reading.fitted > 0)
+    out.notes.push_back(std::to_string(reading.fitted) + " ragged rows cut or filled");
   std::vector<bool> as_text(reading.columns.size(), false);
-  return append_raw(name, std::move(reading.names), std::move(reading.columns), std::move(as_text), out);
+  return append_raw(name, std::move(reading.names), std::move(reading.columns), std::move(as_text),
+                    out);
 }
 
 }  // namespace maru::data

@@ -29,9 +29,11 @@ struct RawTable {
 
 // Reads CSV or TSV (RFC 4180, LF/CRLF/CR, quotes may hold line breaks) and appends its rows to `out`, which must be empty or have the
 // same columns (in any order). The delimiter is found among , ; tab |. `limit` rows at most; 0: all. Errors name the file and the line.
-base::Status read_delimited(std::string text, const std::string& name, const ImportSpec& spec, std::uint64_t limit, RawTable& out);
+base::Status read_delimited(std::string text, const std::string& name, const ImportSpec& spec,
+                            std::uint64_t limit, RawTable& out);
 // Attribute-relation files (Weka): dense and sparse data, nominal, numeric, string and date attributes, ? is missing.
-base::Status read_arff(std::string text, const std::string& name, std::uint64_t limit, RawTable& out);
+base::Status read_arff(std::string text, const std::string& name, std::uint64_t limit,
+                       RawTable& out);
 
 // Types: integer ([+-]digits without leading zeros, within 64 bits), float, bool (true/false), timestamp (ISO 8601), else text.
 // Whole columns are looked at, never a sample. "?" and "NA" are values; 00123 and integers beyond 64 bits stay text.
@@ -45,6 +47,7 @@ bool parse_time_cell(std::string_view cell, std::int64_t& time_us);
 // Makes names unique and not empty: c<k> for an empty one, name_2 for a second `name`.
 void repair_names(std::vector<std::string>& names, std::vector<std::string>& notes);
 // Appends the columns of `part` to `out`, by name; a difference in columns is an error that names both sides.
-base::Status append_raw(const std::string& name, std::vector<std::string> names, std::vector<Cells> columns, std::vector<bool> as_text, RawTable& out);
+base::Status append_raw(const std::string& name, std::vector<std::string> names,
+                        std::vector<Cells> columns, std::vector<bool> as_text, RawTable& out);
 
 }  // namespace maru::data

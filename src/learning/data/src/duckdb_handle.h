@@ -49,7 +49,8 @@ struct Engine::Impl {
   }
   base::Result<std::unique_ptr<Connection>> connect();
   // Runs one statement to the end; the context's cancel and deadline interrupt it.
-  base::Status run(Connection& connection, std::string_view sql, ResultSet& out, base::Context* context);
+  base::Status run(Connection& connection, std::string_view sql, ResultSet& out,
+                   base::Context* context);
   base::Error explain(Connection& connection, std::string text);
   std::string scratch_name();  // unique within the engine
 };

@@ -18,7 +18,8 @@ constexpr std::size_t kProbeBytes = 64u << 10;
 
 std::optional<std::string> convert(std::string_view from, const char* encoding) {
   iconv_t handle = iconv_open("UTF-8", encoding);
-  if (handle == reinterpret_cast<iconv_t>(-1)) return std::nullopt;  // NOLINT: iconv's own convention
+  if (handle == reinterpret_cast<iconv_t>(-1))
+    return std::nullopt;  // NOLINT: iconv's own convention
   std::string out(from.size() * 2 + 64, '\0');
   std::size_t written = 0;
   char* in = const_cast<char*>(from.data());
@@ -54,7 +55,9 @@ Scripts scripts_of(std::string_view text) {
     const std::size_t bytes = lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
     if (bytes > 1) ++out.other;
     if (bytes == 3 && i + 2 < text.size()) {
-      const unsigned code = (lead & 0x0fu) << 12 | (static_cast<unsigned char>(text[i + 1]) & 0x3fu) << 6 | (static_cast<unsigned char>(text[i + 2]) & 0x3fu);
+      const unsigned code = (lead & 0x0fu) << 12 |
+                            (static_cast<unsigned char>(text[i + 1]) & 0x3fu) << 6 |
+                            (static_cast<unsigned char>(text[i + 2]) & 0x3fu);
       if ((code >= 0xac00 && code <= 0xd7a3) || (code >= 0x3131 && code <= 0x318e)) ++out.hangul;
       if (code >= 0x3041 && code <= 0x30ff) ++out.kana;
       if (code >= 0x4e00 && code <= 0x9fff) ++out.han;
@@ -65,7 +68,8 @@ Scripts scripts_of(std::string_view text) {
 }
 
 std::size_t line_of(std::string_view bytes, std::size_t at) {
-  return 1 + static_cast<std::size_t>(std::count(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(at), '\n'));
+  return 1 + static_cast<std::size_t>(
+                 std::count(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(at), '\n'));
 }
 
 // Where the longest valid UTF-8 start of `bytes` ends, by halving: a valid prefix stays valid when cut at a character.
@@ -96,25 +100,34 @@ const char* utf16_kind(std::string_view bytes) {
 }
 
 std::string likely_encoding(std::string_view bytes) {
-  if (const auto text = convert(bytes, "SHIFT_JIS"); text && scripts_of(*text).kana * 4 > scripts_of(*text).other) return "SHIFT_JIS";
-  if (const auto text = convert(bytes, "GB18030"); text && scripts_of(*text).han * 2 > scripts_of(*text).other) return "GB18030";
+  if (const auto text = convert(bytes, "SHIFT_JIS");
+      text && scripts_of(*text).kana * 4 > scripts_of(*text).other)
+    return "SHIFT_JIS";
+  if (const auto text = convert(bytes, "GB18030");
+      text && scripts_of(*text).han * 2 > scripts_of(*text).other)
+    return "GB18030";
   return "WINDOWS-1252";
 }
 
 }  // namespace
 
 base::Result<std::string> to_utf8(std::string bytes, const std::string& name, std::string& note) {
-  if (bytes.size() >= 3 && std::string_view(bytes).substr(0, 3) == "\xef\xbb\xbf") bytes.erase(0, 3);
+  if (bytes.size() >= 3 && std::string_view(bytes).substr(0, 3) == "\xef\xbb\xbf")
+    bytes.erase(0, 3);
   if (const char* kind = utf16_kind(bytes)) {
     auto text = convert(bytes, kind);
-    if (!text) return base::fail(Code::kInvalidArgument, "broken " + std::string(kind) + " text: " + name, "save it as UTF-8");
+    if (!text)
+      return base::fail(Code::kInvalidArgument, "broken " + std::string(kind) + " text: " + name,
+                        "save it as UTF-8");
     if (std::string_view(*text).substr(0, 3) == "\xef\xbb\xbf") text->erase(0, 3);
     note = "read as " + std::string(kind);
     return std::move(*text);
   }
   if (const auto nul = bytes.find('\0'); nul != std::string::npos) {
-    return base::fail(Code::kInvalidArgument, "a NUL byte in a text file: " + name + " line " + std::to_string(line_of(bytes, nul)),
-                      "the file is binary or damaged; export it again as UTF-8");
+    return base::fail(
+        Code::kInvalidArgument,
+        "a NUL byte in a text file: " + name + " line " + std::to_string(line_of(bytes, nul)),
+        "the file is binary or damaged; export it again as UTF-8");
   }
   if (base::is_valid_utf8(bytes)) return bytes;
   if (auto text = convert(bytes, "CP949")) {
@@ -127,7 +140,10 @@ base::Result<std::string> to_utf8(std::string bytes, const std::string& name, st
   const std::size_t at = first_invalid(bytes);
   const std::string kind = likely_encoding(bytes);
   return base::fail(Code::kInvalidArgument,
-                    "neither UTF-8, UTF-16 nor CP949: " + name + " line " + std::to_string(line_of(bytes, at)) + " (byte 0x" + base::hex(std::string_view(bytes).substr(at, 1)) + "); it looks like " + kind,
+                    "neither UTF-8, UTF-16 nor CP949: " + name + " line " +
+                        std::to_string(line_of(bytes, at)) + " (byte 0x" +
+                        base::hex(std::string_view(bytes).substr(at, 1)) + "); it looks like " +
+                        kind,
                     "convert it: iconv -f " + kind + " -t UTF-8 FILE");
 }
 

@@ -37,7 +37,10 @@ namespace {
 std::string first_sentence(std::string text) {
   const auto stop = std::min(text.find("\n\n"), text.find("\nLINE "));
   if (stop != std::string::npos) text.resize(stop);
-  for (const std::string_view kind : {"Binder Error: ", "Catalog Error: ", "Parser Error: ", "Invalid Input Error: ", "Conversion Error: ", "IO Error: ", "Constraint Error: ", "Out of Range Error: ", "INTERNAL Error: "}) {
+  for (const std::string_view kind :
+       {"Binder Error: ", "Catalog Error: ", "Parser Error: ", "Invalid Input Error: ",
+        "Conversion Error: ", "IO Error: ", "Constraint Error: ", "Out of Range Error: ",
+        "INTERNAL Error: "}) {
     if (text.rfind(kind, 0) == 0) text.erase(0, kind.size());
   }
   std::string line;
@@ -47,7 +50,9 @@ std::string first_sentence(std::string text) {
 
 Code code_for(std::string_view text) {
   if (text.find("No space left") != std::string_view::npos) return Code::kNoSpace;
-  if (text.find("Out of Memory") != std::string_view::npos || text.find("failed to pin block") != std::string_view::npos) return Code::kResourceExhausted;
+  if (text.find("Out of Memory") != std::string_view::npos ||
+      text.find("failed to pin block") != std::string_view::npos)
+    return Code::kResourceExhausted;
   if (text.find("INTERRUPT") != std::string_view::npos) return Code::kCancelled;
   if (text.find("No files found") != std::string_view::npos) return Code::kNotFound;
   return Code::kInvalidArgument;
@@ -58,7 +63,8 @@ std::string near_names(std::string_view text) {
     const auto at = text.find(mark);
     if (at == std::string_view::npos) continue;
     const auto end = text.find('\n', at);
-    std::string found(text.substr(at + mark.size(), end == std::string_view::npos ? end : end - at - mark.size()));
+    std::string found(text.substr(at + mark.size(),
+                                  end == std::string_view::npos ? end : end - at - mark.size()));
     while (!found.empty() && found.back() == '?') found.pop_back();
     return "did you mean " + found + "?";
   }
@@ -72,8 +78,10 @@ base::Error Engine::Impl::explain(Connection&, std::string text) {
   error.code = code_for(text);
   error.hint = near_names(text);
   error.message = first_sentence(std::move(text));
-  if (const auto at = error.message.find(" Did you mean"); at != std::string::npos) error.message.resize(at);
-  if (error.code == Code::kResourceExhausted && error.hint.empty()) error.hint = "raise the memory limit or read fewer columns";
+  if (const auto at = error.message.find(" Did you mean"); at != std::string::npos)
+    error.message.resize(at);
+  if (error.code == Code::kResourceExhausted && error.hint.empty())
+    error.hint = "raise the memory limit or read fewer columns";
   return error;
 }
 
@@ -85,9 +93,12 @@ base::Result<std::unique_ptr<Connection>> Engine::Impl::connect() {
   return connection;
 }
 
-std::string Engine::Impl::scratch_name() { return "maru_tmp_" + std::to_string(next_name.fetch_add(1)); }
+std::string Engine::Impl::scratch_name() {
+  return "maru_tmp_" + std::to_string(next_name.fetch_add(1));
+}
 
-Status Engine::Impl::run(Connection& connection, std::string_view sql, ResultSet& out, base::Context* context) {
+Status Engine::Impl::run(Connection& connection, std::string_view sql, ResultSet& out,
+                         base::Context* context) {
   const std::string text(sql);
   if (context == nullptr) {
     if (duckdb_query(connection.handle, text.c_str(), &out.handle) == DuckDBSuccess) return {};
@@ -115,13 +126,15 @@ Status Engine::Impl::run(Connection& connection, std::string_view sql, ResultSet
       duckdb_destroy_pending(&pending);
       return alive;
     }
-    if (state == DUCKDB_PENDING_NO_TASKS_AVAILABLE) std::this_thread::sleep_for(std::chrono::microseconds(200));
+    if (state == DUCKDB_PENDING_NO_TASKS_AVAILABLE)
+      std::this_thread::sleep_for(std::chrono::microseconds(200));
   }
   const bool fine = duckdb_execute_pending(pending, &out.handle) == DuckDBSuccess;
   const char* why = fine ? nullptr : duckdb_result_error(&out.handle);
   if (!fine && why == nullptr) why = duckdb_pending_error(pending);
   Status status;
-  if (!fine) status = tl::unexpected(explain(connection, why != nullptr ? why : "the statement failed"));
+  if (!fine)
+    status = tl::unexpected(explain(connection, why != nullptr ? why : "the statement failed"));
   duckdb_destroy_pending(&pending);
   return status;
 }
@@ -132,7 +145,8 @@ Engine::~Engine() = default;
 base::Result<std::unique_ptr<Engine>> Engine::open(const EngineOptions& options) {
   std::unique_ptr<Engine> engine(new Engine());  // NOLINT: the constructor is private
   duckdb_config config = nullptr;
-  if (duckdb_create_config(&config) != DuckDBSuccess) return base::fail(Code::kInternal, "cannot configure the SQL engine");
+  if (duckdb_create_config(&config) != DuckDBSuccess)
+    return base::fail(Code::kInternal, "cannot configure the SQL engine");
   if (!options.temp_folder.empty()) {
     if (auto made = base::make_folders(options.temp_folder); !made) {
       duckdb_destroy_config(&config);
@@ -144,8 +158,10 @@ base::Result<std::unique_ptr<Engine>> Engine::open(const EngineOptions& options)
   duckdb_set_config(config, "autoinstall_known_extensions", "false");
   duckdb_set_config(config, "autoload_known_extensions", "false");
   duckdb_set_config(config, "allow_community_extensions", "false");
-  duckdb_set_config(config, "threads", std::to_string(std::max<std::size_t>(1, options.threads)).c_str());
-  duckdb_set_config(config, "memory_limit", (std::to_string(options.memory_limit_bytes >> 20) + "MiB").c_str());
+  duckdb_set_config(config, "threads",
+                    std::to_string(std::max<std::size_t>(1, options.threads)).c_str());
+  duckdb_set_config(config, "memory_limit",
+                    (std::to_string(options.memory_limit_bytes >> 20) + "MiB").c_str());
   duckdb_set_config(config, "preserve_insertion_order", "true");
   char* why = nullptr;
   const auto state = duckdb_open_ext(nullptr, &engine->impl_->database, config, &why);
@@ -167,16 +183,19 @@ base::Result<std::vector<SqlColumn>> Engine::describe(std::string_view sql) {
   TRY(impl_->run(*connection, "DESCRIBE (" + std::string(sql) + ")", out, nullptr));
   TRY_ASSIGN(const Table described, fetch_table(out.handle));
   Statement statement;
-  if (duckdb_prepare(connection->handle, std::string(sql).c_str(), &statement.handle) != DuckDBSuccess) {
+  if (duckdb_prepare(connection->handle, std::string(sql).c_str(), &statement.handle) !=
+      DuckDBSuccess) {
     const char* why = duckdb_prepare_error(statement.handle);
-    return tl::unexpected(impl_->explain(*connection, why != nullptr ? why : "the statement failed"));
+    return tl::unexpected(
+        impl_->explain(*connection, why != nullptr ? why : "the statement failed"));
   }
   std::vector<SqlColumn> columns;
   for (std::size_t i = 0; i < described.rows(); ++i) {
     SqlColumn column;
     column.name = std::string(described.columns[0].text(i));
     column.sql_type = std::string(described.columns[1].text(i));
-    TRY_ASSIGN(column.type, column_type(duckdb_prepared_statement_column_type(statement.handle, i)));
+    TRY_ASSIGN(column.type,
+               column_type(duckdb_prepared_statement_column_type(statement.handle, i)));
     columns.push_back(std::move(column));
   }
   return columns;
@@ -187,7 +206,9 @@ namespace {
 // Text for a type that has no column of its own: the statement with those columns cast, or "" when none needs it.
 std::string with_casts(Connection& connection, std::string_view sql) {
   Statement statement;
-  if (duckdb_prepare(connection.handle, std::string(sql).c_str(), &statement.handle) != DuckDBSuccess) return {};
+  if (duckdb_prepare(connection.handle, std::string(sql).c_str(), &statement.handle) !=
+      DuckDBSuccess)
+    return {};
   if (duckdb_prepared_statement_type(statement.handle) != DUCKDB_STATEMENT_TYPE_SELECT) return {};
   bool any = false;
   std::string list;
@@ -230,7 +251,8 @@ void narrow_unsigned(Table& table, const std::vector<std::size_t>& columns) {
     }
     if (!fits) continue;
     column.type = ColumnType::kInteger;
-    for (const auto code : column.codes) column.integers.push_back(code < 0 ? 0 : values[static_cast<std::size_t>(code)]);
+    for (const auto code : column.codes)
+      column.integers.push_back(code < 0 ? 0 : values[static_cast<std::size_t>(code)]);
     column.codes.clear();
     column.dictionary.clear();
   }
@@ -239,9 +261,12 @@ void narrow_unsigned(Table& table, const std::vector<std::size_t>& columns) {
 std::vector<std::size_t> unsigned_columns(Connection& connection, std::string_view sql) {
   std::vector<std::size_t> out;
   Statement statement;
-  if (duckdb_prepare(connection.handle, std::string(sql).c_str(), &statement.handle) != DuckDBSuccess) return out;
+  if (duckdb_prepare(connection.handle, std::string(sql).c_str(), &statement.handle) !=
+      DuckDBSuccess)
+    return out;
   for (idx_t c = 0; c < duckdb_prepared_statement_column_count(statement.handle); ++c) {
-    if (duckdb_prepared_statement_column_type(statement.handle, c) == DUCKDB_TYPE_UBIGINT) out.push_back(c);
+    if (duckdb_prepared_statement_column_type(statement.handle, c) == DUCKDB_TYPE_UBIGINT)
+      out.push_back(c);
   }
   return out;
 }
@@ -269,20 +294,25 @@ Status Engine::register_parquet(const std::string& name, const std::vector<std::
   std::string list;
   for (const auto& file : files) list += (list.empty() ? "" : ", ") + quote_literal(file);
   TRY(drop(name));
-  return execute("CREATE VIEW " + quote_identifier(name) + " AS SELECT * FROM read_parquet([" + list + "])");
+  return execute("CREATE VIEW " + quote_identifier(name) + " AS SELECT * FROM read_parquet([" +
+                 list + "])");
 }
 
 Status Engine::drop(const std::string& name) {
-  TRY_ASSIGN(const Table kinds, query("SELECT table_type FROM information_schema.tables WHERE table_name = " + quote_literal(name)));
+  TRY_ASSIGN(const Table kinds,
+             query("SELECT table_type FROM information_schema.tables WHERE table_name = " +
+                   quote_literal(name)));
   for (std::size_t i = 0; i < kinds.rows(); ++i) {
     const bool view = kinds.columns[0].text(i) == "VIEW";
-    TRY(execute(std::string("DROP ") + (view ? "VIEW" : "TABLE") + " IF EXISTS " + quote_identifier(name)));
+    TRY(execute(std::string("DROP ") + (view ? "VIEW" : "TABLE") + " IF EXISTS " +
+                quote_identifier(name)));
   }
   return {};
 }
 
 Status Engine::write_parquet(std::string_view select_sql, const std::string& file) {
-  return execute("COPY (" + std::string(select_sql) + ") TO " + quote_literal(file) + " (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 122880)");
+  return execute("COPY (" + std::string(select_sql) + ") TO " + quote_literal(file) +
+                 " (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 122880)");
 }
 
 }  // namespace maru::data

@@ -49,19 +49,26 @@ void plain_integers(Sink& sink, const void* data, idx_t rows) {
 void copy_decimal(Sink& sink, const void* data, idx_t rows) {
   const double scale = sink.scale;
   switch (sink.storage) {
-    case DUCKDB_TYPE_SMALLINT: return copy_reals<std::int16_t>(sink, data, rows, [=](std::int16_t v) { return v / scale; });
-    case DUCKDB_TYPE_INTEGER: return copy_reals<std::int32_t>(sink, data, rows, [=](std::int32_t v) { return v / scale; });
+    case DUCKDB_TYPE_SMALLINT:
+      return copy_reals<std::int16_t>(sink, data, rows, [=](std::int16_t v) { return v / scale; });
+    case DUCKDB_TYPE_INTEGER:
+      return copy_reals<std::int32_t>(sink, data, rows, [=](std::int32_t v) { return v / scale; });
     case DUCKDB_TYPE_BIGINT:
-      return copy_reals<std::int64_t>(sink, data, rows, [=](std::int64_t v) { return static_cast<double>(v) / scale; });
-    default: return copy_reals<duckdb_hugeint>(sink, data, rows, [=](const duckdb_hugeint& v) { return wide(v) / scale; });
+      return copy_reals<std::int64_t>(
+          sink, data, rows, [=](std::int64_t v) { return static_cast<double>(v) / scale; });
+    default:
+      return copy_reals<duckdb_hugeint>(sink, data, rows,
+                                        [=](const duckdb_hugeint& v) { return wide(v) / scale; });
   }
 }
 
 void copy_text(Sink& sink, void* data, const std::uint64_t* validity, idx_t rows) {
   auto* from = static_cast<duckdb_string_t*>(data);
   for (idx_t i = 0; i < rows; ++i) {
-    if (validity != nullptr && (validity[i / 64] >> (i % 64) & 1u) == 0) sink.encoder->add_missing();
-    else sink.encoder->add({duckdb_string_t_data(&from[i]), duckdb_string_t_length(from[i])});
+    if (validity != nullptr && (validity[i / 64] >> (i % 64) & 1u) == 0)
+      sink.encoder->add_missing();
+    else
+      sink.encoder->add({duckdb_string_t_data(&from[i]), duckdb_string_t_length(from[i])});
   }
 }
 
@@ -69,29 +76,51 @@ void copy_values(Sink& sink, duckdb_vector vector, idx_t rows) {
   void* data = duckdb_vector_get_data(vector);
   const auto same = [](std::int64_t v) { return v; };
   switch (sink.type) {
-    case DUCKDB_TYPE_BOOLEAN: return copy_integers<bool>(sink, data, rows, [](bool v) { return v ? 1 : 0; });
-    case DUCKDB_TYPE_TINYINT: return plain_integers<std::int8_t>(sink, data, rows);
-    case DUCKDB_TYPE_SMALLINT: return plain_integers<std::int16_t>(sink, data, rows);
-    case DUCKDB_TYPE_INTEGER: return plain_integers<std::int32_t>(sink, data, rows);
-    case DUCKDB_TYPE_BIGINT: return plain_integers<std::int64_t>(sink, data, rows);
-    case DUCKDB_TYPE_UTINYINT: return plain_integers<std::uint8_t>(sink, data, rows);
-    case DUCKDB_TYPE_USMALLINT: return plain_integers<std::uint16_t>(sink, data, rows);
-    case DUCKDB_TYPE_UINTEGER: return plain_integers<std::uint32_t>(sink, data, rows);
-    case DUCKDB_TYPE_FLOAT: return copy_reals<float>(sink, data, rows, [](float v) { return static_cast<double>(v); });
-    case DUCKDB_TYPE_DOUBLE: return copy_reals<double>(sink, data, rows, [](double v) { return v; });
-    case DUCKDB_TYPE_HUGEINT: return copy_reals<duckdb_hugeint>(sink, data, rows, [](const duckdb_hugeint& v) { return wide(v); });
-    case DUCKDB_TYPE_DECIMAL: return copy_decimal(sink, data, rows);
+    case DUCKDB_TYPE_BOOLEAN:
+      return copy_integers<bool>(sink, data, rows, [](bool v) { return v ? 1 : 0; });
+    case DUCKDB_TYPE_TINYINT:
+      return plain_integers<std::int8_t>(sink, data, rows);
+    case DUCKDB_TYPE_SMALLINT:
+      return plain_integers<std::int16_t>(sink, data, rows);
+    case DUCKDB_TYPE_INTEGER:
+      return plain_integers<std::int32_t>(sink, data, rows);
+    case DUCKDB_TYPE_BIGINT:
+      return plain_integers<std::int64_t>(sink, data, rows);
+    case DUCKDB_TYPE_UTINYINT:
+      return plain_integers<std::uint8_t>(sink, data, rows);
+    case DUCKDB_TYPE_USMALLINT:
+      return plain_integers<std::uint16_t>(sink, data, rows);
+    case DUCKDB_TYPE_UINTEGER:
+      return plain_integers<std::uint32_t>(sink, data, rows);
+    case DUCKDB_TYPE_FLOAT:
+      return copy_reals<float>(sink, data, rows, [](float v) { return static_cast<double>(v); });
+    case DUCKDB_TYPE_DOUBLE:
+      return copy_reals<double>(sink, data, rows, [](double v) { return v; });
+    case DUCKDB_TYPE_HUGEINT:
+      return copy_reals<duckdb_hugeint>(sink, data, rows,
+                                        [](const duckdb_hugeint& v) { return wide(v); });
+    case DUCKDB_TYPE_DECIMAL:
+      return copy_decimal(sink, data, rows);
     case DUCKDB_TYPE_DATE:
-      return copy_integers<std::int32_t>(sink, data, rows, [](std::int32_t days) { return days * kDayUs; });
+      return copy_integers<std::int32_t>(sink, data, rows,
+                                         [](std::int32_t days) { return days * kDayUs; });
     case DUCKDB_TYPE_TIMESTAMP:
-    case DUCKDB_TYPE_TIMESTAMP_TZ: return copy_integers<std::int64_t>(sink, data, rows, same);
+    case DUCKDB_TYPE_TIMESTAMP_TZ:
+      return copy_integers<std::int64_t>(sink, data, rows, same);
     case DUCKDB_TYPE_TIMESTAMP_S:
-      return copy_integers<std::int64_t>(sink, data, rows, [](std::int64_t v) { return static_cast<std::int64_t>(static_cast<std::uint64_t>(v) * 1'000'000u); });
+      return copy_integers<std::int64_t>(sink, data, rows, [](std::int64_t v) {
+        return static_cast<std::int64_t>(static_cast<std::uint64_t>(v) * 1'000'000u);
+      });
     case DUCKDB_TYPE_TIMESTAMP_MS:
-      return copy_integers<std::int64_t>(sink, data, rows, [](std::int64_t v) { return static_cast<std::int64_t>(static_cast<std::uint64_t>(v) * 1'000u); });
+      return copy_integers<std::int64_t>(sink, data, rows, [](std::int64_t v) {
+        return static_cast<std::int64_t>(static_cast<std::uint64_t>(v) * 1'000u);
+      });
     case DUCKDB_TYPE_TIMESTAMP_NS:
-      return copy_integers<std::int64_t>(sink, data, rows, [](std::int64_t v) { return v >= 0 ? v / 1000 : -((-(v + 1)) / 1000) - 1; });
-    default: break;
+      return copy_integers<std::int64_t>(sink, data, rows, [](std::int64_t v) {
+        return v >= 0 ? v / 1000 : -((-(v + 1)) / 1000) - 1;
+      });
+    default:
+      break;
   }
 }
 
@@ -99,8 +128,10 @@ void copy_chunk(Sink& sink, duckdb_vector vector, idx_t rows) {
   const std::uint64_t* validity = duckdb_vector_get_validity(vector);
   auto& valid = sink.column.valid;
   const std::size_t start = sink.column.rows();
-  if (sink.type == DUCKDB_TYPE_VARCHAR) copy_text(sink, duckdb_vector_get_data(vector), validity, rows);
-  else copy_values(sink, vector, rows);
+  if (sink.type == DUCKDB_TYPE_VARCHAR)
+    copy_text(sink, duckdb_vector_get_data(vector), validity, rows);
+  else
+    copy_values(sink, vector, rows);
   if (validity == nullptr) {
     if (sink.any_missing) valid.resize(start + rows, 1);
     return;
@@ -113,8 +144,10 @@ void copy_chunk(Sink& sink, duckdb_vector vector, idx_t rows) {
     }
     if (sink.any_missing) valid.push_back(ok ? 1 : 0);
     // What lies under a missing row is unspecified in the engine; the same data must be the same bytes here.
-    if (!ok && sink.column.type == ColumnType::kFloat) sink.column.reals[start + i] = std::nan("");
-    else if (!ok && sink.column.type != ColumnType::kText) sink.column.integers[start + i] = 0;
+    if (!ok && sink.column.type == ColumnType::kFloat)
+      sink.column.reals[start + i] = std::nan("");
+    else if (!ok && sink.column.type != ColumnType::kText)
+      sink.column.integers[start + i] = 0;
   }
 }
 
@@ -122,26 +155,32 @@ void copy_chunk(Sink& sink, duckdb_vector vector, idx_t rows) {
 
 base::Result<ColumnType> column_type(duckdb_type type) {
   switch (type) {
-    case DUCKDB_TYPE_BOOLEAN: return ColumnType::kBool;
+    case DUCKDB_TYPE_BOOLEAN:
+      return ColumnType::kBool;
     case DUCKDB_TYPE_TINYINT:
     case DUCKDB_TYPE_SMALLINT:
     case DUCKDB_TYPE_INTEGER:
     case DUCKDB_TYPE_BIGINT:
     case DUCKDB_TYPE_UTINYINT:
     case DUCKDB_TYPE_USMALLINT:
-    case DUCKDB_TYPE_UINTEGER: return ColumnType::kInteger;
+    case DUCKDB_TYPE_UINTEGER:
+      return ColumnType::kInteger;
     case DUCKDB_TYPE_FLOAT:
     case DUCKDB_TYPE_DOUBLE:
     case DUCKDB_TYPE_HUGEINT:
-    case DUCKDB_TYPE_DECIMAL: return ColumnType::kFloat;
+    case DUCKDB_TYPE_DECIMAL:
+      return ColumnType::kFloat;
     case DUCKDB_TYPE_DATE:
     case DUCKDB_TYPE_TIMESTAMP:
     case DUCKDB_TYPE_TIMESTAMP_S:
     case DUCKDB_TYPE_TIMESTAMP_MS:
     case DUCKDB_TYPE_TIMESTAMP_NS:
-    case DUCKDB_TYPE_TIMESTAMP_TZ: return ColumnType::kTimestamp;
-    case DUCKDB_TYPE_INVALID: return base::fail(Code::kInternal, "the engine returned a column without a type");
-    default: return ColumnType::kText;
+    case DUCKDB_TYPE_TIMESTAMP_TZ:
+      return ColumnType::kTimestamp;
+    case DUCKDB_TYPE_INVALID:
+      return base::fail(Code::kInternal, "the engine returned a column without a type");
+    default:
+      return ColumnType::kText;
   }
 }
 
@@ -159,18 +198,22 @@ base::Result<Table> fetch_table(duckdb_result& result) {
     TRY_ASSIGN(sink.column.type, column_type(sink.type));
     const char* name = duckdb_column_name(&result, c);
     sink.column.name = name != nullptr ? name : "";
-    if (sink.column.type == ColumnType::kText) sink.encoder = std::make_unique<TextEncoder>(sink.column);
+    if (sink.column.type == ColumnType::kText)
+      sink.encoder = std::make_unique<TextEncoder>(sink.column);
     if (sink.type == DUCKDB_TYPE_DECIMAL) {
       duckdb_logical_type logical = duckdb_column_logical_type(&result, c);
       sink.storage = duckdb_decimal_internal_type(logical);
       sink.scale = std::pow(10.0, duckdb_decimal_scale(logical));
       duckdb_destroy_logical_type(&logical);
     }
-    if (needs_text_cast(sink.type)) return base::fail(Code::kInternal, "column type is not read: " + sink.column.name, "cast it to VARCHAR");
+    if (needs_text_cast(sink.type))
+      return base::fail(Code::kInternal, "column type is not read: " + sink.column.name,
+                        "cast it to VARCHAR");
   }
   while (duckdb_data_chunk chunk = duckdb_fetch_chunk(result)) {
     const idx_t rows = duckdb_data_chunk_get_size(chunk);
-    for (idx_t c = 0; c < width && rows > 0; ++c) copy_chunk(sinks[c], duckdb_data_chunk_get_vector(chunk, c), rows);
+    for (idx_t c = 0; c < width && rows > 0; ++c)
+      copy_chunk(sinks[c], duckdb_data_chunk_get_vector(chunk, c), rows);
     duckdb_destroy_data_chunk(&chunk);
     if (rows == 0) break;
   }

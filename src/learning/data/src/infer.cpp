@@ -76,7 +76,8 @@ bool take_date(std::string_view& text, std::int64_t& days) {
   const char separator = text.front();
   if (separator != '-' && separator != '/') return false;
   text.remove_prefix(1);
-  if (!take_number(text, 2, month) || !take_char(text, separator) || !take_number(text, 2, day)) return false;
+  if (!take_number(text, 2, month) || !take_char(text, separator) || !take_number(text, 2, day))
+    return false;
   constexpr int kDays[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
   if (month < 1 || month > 12 || day < 1) return false;
   const bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
@@ -114,8 +115,10 @@ void restrict(Allowed& allowed, std::string_view cell) {
   if (!digits) allowed.digits = false;
   if (allowed.integer && !parse_integer_cell(cell, integer)) allowed.integer = false;
   if (allowed.real) {
-    if (!parse_real_cell(cell, real)) allowed.real = false;
-    else if (std::isfinite(real)) allowed.any_finite = true;
+    if (!parse_real_cell(cell, real))
+      allowed.real = false;
+    else if (std::isfinite(real))
+      allowed.any_finite = true;
     if (!digits) allowed.any_fraction = true;
   }
   if (allowed.boolean && bool_cell(cell) < 0) allowed.boolean = false;
@@ -129,9 +132,12 @@ ColumnType type_of(const Cells& cells) {
     restrict(allowed, cell);
     if (allowed.none()) return ColumnType::kText;
   }
-  if (!allowed.any_value) return ColumnType::kFloat;  // nothing but missing: a number of which none is known
+  if (!allowed.any_value)
+    return ColumnType::kFloat;  // nothing but missing: a number of which none is known
   if (allowed.integer) return ColumnType::kInteger;
-  if (allowed.digits) return ColumnType::kText;  // whole numbers beyond 64 bits are names, and doubles would merge them
+  if (allowed.digits)
+    return ColumnType::
+        kText;  // whole numbers beyond 64 bits are names, and doubles would merge them
   if (allowed.real && allowed.any_finite) return ColumnType::kFloat;
   if (allowed.boolean) return ColumnType::kBool;
   if (allowed.time) return ColumnType::kTimestamp;
@@ -142,26 +148,36 @@ void fill_text(Column& column, const Cells& cells) {
   TextEncoder encoder(column);
   column.codes.reserve(cells.size());
   for (const auto cell : cells) {
-    if (is_blank(cell)) encoder.add_missing();
-    else encoder.add(cell);
+    if (is_blank(cell))
+      encoder.add_missing();
+    else
+      encoder.add(cell);
   }
 }
 
 void fill_numbers(Column& column, const Cells& cells) {
   const bool real = column.type == ColumnType::kFloat;
-  if (real) column.reals.reserve(cells.size());
-  else column.integers.reserve(cells.size());
+  if (real)
+    column.reals.reserve(cells.size());
+  else
+    column.integers.reserve(cells.size());
   for (const auto cell : cells) {
     std::int64_t integer = 0;
     double number = std::nan("");
     if (!is_blank(cell)) {
-      if (real) parse_real_cell(cell, number);
-      else if (column.type == ColumnType::kInteger) parse_integer_cell(cell, integer);
-      else if (column.type == ColumnType::kTimestamp) parse_time_cell(cell, integer);
-      else integer = bool_cell(cell);
+      if (real)
+        parse_real_cell(cell, number);
+      else if (column.type == ColumnType::kInteger)
+        parse_integer_cell(cell, integer);
+      else if (column.type == ColumnType::kTimestamp)
+        parse_time_cell(cell, integer);
+      else
+        integer = bool_cell(cell);
     }
-    if (real) column.reals.push_back(number);
-    else column.integers.push_back(integer);
+    if (real)
+      column.reals.push_back(number);
+    else
+      column.integers.push_back(integer);
   }
 }
 
@@ -188,17 +204,22 @@ bool parse_real_cell(std::string_view cell, double& value) {
   if (!body.empty() && (body.front() == '+' || body.front() == '-')) body.remove_prefix(1);
   if (body.empty()) return false;
   if (!is_digit(body.front()) && body.front() != '.') {
-    if (equal_ignoring_case(body, "nan")) value = std::nan("");
-    else if (equal_ignoring_case(body, "inf") || equal_ignoring_case(body, "infinity")) value = text.front() == '-' ? -HUGE_VAL : HUGE_VAL;
-    else return false;
+    if (equal_ignoring_case(body, "nan"))
+      value = std::nan("");
+    else if (equal_ignoring_case(body, "inf") || equal_ignoring_case(body, "infinity"))
+      value = text.front() == '-' ? -HUGE_VAL : HUGE_VAL;
+    else
+      return false;
     return true;
   }
   if (body.size() > 1 && body[0] == '0' && is_digit(body[1])) return false;
   if (text.front() == '+') text.remove_prefix(1);
   const auto end = std::from_chars(text.data(), text.data() + text.size(), value);
   if (end.ptr != text.data() + text.size()) return false;
-  if (end.ec == std::errc::result_out_of_range) value = std::strtod(std::string(text).c_str(), nullptr);
-  else if (end.ec != std::errc()) return false;
+  if (end.ec == std::errc::result_out_of_range)
+    value = std::strtod(std::string(text).c_str(), nullptr);
+  else if (end.ec != std::errc())
+    return false;
   return true;
 }
 
@@ -209,18 +230,21 @@ bool parse_time_cell(std::string_view cell, std::int64_t& time_us) {
   int hour = 0, minute = 0, second = 0;
   if (!text.empty()) {
     if (!take_char(text, 'T') && !take_char(text, ' ')) return false;
-    if (!take_number(text, 2, hour) || !take_char(text, ':') || !take_number(text, 2, minute)) return false;
+    if (!take_number(text, 2, hour) || !take_char(text, ':') || !take_number(text, 2, minute))
+      return false;
     if (take_char(text, ':') && !take_number(text, 2, second)) return false;
     if (take_char(text, '.')) {
       std::int64_t unit = 100'000;
       if (text.empty() || !is_digit(text.front())) return false;
-      for (; !text.empty() && is_digit(text.front()); text.remove_prefix(1), unit /= 10) fraction_us += (text.front() - '0') * unit;
+      for (; !text.empty() && is_digit(text.front()); text.remove_prefix(1), unit /= 10)
+        fraction_us += (text.front() - '0') * unit;
     }
     if (hour > 23 || minute > 59 || second > 59) return false;
     take_char(text, ' ');
     if (!take_zone(text, offset_us) || !text.empty()) return false;
   }
-  time_us = ((days * 24 + hour) * 60 + minute) * 60'000'000 + second * 1'000'000LL + fraction_us - offset_us;
+  time_us = ((days * 24 + hour) * 60 + minute) * 60'000'000 + second * 1'000'000LL + fraction_us -
+            offset_us;
   return true;
 }
 
@@ -228,8 +252,10 @@ Column infer_column(std::string name, const Cells& cells, bool as_text) {
   Column column;
   column.name = std::move(name);
   column.type = as_text ? ColumnType::kText : type_of(cells);
-  if (column.type == ColumnType::kText) fill_text(column, cells);
-  else fill_numbers(column, cells);
+  if (column.type == ColumnType::kText)
+    fill_text(column, cells);
+  else
+    fill_numbers(column, cells);
   for (std::size_t i = 0; i < cells.size(); ++i) {
     if (!is_blank(cells[i])) continue;
     if (column.valid.empty()) column.valid.assign(cells.size(), 1);

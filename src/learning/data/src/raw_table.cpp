@@ -13,8 +13,11 @@ void repair_names(std::vector<std::string>& names, std::vector<std::string>& not
     std::string name(base::trim(names[i]).empty() ? "c" + std::to_string(i + 1) : names[i]);
     if (used.count(name) != 0) {
       int k = 2;
-      while (taken.count(name + "_" + std::to_string(k)) != 0 || used.count(name + "_" + std::to_string(k)) != 0) ++k;
-      notes.push_back("column name twice: " + name + ", the second is read as " + name + "_" + std::to_string(k));
+      while (taken.count(name + "_" + std::to_string(k)) != 0 ||
+             used.count(name + "_" + std::to_string(k)) != 0)
+        ++k;
+      notes.push_back("column name twice: " + name + ", the second is read as " + name + "_" +
+                      std::to_string(k));
       name += "_" + std::to_string(k);
     }
     used.insert(name);
@@ -22,7 +25,8 @@ void repair_names(std::vector<std::string>& names, std::vector<std::string>& not
   }
 }
 
-base::Status append_raw(const std::string& name, std::vector<std::string> names, std::vector<Cells> columns, std::vector<bool> as_text, RawTable& out) {
+base::Status append_raw(const std::string& name, std::vector<std::string> names,
+                        std::vector<Cells> columns, std::vector<bool> as_text, RawTable& out) {
   if (out.names.empty()) {
     out.names = std::move(names);
     out.columns = std::move(columns);
@@ -34,16 +38,19 @@ base::Status append_raw(const std::string& name, std::vector<std::string> names,
     if (std::find(names.begin(), names.end(), wanted) == names.end()) lacks.push_back(wanted);
   }
   for (const auto& found : names) {
-    if (std::find(out.names.begin(), out.names.end(), found) == out.names.end()) has.push_back(found);
+    if (std::find(out.names.begin(), out.names.end(), found) == out.names.end())
+      has.push_back(found);
   }
   if (!lacks.empty() || !has.empty()) {
     std::string message = "columns differ from the first file's: " + name;
     if (!lacks.empty()) message += " lacks " + base::join(lacks, ", ");
-    if (!has.empty()) message += std::string(lacks.empty() ? "" : " and") + " has " + base::join(has, ", ");
+    if (!has.empty())
+      message += std::string(lacks.empty() ? "" : " and") + " has " + base::join(has, ", ");
     return base::fail(base::Code::kInvalidArgument, message, "import files of one kind together");
   }
   for (std::size_t c = 0; c < names.size(); ++c) {
-    const auto at = static_cast<std::size_t>(std::find(out.names.begin(), out.names.end(), names[c]) - out.names.begin());
+    const auto at = static_cast<std::size_t>(
+        std::find(out.names.begin(), out.names.end(), names[c]) - out.names.begin());
     out.columns[at].insert(out.columns[at].end(), columns[c].begin(), columns[c].end());
     out.as_text[at] = out.as_text[at] || as_text[c];
   }

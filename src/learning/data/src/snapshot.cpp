@@ -6,18 +6,26 @@ using base::Json;
 
 Json columns_json(const std::vector<SnapshotColumn>& columns) {
   Json out = Json::array();
-  for (const auto& column : columns) out.push(Json::object({{"name", column.name}, {"type", std::string(type_name(column.type))}}));
+  for (const auto& column : columns)
+    out.push(Json::object({{"name", column.name}, {"type", std::string(type_name(column.type))}}));
   return out;
 }
 
 Json parts_json(const std::vector<SnapshotPart>& parts) {
   Json out = Json::array();
-  for (const auto& part : parts) out.push(Json::object({{"sha256", part.sha256}, {"rows", part.rows}, {"bytes", part.bytes}}));
+  for (const auto& part : parts)
+    out.push(Json::object({{"sha256", part.sha256}, {"rows", part.rows}, {"bytes", part.bytes}}));
   return out;
 }
 
 Json Snapshot::manifest() const {
-  return Json::object({{"format", 1}, {"project", project}, {"dataset", dataset}, {"number", number}, {"rows", rows}, {"columns", columns_json(columns)}, {"parts", parts_json(parts)}});
+  return Json::object({{"format", 1},
+                       {"project", project},
+                       {"dataset", dataset},
+                       {"number", number},
+                       {"rows", rows},
+                       {"columns", columns_json(columns)},
+                       {"parts", parts_json(parts)}});
 }
 
 base::Result<Snapshot> snapshot_of(const store::Row& row) {
@@ -30,7 +38,9 @@ base::Result<Snapshot> snapshot_of(const store::Row& row) {
   out.bytes = static_cast<std::uint64_t>(row.integer(5));
   TRY_ASSIGN(const Json parts, base::parse_json(row.text(6)));
   for (const auto& part : parts.items()) {
-    out.parts.push_back({part["sha256"].as_string(), static_cast<std::uint64_t>(part["rows"].as_int()), static_cast<std::uint64_t>(part["bytes"].as_int())});
+    out.parts.push_back({part["sha256"].as_string(),
+                         static_cast<std::uint64_t>(part["rows"].as_int()),
+                         static_cast<std::uint64_t>(part["bytes"].as_int())});
   }
   TRY_ASSIGN(const Json columns, base::parse_json(row.text(7)));
   for (const auto& column : columns.items()) {
@@ -45,7 +55,8 @@ base::Result<Snapshot> snapshot_of(const store::Row& row) {
 }
 
 bool same_content(const Snapshot& a, const Snapshot& b) {
-  return columns_json(a.columns) == columns_json(b.columns) && parts_json(a.parts) == parts_json(b.parts);
+  return columns_json(a.columns) == columns_json(b.columns) &&
+         parts_json(a.parts) == parts_json(b.parts);
 }
 
 }  // namespace maru::data

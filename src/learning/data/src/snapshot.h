@@ -3,7 +3,8 @@
 
 namespace maru::data {
 
-inline constexpr std::string_view kSnapshotColumns = "id, project, dataset, number, rows, bytes, parts, columns, source, query, run_id, created_us";
+inline constexpr std::string_view kSnapshotColumns =
+    "id, project, dataset, number, rows, bytes, parts, columns, source, query, run_id, created_us";
 
 base::Json columns_json(const std::vector<SnapshotColumn>& columns);
 base::Json parts_json(const std::vector<SnapshotPart>& parts);

@@ -14,7 +14,9 @@ namespace {
 
 using base::Code;
 
-bool ends_with(std::string_view text, std::string_view end) { return text.size() >= end.size() && text.substr(text.size() - end.size()) == end; }
+bool ends_with(std::string_view text, std::string_view end) {
+  return text.size() >= end.size() && text.substr(text.size() - end.size()) == end;
+}
 
 base::Result<FileKind> kind_of(const std::string& path) {
   std::string name = base::to_lower_ascii(base::file_name(path));
@@ -29,13 +31,16 @@ base::Result<FileKind> kind_of(const std::string& path) {
   }
   if (ends_with(name, ".parquet") || ends_with(name, ".pq")) return FileKind::kParquet;
   if (ends_with(name, ".arff")) return FileKind::kArff;
-  return base::fail(Code::kInvalidArgument, "unknown kind of file: " + path,
-                    "use .csv .tsv .txt .json .jsonl .ndjson .parquet .arff, optionally with .gz or .zst");
+  return base::fail(
+      Code::kInvalidArgument, "unknown kind of file: " + path,
+      "use .csv .tsv .txt .json .jsonl .ndjson .parquet .arff, optionally with .gz or .zst");
 }
 
 base::Status add_files(const std::string& pattern, std::vector<std::string>& paths) {
   if (base::path_exists(pattern)) {
-    if (base::is_folder(pattern)) return base::fail(Code::kInvalidArgument, "a folder, not a file: " + pattern, "name the files: " + base::join_path(pattern, "*.csv"));
+    if (base::is_folder(pattern))
+      return base::fail(Code::kInvalidArgument, "a folder, not a file: " + pattern,
+                        "name the files: " + base::join_path(pattern, "*.csv"));
     paths.push_back(pattern);
     return {};
   }
@@ -43,10 +48,13 @@ base::Status add_files(const std::string& pattern, std::vector<std::string>& pat
     std::vector<std::string> near;
     const std::string folder = base::parent_path(pattern);
     if (const auto names = base::list_folder(folder.empty() ? "." : folder)) near = *names;
-    return base::fail(Code::kNotFound, "no such file: " + pattern, base::did_you_mean(base::file_name(pattern), near));
+    return base::fail(Code::kNotFound, "no such file: " + pattern,
+                      base::did_you_mean(base::file_name(pattern), near));
   }
   auto found = base::glob_files(pattern);
-  if (!found) return base::fail(Code::kNotFound, "no file matches: " + pattern, "check the folder and the pattern");
+  if (!found)
+    return base::fail(Code::kNotFound, "no file matches: " + pattern,
+                      "check the folder and the pattern");
   for (auto& path : *found) {
     if (!base::is_folder(path)) paths.push_back(std::move(path));
   }
@@ -59,14 +67,16 @@ std::string file_list(const std::vector<std::string>& paths) {
   return "[" + list + "]";
 }
 
-base::Status same_columns(const std::vector<SqlColumn>& first, const std::vector<SqlColumn>& other, const std::string& path) {
+base::Status same_columns(const std::vector<SqlColumn>& first, const std::vector<SqlColumn>& other,
+                          const std::string& path) {
   RawTable raw;
   std::vector<std::string> a, b;
   for (const auto& column : first) a.push_back(column.name);
   for (const auto& column : other) b.push_back(column.name);
   const std::size_t width_a = a.size(), width_b = b.size();
   TRY(append_raw("", std::move(a), std::vector<Cells>(width_a), std::vector<bool>(width_a), raw));
-  return append_raw(path, std::move(b), std::vector<Cells>(width_b), std::vector<bool>(width_b), raw);
+  return append_raw(path, std::move(b), std::vector<Cells>(width_b), std::vector<bool>(width_b),
+                    raw);
 }
 
 // A scratch file that goes away with its owner.
@@ -77,31 +87,42 @@ struct ScratchFile {
   }
 };
 
-base::Result<Table> read_json(Engine& engine, const std::string& path, base::Context& context, std::vector<std::string>& notes, std::uint64_t limit) {
+base::Result<Table> read_json(Engine& engine, const std::string& path, base::Context& context,
+                              std::vector<std::string>& notes, std::uint64_t limit) {
   TRY_ASSIGN(std::string bytes, read_unpacked(path, kMaxTextFileBytes));
   const bool packed = ends_with(path, ".gz") || ends_with(path, ".zst");
   std::string note;
   const std::size_t before = bytes.size();
   TRY_ASSIGN(const std::string text, to_utf8(std::move(bytes), path, note));
-  if (base::trim(text).empty()) return base::fail(Code::kInvalidArgument, "the file is empty: " + path, "one JSON object a line, or a list of objects");
+  if (base::trim(text).empty())
+    return base::fail(Code::kInvalidArgument, "the file is empty: " + path,
+                      "one JSON object a line, or a list of objects");
   if (!note.empty()) notes.push_back(note);
   ScratchFile scratch;
   std::string source = path;
   if (packed || !note.empty() || text.size() != before) {
-    const std::string folder = engine.impl().temp_folder.empty() ? "/tmp" : engine.impl().temp_folder;
+    const std::string folder =
+        engine.impl().temp_folder.empty() ? "/tmp" : engine.impl().temp_folder;
     scratch.path = base::join_path(folder, engine.impl().scratch_name() + ".json");
     TRY(base::write_file_atomic(scratch.path, text));
     source = scratch.path;
   }
-  std::string sql = "SELECT * FROM read_json(" + quote_literal(source) + ", maximum_object_size=16777216, sample_size=-1, compression='uncompressed')";
+  std::string sql = "SELECT * FROM read_json(" + quote_literal(source) +
+                    ", maximum_object_size=16777216, sample_size=-1, compression='uncompressed')";
   if (limit != 0) sql += " LIMIT " + std::to_string(limit);
   auto table = engine.query(sql, &context);
-  if (!table) return base::wrap(table.error(), "cannot read JSON: " + path, "one JSON object a line, or a list of objects");
-  if (table->rows() == 0) return base::fail(Code::kInvalidArgument, "no rows: " + path, "one JSON object a line, or a list of objects");
+  if (!table)
+    return base::wrap(table.error(), "cannot read JSON: " + path,
+                      "one JSON object a line, or a list of objects");
+  if (table->rows() == 0)
+    return base::fail(Code::kInvalidArgument, "no rows: " + path,
+                      "one JSON object a line, or a list of objects");
   return table;
 }
 
-base::Result<Table> read_json_files(Engine& engine, const SourceFiles& files, base::Context& context, std::vector<std::string>& notes, std::uint64_t limit) {
+base::Result<Table> read_json_files(Engine& engine, const SourceFiles& files,
+                                    base::Context& context, std::vector<std::string>& notes,
+                                    std::uint64_t limit) {
   if (files.paths.size() == 1) return read_json(engine, files.paths[0], context, notes, limit);
   std::vector<std::string> tables;
   std::string sql;
@@ -111,15 +132,19 @@ base::Result<Table> read_json_files(Engine& engine, const SourceFiles& files, ba
     if (table) {
       tables.push_back(engine.impl().scratch_name());
       status = engine.register_table(tables.back(), *table);
-      sql += std::string(sql.empty() ? "" : " UNION ALL BY NAME ") + "SELECT * FROM " + tables.back();
+      sql +=
+          std::string(sql.empty() ? "" : " UNION ALL BY NAME ") + "SELECT * FROM " + tables.back();
     } else {
       status = tl::unexpected(table.error());
     }
     if (!status) break;
   }
   base::Result<Table> all = base::fail(Code::kInternal, "no JSON was read");
-  if (status) all = engine.query(limit == 0 ? sql : "SELECT * FROM (" + sql + ") LIMIT " + std::to_string(limit), &context);
-  else all = tl::unexpected(status.error());
+  if (status)
+    all = engine.query(
+        limit == 0 ? sql : "SELECT * FROM (" + sql + ") LIMIT " + std::to_string(limit), &context);
+  else
+    all = tl::unexpected(status.error());
   for (const auto& name : tables) {
     if (auto dropped = engine.drop(name); !dropped) return tl::unexpected(dropped.error());
   }
@@ -129,7 +154,9 @@ base::Result<Table> read_json_files(Engine& engine, const SourceFiles& files, ba
 }  // namespace
 
 base::Result<SourceFiles> find_sources(const std::vector<std::string>& patterns) {
-  if (patterns.empty()) return base::fail(Code::kInvalidArgument, "no source files were named", "give a path or a pattern like data/*.csv");
+  if (patterns.empty())
+    return base::fail(Code::kInvalidArgument, "no source files were named",
+                      "give a path or a pattern like data/*.csv");
   SourceFiles out;
   for (const auto& pattern : patterns) TRY(add_files(pattern, out.paths));
   if (out.paths.empty()) return base::fail(Code::kNotFound, "no file matches: " + patterns[0]);
@@ -137,10 +164,15 @@ base::Result<SourceFiles> find_sources(const std::vector<std::string>& patterns)
     TRY_ASSIGN(const FileKind kind, kind_of(out.paths[i]));
     if (i == 0) out.kind = kind;
     if (kind != out.kind) {
-      return base::fail(Code::kInvalidArgument, "different kinds of file together: " + out.paths[0] + " and " + out.paths[i], "import them one after the other");
+      return base::fail(
+          Code::kInvalidArgument,
+          "different kinds of file together: " + out.paths[0] + " and " + out.paths[i],
+          "import them one after the other");
     }
     TRY_ASSIGN(const std::uint64_t bytes, base::file_size(out.paths[i]));
-    if (bytes == 0) return base::fail(Code::kInvalidArgument, "the file is empty: " + out.paths[i], "a table needs a header and at least one row");
+    if (bytes == 0)
+      return base::fail(Code::kInvalidArgument, "the file is empty: " + out.paths[i],
+                        "a table needs a header and at least one row");
     out.bytes += bytes;
   }
   return out;
@@ -150,9 +182,12 @@ base::Result<std::string> parquet_relation(Engine& engine, const std::vector<std
   std::vector<SqlColumn> first;
   for (const auto& path : paths) {
     auto columns = engine.describe("SELECT * FROM read_parquet(" + quote_literal(path) + ")");
-    if (!columns) return base::wrap(columns.error(), "cannot read Parquet: " + path, "is the file whole?");
-    if (first.empty()) first = std::move(*columns);
-    else TRY(same_columns(first, *columns, path));
+    if (!columns)
+      return base::wrap(columns.error(), "cannot read Parquet: " + path, "is the file whole?");
+    if (first.empty())
+      first = std::move(*columns);
+    else
+      TRY(same_columns(first, *columns, path));
   }
   return "read_parquet(" + file_list(paths) + ", union_by_name=true)";
 }
@@ -165,19 +200,36 @@ base::Result<std::string> normalised_select(Engine& engine, const std::string& r
     const std::string name = quote_identifier(column.name);
     std::string value = name;
     switch (column.type) {
-      case ColumnType::kBool: break;
-      case ColumnType::kInteger: value = name + "::BIGINT"; break;
-      case ColumnType::kFloat: value = name + "::DOUBLE"; break;
-      case ColumnType::kText: value = name + "::VARCHAR"; break;
-      case ColumnType::kTimestamp: value = name + "::TIMESTAMP"; break;
+      case ColumnType::kBool:
+        break;
+      case ColumnType::kInteger:
+        value = name + "::BIGINT";
+        break;
+      case ColumnType::kFloat:
+        value = name + "::DOUBLE";
+        break;
+      case ColumnType::kText:
+        value = name + "::VARCHAR";
+        break;
+      case ColumnType::kTimestamp:
+        value = name + "::TIMESTAMP";
+        break;
     }
-    if (column.sql_type == "UBIGINT") value = name + "::HUGEINT::VARCHAR";
+    if (column.sql_type ==
+        "UBIGINT") {  // whole numbers beyond 64 signed bits keep every digit only as text
+      TRY_ASSIGN(const Table fits,
+                 engine.query("SELECT coalesce(max(" + name +
+                              ") <= 9223372036854775807, true) FROM " + relation));
+      value = name + (fits.columns[0].integers[0] != 0 ? "::BIGINT" : "::VARCHAR");
+    }
     list += (list.empty() ? "" : ", ") + value + " AS " + name;
   }
   return "SELECT " + list + " FROM " + relation;
 }
 
-base::Result<Table> read_text_sources(Engine& engine, const ImportSpec& spec, const SourceFiles& files, base::Context& context, std::vector<std::string>& notes, std::uint64_t limit) {
+base::Result<Table> read_text_sources(Engine& engine, const ImportSpec& spec,
+                                      const SourceFiles& files, base::Context& context,
+                                      std::vector<std::string>& notes, std::uint64_t limit) {
   if (files.kind == FileKind::kJson) return read_json_files(engine, files, context, notes, limit);
   RawTable raw;
   for (const auto& path : files.paths) {
@@ -189,8 +241,10 @@ base::Result<Table> read_text_sources(Engine& engine, const ImportSpec& spec, co
     TRY_ASSIGN(std::string text, to_utf8(std::move(bytes), path, note));
     if (!note.empty()) raw.notes.push_back(note);
     const std::uint64_t left = limit == 0 ? 0 : limit - have;
-    if (files.kind == FileKind::kArff) TRY(read_arff(std::move(text), path, left, raw));
-    else TRY(read_delimited(std::move(text), path, spec, left, raw));
+    if (files.kind == FileKind::kArff)
+      TRY(read_arff(std::move(text), path, left, raw));
+    else
+      TRY(read_delimited(std::move(text), path, spec, left, raw));
   }
   for (const auto& note : raw.notes) {
     if (std::find(notes.begin(), notes.end(), note) == notes.end()) notes.push_back(note);
@@ -198,7 +252,8 @@ base::Result<Table> read_text_sources(Engine& engine, const ImportSpec& spec, co
   return infer_table(std::move(raw));
 }
 
-base::Result<Table> read_files(Engine& engine, const ImportSpec& spec, base::Context& context, std::vector<std::string>* notes, std::uint64_t limit) {
+base::Result<Table> read_files(Engine& engine, const ImportSpec& spec, base::Context& context,
+                               std::vector<std::string>* notes, std::uint64_t limit) {
   TRY_ASSIGN(const SourceFiles files, find_sources(spec.sources));
   std::vector<std::string> found;
   if (files.kind != FileKind::kParquet) {
@@ -207,8 +262,12 @@ base::Result<Table> read_files(Engine& engine, const ImportSpec& spec, base::Con
     return table;
   }
   TRY_ASSIGN(const std::string relation, parquet_relation(engine, files.paths));
-  TRY_ASSIGN(Table table, engine.query("SELECT * FROM " + relation + (limit == 0 ? "" : " LIMIT " + std::to_string(limit)), &context));
-  if (table.rows() == 0) return base::fail(Code::kInvalidArgument, "no rows: " + files.paths[0], "a table needs at least one row");
+  TRY_ASSIGN(Table table, engine.query("SELECT * FROM " + relation +
+                                           (limit == 0 ? "" : " LIMIT " + std::to_string(limit)),
+                                       &context));
+  if (table.rows() == 0)
+    return base::fail(Code::kInvalidArgument, "no rows: " + files.paths[0],
+                      "a table needs at least one row");
   return table;
 }
 

@@ -27,6 +27,8 @@ base::Result<std::string> parquet_relation(Engine& engine, const std::vector<std
 // "SELECT ... FROM relation" with every column cast to one of BOOLEAN, BIGINT, DOUBLE, VARCHAR, TIMESTAMP.
 base::Result<std::string> normalised_select(Engine& engine, const std::string& relation);
 // Text, ARFF and JSON files as a table in memory.
-base::Result<Table> read_text_sources(Engine& engine, const ImportSpec& spec, const SourceFiles& files, base::Context& context, std::vector<std::string>& notes, std::uint64_t limit);
+base::Result<Table> read_text_sources(Engine& engine, const ImportSpec& spec,
+                                      const SourceFiles& files, base::Context& context,
+                                      std::vector<std::string>& notes, std::uint64_t limit);
 
 }  // namespace maru::data

@@ -11,17 +11,23 @@ namespace maru::data {
 
 std::string_view type_name(ColumnType type) {
   switch (type) {
-    case ColumnType::kBool: return "bool";
-    case ColumnType::kInteger: return "integer";
-    case ColumnType::kFloat: return "float";
-    case ColumnType::kText: return "text";
-    case ColumnType::kTimestamp: return "timestamp";
+    case ColumnType::kBool:
+      return "bool";
+    case ColumnType::kInteger:
+      return "integer";
+    case ColumnType::kFloat:
+      return "float";
+    case ColumnType::kText:
+      return "text";
+    case ColumnType::kTimestamp:
+      return "timestamp";
   }
   return "text";
 }
 
 base::Result<ColumnType> parse_type(std::string_view name) {
-  for (const auto type : {ColumnType::kBool, ColumnType::kInteger, ColumnType::kFloat, ColumnType::kText, ColumnType::kTimestamp}) {
+  for (const auto type : {ColumnType::kBool, ColumnType::kInteger, ColumnType::kFloat,
+                          ColumnType::kText, ColumnType::kTimestamp}) {
     if (type_name(type) == name) return type;
   }
   return base::fail(base::Code::kInvalidArgument, "unknown column type: " + std::string(name),
@@ -30,9 +36,12 @@ base::Result<ColumnType> parse_type(std::string_view name) {
 
 std::size_t Column::rows() const {
   switch (type) {
-    case ColumnType::kFloat: return reals.size();
-    case ColumnType::kText: return codes.size();
-    default: return integers.size();
+    case ColumnType::kFloat:
+      return reals.size();
+    case ColumnType::kText:
+      return codes.size();
+    default:
+      return integers.size();
   }
 }
 
@@ -53,11 +62,16 @@ std::string_view Column::text(std::size_t row) const {
 std::string Column::display(std::size_t row) const {
   if (!is_valid(row)) return {};
   switch (type) {
-    case ColumnType::kBool: return integers[row] != 0 ? "true" : "false";
-    case ColumnType::kInteger: return std::to_string(integers[row]);
-    case ColumnType::kFloat: return base::format_double(reals[row]);
-    case ColumnType::kText: return std::string(text(row));
-    case ColumnType::kTimestamp: return base::format_time_us(integers[row]);
+    case ColumnType::kBool:
+      return integers[row] != 0 ? "true" : "false";
+    case ColumnType::kInteger:
+      return std::to_string(integers[row]);
+    case ColumnType::kFloat:
+      return base::format_double(reals[row]);
+    case ColumnType::kText:
+      return std::string(text(row));
+    case ColumnType::kTimestamp:
+      return base::format_time_us(integers[row]);
   }
   return {};
 }
@@ -98,7 +112,8 @@ Column pick(const Column& from, const Rows& rows) {
   if (!from.valid.empty()) {
     out.valid.reserve(rows.size());
     for (const auto row : rows) out.valid.push_back(from.valid[row]);
-    if (std::find(out.valid.begin(), out.valid.end(), std::uint8_t{0}) == out.valid.end()) out.valid.clear();
+    if (std::find(out.valid.begin(), out.valid.end(), std::uint8_t{0}) == out.valid.end())
+      out.valid.clear();
   }
   if (from.type == ColumnType::kFloat) {
     out.reals.reserve(rows.size());
@@ -128,7 +143,8 @@ Table Table::slice(std::size_t from, std::size_t count) const {
   const std::size_t begin = std::min(from, rows());
   const std::size_t end = begin + std::min(count, rows() - begin);
   std::vector<std::uint32_t> numbers(end - begin);
-  for (std::size_t i = 0; i < numbers.size(); ++i) numbers[i] = static_cast<std::uint32_t>(begin + i);
+  for (std::size_t i = 0; i < numbers.size(); ++i)
+    numbers[i] = static_cast<std::uint32_t>(begin + i);
   return take(numbers);
 }
 

@@ -22,7 +22,8 @@ class TextEncoder {
     std::size_t at = hash & (slots_.size() - 1);
     while (slots_[at] != 0) {
       const auto code = static_cast<std::size_t>(slots_[at] - 1);
-      if (hashes_[code] == hash && column_.dictionary[code] == value) return last_ = static_cast<std::int32_t>(code);
+      if (hashes_[code] == hash && column_.dictionary[code] == value)
+        return last_ = static_cast<std::int32_t>(code);
       at = (at + 1) & (slots_.size() - 1);
     }
     column_.dictionary.emplace_back(value);

@@ -17,12 +17,16 @@ using base::Code;
 constexpr std::size_t kStep = 1u << 20;
 
 tl::unexpected<base::Error> too_large(const std::string& name, std::uint64_t max_bytes) {
-  return base::fail(Code::kTooLarge, "unpacks to more than " + base::format_bytes(max_bytes) + ": " + name, "split the file or use Parquet");
+  return base::fail(Code::kTooLarge,
+                    "unpacks to more than " + base::format_bytes(max_bytes) + ": " + name,
+                    "split the file or use Parquet");
 }
 
-base::Result<std::string> gunzip(const std::string& packed, const std::string& name, std::uint64_t max_bytes) {
+base::Result<std::string> gunzip(const std::string& packed, const std::string& name,
+                                 std::uint64_t max_bytes) {
   z_stream stream{};
-  if (inflateInit2(&stream, 15 + 32) != Z_OK) return base::fail(Code::kInternal, "cannot start gzip");
+  if (inflateInit2(&stream, 15 + 32) != Z_OK)
+    return base::fail(Code::kInternal, "cannot start gzip");
   std::string out;
   std::size_t fed = 0;
   int state = Z_OK;
@@ -50,7 +54,8 @@ base::Result<std::string> gunzip(const std::string& packed, const std::string& n
   }
   inflateEnd(&stream);
   if (large) return too_large(name, max_bytes);
-  if (state != Z_STREAM_END) return base::fail(Code::kDataLoss, "damaged or cut gzip file: " + name, "copy it again");
+  if (state != Z_STREAM_END)
+    return base::fail(Code::kDataLoss, "damaged or cut gzip file: " + name, "copy it again");
   return out;
 }
 
@@ -58,7 +63,8 @@ struct FreeZstd {
   void operator()(ZSTD_DStream* stream) const { ZSTD_freeDStream(stream); }
 };
 
-base::Result<std::string> unzstd(const std::string& packed, const std::string& name, std::uint64_t max_bytes) {
+base::Result<std::string> unzstd(const std::string& packed, const std::string& name,
+                                 std::uint64_t max_bytes) {
   const std::unique_ptr<ZSTD_DStream, FreeZstd> stream(ZSTD_createDStream());
   if (!stream) return base::fail(Code::kInternal, "cannot start zstd");
   std::string out;
@@ -70,7 +76,8 @@ base::Result<std::string> unzstd(const std::string& packed, const std::string& n
     ZSTD_outBuffer to{out.data() + start, kStep, 0};
     more = ZSTD_decompressStream(stream.get(), &to, &in);
     out.resize(start + to.pos);
-    if (ZSTD_isError(more) != 0) return base::fail(Code::kDataLoss, "damaged zstd file: " + name, "copy it again");
+    if (ZSTD_isError(more) != 0)
+      return base::fail(Code::kDataLoss, "damaged zstd file: " + name, "copy it again");
     if (out.size() > max_bytes) return too_large(name, max_bytes);
     if (in.pos == in.size && to.pos < kStep) break;
   }

@@ -11,7 +11,8 @@ namespace {
 using base::Code;
 
 void append_csv(std::string& out, std::string_view cell) {
-  if (cell.find_first_of(",\"\n\r") == std::string_view::npos && (cell.empty() || (cell.front() != ' ' && cell.back() != ' '))) {
+  if (cell.find_first_of(",\"\n\r") == std::string_view::npos &&
+      (cell.empty() || (cell.front() != ' ' && cell.back() != ' '))) {
     out += cell;
     return;
   }
@@ -36,7 +37,8 @@ std::string csv_of(const Table& table) {
       if (c > 0) out += ',';
       append_csv(out, table.columns[c].display(r));
     }
-    if (out.size() == start) out += "\"\"";  // one missing cell alone must not read as an empty line
+    if (out.size() == start)
+      out += "\"\"";  // one missing cell alone must not read as an empty line
     out += '\n';
   }
   return out;
@@ -45,10 +47,14 @@ std::string csv_of(const Table& table) {
 base::Json cell_json(const Column& column, std::size_t row) {
   if (!column.is_valid(row)) return {};
   switch (column.type) {
-    case ColumnType::kBool: return column.integers[row] != 0;
-    case ColumnType::kInteger: return column.integers[row];
-    case ColumnType::kFloat: return column.reals[row];
-    default: return column.display(row);
+    case ColumnType::kBool:
+      return column.integers[row] != 0;
+    case ColumnType::kInteger:
+      return column.integers[row];
+    case ColumnType::kFloat:
+      return column.reals[row];
+    default:
+      return column.display(row);
   }
 }
 
@@ -67,10 +73,16 @@ std::string json_lines_of(const Table& table) {
 
 base::Status write_table(Engine& engine, const Table& table, const std::string& path) {
   const std::string name = base::to_lower_ascii(path);
-  const auto ends = [&](std::string_view end) { return name.size() >= end.size() && name.compare(name.size() - end.size(), end.size(), end) == 0; };
+  const auto ends = [&](std::string_view end) {
+    return name.size() >= end.size() &&
+           name.compare(name.size() - end.size(), end.size(), end) == 0;
+  };
   if (ends(".csv")) return base::write_file_atomic(path, csv_of(table));
-  if (ends(".jsonl") || ends(".ndjson") || ends(".json")) return base::write_file_atomic(path, json_lines_of(table));
-  if (!ends(".parquet")) return base::fail(Code::kInvalidArgument, "unknown kind of output file: " + path, "use .csv, .jsonl or .parquet");
+  if (ends(".jsonl") || ends(".ndjson") || ends(".json"))
+    return base::write_file_atomic(path, json_lines_of(table));
+  if (!ends(".parquet"))
+    return base::fail(Code::kInvalidArgument, "unknown kind of output file: " + path,
+                      "use .csv, .jsonl or .parquet");
   const std::string scratch = engine.impl().scratch_name();
   TRY(engine.register_table(scratch, table));
   const base::Status written = engine.write_parquet("SELECT * FROM " + scratch, path);

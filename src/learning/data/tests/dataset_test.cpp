@@ -26,7 +26,8 @@ struct Home : Scratch {
     REQUIRE_MESSAGE(opened, (opened ? "" : opened.error().text()));
     datasets = std::move(*opened);
   }
-  base::Result<ImportResult> add(const std::string& name, const std::string& file_name, std::string_view text) {
+  base::Result<ImportResult> add(const std::string& name, const std::string& file_name,
+                                 std::string_view text) {
     ImportSpec spec;
     spec.dataset = name;
     spec.sources = {file(file_name, text)};
@@ -57,7 +58,8 @@ TEST_CASE("a snapshot is named by its content and numbered by people") {
   CHECK(back->snapshot.parts[0].sha256 == first->snapshot.parts[0].sha256);
   CHECK(home.datasets->resolve("default", "people")->number == 3);
   CHECK(home.datasets->resolve("default", "people@2")->id == second->snapshot.id);
-  CHECK(home.datasets->resolve("default", "people@" + second->snapshot.id.substr(0, 12))->number == 2);
+  CHECK(home.datasets->resolve("default", "people@" + second->snapshot.id.substr(0, 12))->number ==
+        2);
   CHECK(home.datasets->resolve("default", first->snapshot.id)->number == 1);
   const auto missing = home.datasets->resolve("default", "poeple");
   REQUIRE_FALSE(missing);
@@ -76,7 +78,8 @@ TEST_CASE("reading keeps rows in order, by column and by limit") {
   REQUIRE(table);
   REQUIRE(table->rows() == 300'000);
   bool ordered = true;
-  for (std::size_t i = 0; i < table->rows(); ++i) ordered = ordered && table->columns[0].integers[i] == static_cast<std::int64_t>(i);
+  for (std::size_t i = 0; i < table->rows(); ++i)
+    ordered = ordered && table->columns[0].integers[i] == static_cast<std::int64_t>(i);
   CHECK(ordered);
   CHECK(home.datasets->read(made->snapshot, {"t"}, 5)->rows() == 5);
   const auto wrong = home.datasets->read(made->snapshot, {"tt"});
@@ -110,6 +113,23 @@ TEST_CASE("SQL over snapshots") {
   CHECK_FALSE(home.datasets->import(spec, home.context));
 }
 
+TEST_CASE("Parquet types become the five column types") {
+  Home home;
+  REQUIRE(home.engine->write_parquet(
+      "SELECT 3::UBIGINT AS u, 18446744073709551615::UBIGINT AS v, 1.5::DECIMAL(9,2) AS d, DATE "
+      "'1970-01-02' AS day, 7::UTINYINT AS i",
+      home.path("t.parquet")));
+  ImportSpec spec;
+  spec.dataset = "t";
+  spec.sources = {home.path("t.parquet")};
+  const auto made = home.datasets->import(spec, home.context);
+  REQUIRE_MESSAGE(made, (made ? "" : made.error().text()));
+  std::string types;
+  for (const auto& column : made->snapshot.columns)
+    types += std::string(type_name(column.type)) + " ";
+  CHECK(types == "integer text float timestamp integer ");
+}
+
 TEST_CASE("attachments and schemas: newest wins") {
   Home home;
   const auto made = home.add("d", "d.csv", "a\n1\n");
@@ -137,7 +157,8 @@ TEST_CASE("seven months of flights import, the same twice") {
   const std::int64_t start_ns = base::system_clock().monotonic_ns();
   const auto made = home.datasets->import(spec, home.context);
   REQUIRE_MESSAGE(made, (made ? "" : made.error().text()));
-  MESSAGE("import of " << made->snapshot.rows << " rows: " << (base::system_clock().monotonic_ns() - start_ns) / 1'000'000 << " ms");
+  MESSAGE("import of " << made->snapshot.rows << " rows: "
+                       << (base::system_clock().monotonic_ns() - start_ns) / 1'000'000 << " ms");
   CHECK(made->snapshot.rows > 190'000);
   CHECK(home.datasets->import(spec, home.context)->unchanged);
 }

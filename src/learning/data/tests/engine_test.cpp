@@ -7,7 +7,8 @@ using maru::data::test::Scratch;
 TEST_CASE("SQL types become the five column types") {
   Scratch scratch;
   const auto table = scratch.engine->query(
-      "SELECT true AS b, 7::TINYINT AS i, 18446744073709551615::UBIGINT AS u, 5::UBIGINT AS v, 1.25::DECIMAL(9,2) AS d, 'x' AS t, DATE '1970-01-02' AS day, "
+      "SELECT true AS b, 7::TINYINT AS i, 18446744073709551615::UBIGINT AS u, 5::UBIGINT AS v, "
+      "1.25::DECIMAL(9,2) AS d, 'x' AS t, DATE '1970-01-02' AS day, "
       "TIMESTAMP '1969-12-31 23:59:59.5' AS at, [1,2] AS l, NULL::DOUBLE AS n");
   REQUIRE_MESSAGE(table, (table ? "" : table.error().text()));
   CHECK(table->find("b")->type == ColumnType::kBool);
@@ -23,7 +24,9 @@ TEST_CASE("SQL types become the five column types") {
 
 TEST_CASE("a table goes in and comes out the same") {
   Scratch scratch;
-  const auto made = scratch.engine->query("SELECT i, CASE WHEN i % 3 = 0 THEN NULL ELSE 'v' || (i % 5) END AS t, i / 7.0 AS x FROM range(5000) r(i)");
+  const auto made = scratch.engine->query(
+      "SELECT i, CASE WHEN i % 3 = 0 THEN NULL ELSE 'v' || (i % 5) END AS t, i / 7.0 AS x FROM "
+      "range(5000) r(i)");
   REQUIRE(made);
   REQUIRE(scratch.engine->register_table("my table", *made));
   REQUIRE(scratch.engine->register_table("my table", *made));
@@ -56,7 +59,8 @@ TEST_CASE("errors are one line with near names") {
 
 TEST_CASE("take renumbers dictionaries in order of first appearance") {
   Scratch scratch;
-  const auto table = scratch.engine->query("SELECT * FROM (VALUES ('a'), ('b'), (NULL), ('c')) v(t)");
+  const auto table =
+      scratch.engine->query("SELECT * FROM (VALUES ('a'), ('b'), (NULL), ('c')) v(t)");
   REQUIRE(table);
   const Table picked = table->take({3, 2, 1});
   CHECK(picked.columns[0].dictionary == std::vector<std::string>{"c", "b"});

@@ -26,7 +26,8 @@ TEST_CASE("types come from every row, and names of digits stay text") {
   Scratch scratch;
   const auto table = scratch.read("t.csv",
                                   "zip,big,int,real,flag,day,at,na,blank\n"
-                                  "00123,18446744073709551615,9007199254740993,1.5,TRUE,2024-02-29,2024-03-01T03:30:00+09:00,NA,\n"
+                                  "00123,18446744073709551615,9007199254740993,1.5,TRUE,2024-02-29,"
+                                  "2024-03-01T03:30:00+09:00,NA,\n"
                                   "94107,1,-2,2e3,false,2023-01-01,2024-03-01 03:30:00.25Z,7,  \n");
   REQUIRE(table);
   CHECK(type_in(*table, "zip") == ColumnType::kText);
@@ -49,7 +50,10 @@ TEST_CASE("types come from every row, and names of digits stay text") {
 TEST_CASE("quotes, line breaks, CRLF, odd and repeated names") {
   Scratch scratch;
   std::vector<std::string> notes;
-  const auto table = scratch.read("odd.csv", "\"a \"\"b\"\"\",\"c\nd\",값,값,\r\n\"x,\"\"y\"\"\",\"line\nbreak\",3,4,5\r\n,\"\",7,8,9\r\n", &notes);
+  const auto table = scratch.read(
+      "odd.csv",
+      "\"a \"\"b\"\"\",\"c\nd\",값,값,\r\n\"x,\"\"y\"\"\",\"line\nbreak\",3,4,5\r\n,\"\",7,8,9\r\n",
+      &notes);
   REQUIRE(table);
   REQUIRE(table->columns.size() == 5);
   CHECK(table->columns[0].name == "a \"b\"");
@@ -85,15 +89,22 @@ TEST_CASE("headers and delimiters are found") {
 
 TEST_CASE("bad files are one clear line") {
   Scratch scratch;
-  CHECK(error_of(scratch.read("ragged.csv", "a,b\n1,2\n1,2,3\n")).find("line 3 has 3 cells, the first row has 2") != std::string::npos);
-  CHECK(error_of(scratch.read("header.csv", "a,b,c\n")).find("a header but no rows") != std::string::npos);
+  CHECK(error_of(scratch.read("ragged.csv", "a,b\n1,2\n1,2,3\n"))
+            .find("line 3 has 3 cells, the first row has 2") != std::string::npos);
+  CHECK(error_of(scratch.read("header.csv", "a,b,c\n")).find("a header but no rows") !=
+        std::string::npos);
   CHECK(error_of(scratch.read("empty.csv", "")).find("the file is empty") != std::string::npos);
-  CHECK(error_of(scratch.read("open.csv", "a,b\n1,\"x\n2,3\n")).find("never closed") != std::string::npos);
-  CHECK(error_of(scratch.read("nul.csv", std::string("a,b\n1,x\0y\n", 10))).find("NUL byte") != std::string::npos);
-  CHECK(error_of(scratch.read("latin.csv", "name,n\ncaf\xe9,1\n")).find("WINDOWS-1252") != std::string::npos);
+  CHECK(error_of(scratch.read("open.csv", "a,b\n1,\"x\n2,3\n")).find("never closed") !=
+        std::string::npos);
+  CHECK(error_of(scratch.read("nul.csv", std::string("a,b\n1,x\0y\n", 10))).find("NUL byte") !=
+        std::string::npos);
+  CHECK(error_of(scratch.read("latin.csv", "name,n\ncaf\xe9,1\n")).find("WINDOWS-1252") !=
+        std::string::npos);
   CHECK(error_of(scratch.read("x.docx", "a")).find("unknown kind of file") != std::string::npos);
-  CHECK(error_of(scratch.read("noise.parquet", "PAR1 is not enough")).find("cannot read Parquet") != std::string::npos);
-  CHECK(error_of(scratch.read("long.csv", "a,b\n1," + std::string(2u << 20, 'x') + "\n")).find("a field over") != std::string::npos);
+  CHECK(error_of(scratch.read("noise.parquet", "PAR1 is not enough")).find("cannot read Parquet") !=
+        std::string::npos);
+  CHECK(error_of(scratch.read("long.csv", "a,b\n1," + std::string(2u << 20, 'x') + "\n"))
+            .find("a field over") != std::string::npos);
   ImportSpec spec;
   spec.sources = {scratch.path("empy.csv")};
   const auto absent = read_files(*scratch.engine, spec, scratch.context);
@@ -101,7 +112,8 @@ TEST_CASE("bad files are one clear line") {
   CHECK(absent.error().code == base::Code::kNotFound);
   CHECK(absent.error().hint.find("empty.csv") != std::string::npos);
   spec.sources = {scratch.folder};
-  CHECK(error_of(read_files(*scratch.engine, spec, scratch.context)).find("a folder") != std::string::npos);
+  CHECK(error_of(read_files(*scratch.engine, spec, scratch.context)).find("a folder") !=
+        std::string::npos);
 }
 
 TEST_CASE("globs need the same columns, in any order") {
@@ -114,14 +126,16 @@ TEST_CASE("globs need the same columns, in any order") {
   REQUIRE(table);
   CHECK(table->find("a")->integers == std::vector<std::int64_t>{1, 2});
   scratch.file("p3.csv", "a,z\n1,x\n");
-  CHECK(error_of(read_files(*scratch.engine, spec, scratch.context)).find("lacks b and has z") != std::string::npos);
+  CHECK(error_of(read_files(*scratch.engine, spec, scratch.context)).find("lacks b and has z") !=
+        std::string::npos);
 }
 
 TEST_CASE("Korean, UTF-16 and byte order marks") {
   Scratch scratch;
   std::vector<std::string> notes;
   // 이름,나이 / 김철수,30 in EUC-KR
-  auto table = scratch.read("k.csv", "\xc0\xcc\xb8\xa7,\xb3\xaa\xc0\xcc\n\xb1\xe8\xc3\xb6\xbc\xf6,30\n", &notes);
+  auto table = scratch.read(
+      "k.csv", "\xc0\xcc\xb8\xa7,\xb3\xaa\xc0\xcc\n\xb1\xe8\xc3\xb6\xbc\xf6,30\n", &notes);
   REQUIRE(table);
   CHECK(table->columns[0].name == "이름");
   CHECK(table->columns[0].text(0) == "김철수");
@@ -130,7 +144,11 @@ TEST_CASE("Korean, UTF-16 and byte order marks") {
   table = scratch.read("b.csv", "\xef\xbb\xbfname,n\nx,1\n");
   REQUIRE(table);
   CHECK(table->columns[0].name == "name");
-  table = scratch.read("u.csv", std::string("\xff\xfe" "a\0,\0b\0\n\0" "1\0,\0" "2\0\n\0", 18));
+  table = scratch.read("u.csv", std::string("\xff\xfe"
+                                            "a\0,\0b\0\n\0"
+                                            "1\0,\0"
+                                            "2\0\n\0",
+                                            18));
   REQUIRE(table);
   CHECK(table->find("b")->integers[0] == 2);
 }
@@ -138,7 +156,8 @@ TEST_CASE("Korean, UTF-16 and byte order marks") {
 TEST_CASE("ARFF, dense and sparse") {
   Scratch scratch;
   const auto table = scratch.read("t.arff",
-                                  "% about\n@RELATION t\n@attribute 'a b' {x,'y z'}\n@attribute n NUMERIC\n@attribute s string\n@data\n"
+                                  "% about\n@RELATION t\n@attribute 'a b' {x,'y z'}\n@attribute n "
+                                  "NUMERIC\n@attribute s string\n@data\n"
                                   "x,1.5,'it\\'s'\n'y z',?,\"q\"\n{0 'y z', 1 2, 2 w}\n");
   REQUIRE(table);
   REQUIRE(table->rows() == 3);
@@ -147,15 +166,44 @@ TEST_CASE("ARFF, dense and sparse") {
   CHECK(table->columns[1].missing() == 1);
   CHECK(table->columns[1].reals[2] == 2.0);
   CHECK(table->columns[2].text(0) == "it's");
-  CHECK(error_of(scratch.read("b.arff", "@relation t\n@attribute a numeric\n@data\n1,2\n")).find("line 4 has 2 cells") != std::string::npos);
-  CHECK(error_of(scratch.read("c.arff", "@relation t\n@attribute a numeric\n")).find("no @data") != std::string::npos);
+  CHECK(error_of(scratch.read("b.arff", "@relation t\n@attribute a numeric\n@data\n1,2\n"))
+            .find("line 4 has 2 cells") != std::string::npos);
+  CHECK(error_of(scratch.read("c.arff", "@relation t\n@attribute a numeric\n")).find("no @data") !=
+        std::string::npos);
 }
 
 TEST_CASE("hostile bytes never crash the readers") {
   Scratch scratch;
   std::uint64_t state = 7;
-  const auto next = [&] { return state = state * 6364136223846793005ull + 1442695040888963407ull, state >> 33; };
-  const std::string_view pieces[] = {"@relation r\n", "@attribute a numeric\n", "@attribute b {x,'y z'}\n", "@data\n", "1,x\n", "{0 1}\n", "{9 1}\n", "{", "}", "'", "\"", "\\", ",", "\n", "\r", "\t", ";", "?", "%c\n", "a,b\n", "\xb0\xa1", "\xef\xbb\xbf", "\xff\xfe", "é", "00", "1e999"};
+  const auto next = [&] {
+    return state = state * 6364136223846793005ull + 1442695040888963407ull, state >> 33;
+  };
+  const std::string_view pieces[] = {"@relation r\n",
+                                     "@attribute a numeric\n",
+                                     "@attribute b {x,'y z'}\n",
+                                     "@data\n",
+                                     "1,x\n",
+                                     "{0 1}\n",
+                                     "{9 1}\n",
+                                     "{",
+                                     "}",
+                                     "'",
+                                     "\"",
+                                     "\\",
+                                     ",",
+                                     "\n",
+                                     "\r",
+                                     "\t",
+                                     ";",
+                                     "?",
+                                     "%c\n",
+                                     "a,b\n",
+                                     "\xb0\xa1",
+                                     "\xef\xbb\xbf",
+                                     "\xff\xfe",
+                                     "é",
+                                     "00",
+                                     "1e999"};
   std::size_t read = 0;
   for (int round = 0; round < 600; ++round) {
     std::string text;
@@ -171,7 +219,8 @@ TEST_CASE("hostile bytes never crash the readers") {
 
 TEST_CASE("JSON lines, gzip and writing back") {
   Scratch scratch;
-  auto table = scratch.read("r.jsonl", "{\"a\": 1, \"b\": \"x\", \"c\": {\"d\": [1]}}\n{\"a\": 2, \"b\": null}\n");
+  auto table = scratch.read(
+      "r.jsonl", "{\"a\": 1, \"b\": \"x\", \"c\": {\"d\": [1]}}\n{\"a\": 2, \"b\": null}\n");
   REQUIRE(table);
   CHECK(table->rows() == 2);
   CHECK(table->find("b")->missing() == 1);
@@ -186,7 +235,8 @@ TEST_CASE("JSON lines, gzip and writing back") {
     CHECK(again->find("b")->text(0) == "x");
     CHECK(again->find("b")->missing() == 1);
   }
-  const std::string packed("\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\xff\x4b\xd4\x49\xe2\x32\xd4\x31\xe2\x02\x00", 21);
+  const std::string packed(
+      "\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\xff\x4b\xd4\x49\xe2\x32\xd4\x31\xe2\x02\x00", 21);
   const auto cut = scratch.read("cut.csv.gz", packed);
   REQUIRE_FALSE(cut);
   CHECK(cut.error().code == base::Code::kDataLoss);
@@ -203,7 +253,23 @@ TEST_CASE("every file of the shared data folder reads") {
     std::size_t rows, columns;
   };
   Scratch scratch;
-  for (const Expected& expected : {Expected{"adult.csv", 32561, 15}, {"chicago_taxi.csv", 15002, 0}, {"telco_churn.csv", 7043, 21}, {"titanic.csv", 891, 15}, {"taxis.csv", 6433, 14}, {"abalone.csv", 4177, 9}, {"phoneme.csv", 5404, 6}, {"wine_quality_white.csv", 4898, 12}, {"vehicle.arff", 846, 19}, {"car.arff", 1728, 7}, {"credit_g.arff", 1000, 21}, {"bike_hourly.csv", 17379, 17}, {"sms_spam.tsv", 0, 2}, {"diamonds.csv", 53940, 10}, {"california_housing.csv", 20640, 10}, {"m4_hourly_train.csv", 414, 0}, {"m4_hourly_test.csv", 414, 0}}) {
+  for (const Expected& expected : {Expected{"adult.csv", 32561, 15},
+                                   {"chicago_taxi.csv", 15002, 0},
+                                   {"telco_churn.csv", 7043, 21},
+                                   {"titanic.csv", 891, 15},
+                                   {"taxis.csv", 6433, 14},
+                                   {"abalone.csv", 4177, 9},
+                                   {"phoneme.csv", 5404, 6},
+                                   {"wine_quality_white.csv", 4898, 12},
+                                   {"vehicle.arff", 846, 19},
+                                   {"car.arff", 1728, 7},
+                                   {"credit_g.arff", 1000, 21},
+                                   {"bike_hourly.csv", 17379, 17},
+                                   {"sms_spam.tsv", 0, 2},
+                                   {"diamonds.csv", 53940, 10},
+                                   {"california_housing.csv", 20640, 10},
+                                   {"m4_hourly_train.csv", 414, 0},
+                                   {"m4_hourly_test.csv", 414, 0}}) {
     CAPTURE(expected.name);
     ImportSpec spec;
     spec.sources = {base::join_path(folder, expected.name)};

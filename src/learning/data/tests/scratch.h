@@ -35,7 +35,8 @@ struct Scratch {
     REQUIRE(base::write_file_atomic(path(name), text));
     return path(name);
   }
-  base::Result<Table> read(const std::string& name, std::string_view text, std::vector<std::string>* notes = nullptr) {
+  base::Result<Table> read(const std::string& name, std::string_view text,
+                           std::vector<std::string>* notes = nullptr) {
     ImportSpec spec;
     spec.sources = {file(name, text)};
     return read_files(*engine, spec, context, notes);
