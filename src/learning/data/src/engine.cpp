@@ -143,7 +143,7 @@ Engine::Engine() : impl_(std::make_unique<Impl>()) {}
 Engine::~Engine() = default;
 
 base::Result<std::unique_ptr<Engine>> Engine::open(const EngineOptions& options) {
-  std::unique_ptr<Engine> engine(new Engine());  // NOLINT: the constructor is private
+  auto engine = std::make_unique<Engine>();
   duckdb_config config = nullptr;
   if (duckdb_create_config(&config) != DuckDBSuccess)
     return base::fail(Code::kInternal, "cannot configure the SQL engine");

@@ -29,6 +29,7 @@ struct SqlColumn {
 class Engine {
  public:
   static base::Result<std::unique_ptr<Engine>> open(const EngineOptions& options);
+  Engine();  // not yet open: use open()
   ~Engine();
   base::Result<Table> query(std::string_view sql, base::Context* context = nullptr);
   base::Status execute(std::string_view sql, base::Context* context = nullptr);
@@ -41,7 +42,6 @@ class Engine {
   Impl& impl() { return *impl_; }
 
  private:
-  Engine();
   std::unique_ptr<Impl> impl_;
 };
 
