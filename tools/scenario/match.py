@@ -77,7 +77,7 @@ def text_pattern(pattern, actual, names):
     bound = re.fullmatch(r"(>=|<=|>|<) (-?[\d.]+(?:e-?\d+)?)", pattern)
     if bound and isinstance(actual, (int, float)) and not isinstance(actual, bool):
         return COMPARE[bound.group(1)](actual, float(bound.group(2))), True
-    near = re.fullmatch(r"~ (-?[\d.]+(?:e-?\d+)?) ([\d.]+%?)", pattern)
+    near = re.fullmatch(r"~ (-?[\d.]+(?:e-?\d+)?) ([\d.]+(?:e-?\d+)?%?)", pattern)
     if near and isinstance(actual, (int, float)):
         return close(actual, float(near.group(1)), near.group(2)), True
     return False, False

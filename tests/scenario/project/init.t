@@ -6,7 +6,7 @@ cli
   =json {"project": "visitors", "task": "binary", "label": "bought", "columns": ["..."]}
   $ grep -c 'label: *bought' maru.yaml
   1
-  $ maru init visitors.csv --label visits --out other.yaml --json
+  $ maru init visitors.csv --label age --out other.yaml --json
   =json {"task": "regression"}
   $ maru init visitors.csv --label city --out city.yaml --json
   =json {"task": "multiclass"}

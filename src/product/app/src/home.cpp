@@ -210,6 +210,7 @@ void Home::Impl::load_endpoints() {
     base::log_error("endpoints could not be listed", {{"error", documents.error().text()}});
   }
   ready.store(true);
+  ready.notify_all();
 }
 
 void Home::Impl::tick(int number) {
@@ -268,6 +269,8 @@ void Home::start(Background background) {
   if (!queued) base::log_error("background work could not start", {{"error", queued.error().text()}});
   impl.timer = std::jthread([&impl] { impl.run_timer(); });
 }
+
+void Home::wait_ready() { impl_->ready.wait(false); }
 
 bool Home::ready() const { return impl_->ready.load(); }
 

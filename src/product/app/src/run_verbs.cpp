@@ -18,6 +18,7 @@ using base::Result;
 using http::Method;
 
 constexpr std::int64_t kPollMs = 150;
+constexpr int kUsage = 2;  // a project file that says nothing sensible is wrong use
 
 // Waits between two looks at a run; a condition variable, since nothing signals across processes.
 void pause() {
@@ -193,6 +194,10 @@ int run(const Invocation& invocation, const RunOptions& options) {
     auto text = base::read_file(options.file);
     if (!text) return base::wrap(text.error(), "project file cannot be read: " + options.file, "write one with `maru init DATA --label COLUMN`");
     TRY_ASSIGN(const std::string path, absolute_path(options.file));
+    if (auto checked = steps::parse_project(*text, base::parent_path(path)); !checked) {
+      report(checked.error());
+      return kUsage;
+    }
     Json body = Json::object({{"yaml", *text}, {"folder", base::parent_path(path)}, {"trigger", "cli"}, {"overrides", Json::object()}});
     if (!options.budget.empty()) {
       TRY_ASSIGN(const double seconds, steps::parse_seconds(options.budget));

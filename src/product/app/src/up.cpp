@@ -96,6 +96,7 @@ base::Result<std::unique_ptr<RunningServer>> RunningServer::start(const std::str
   running->url_ = (options.tls_certificate.empty() ? "http://" : "https://") + host + ":" + std::to_string(running->server_->port());
   TRY(base::write_file_atomic(server_file(folder), base::Json::object({{"url", running->url_}}).dump()));
   home.start(Home::Background::kServer);
+  home.wait_ready();
   return running;
 }
 

@@ -35,8 +35,13 @@ std::string project_name(const InitSpec& spec) {
   return out.empty() ? "project" : out;
 }
 
-// A YAML scalar that reads back as the same text.
+// A YAML scalar that reads back as the same text: plain when it is a simple word.
 std::string quoted(const std::string& text) {
+  const auto letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; };
+  const bool simple = !text.empty() && letter(text[0]) && std::all_of(text.begin(), text.end(), [&](char c) { return letter(c) || (c >= '0' && c <= '9'); });
+  static const std::vector<std::string> kReserved = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"};
+  const std::string lower = base::to_lower_ascii(text);
+  if (simple && std::find(kReserved.begin(), kReserved.end(), lower) == kReserved.end()) return text;
   std::string out;
   base::append_json_string(out, text);
   return out;
@@ -142,7 +147,7 @@ base::Status choose_label(const InitSpec& spec, const Services& services, const 
   if (choices.label_columns.empty()) {
     std::string hint = base::did_you_mean(choices.label, names);
     if (hint.empty()) hint = "columns: " + base::join(names, ", ");
-    return base::fail(Code::kInvalidArgument, "label is no column of the data: " + choices.label, hint);
+    return base::fail(Code::kNotFound, "label is no column of the data: " + choices.label, hint);
   }
   const std::string name = "maru_init_rows";
   TRY(services.engine->register_table(name, table));
@@ -172,12 +177,19 @@ base::Result<InitResult> init_project(const Services& services, const InitSpec& 
   for (std::size_t row = 0; row < label_column.rows(); ++row) {
     if (label_column.is_valid(row)) labelled.push_back(static_cast<std::uint32_t>(row));
   }
-  if (labelled.empty()) return base::fail(Code::kInvalidArgument, "label is missing in every row: " + choices.label);
+  if (labelled.empty()) return base::fail(Code::kRefused, "label is missing in every row: " + choices.label, "choose another label");
   data::Table only_label;
   only_label.columns.push_back(label_column);
   label_column = only_label.take(labelled).columns.front();
   table = table.take(labelled);
-  TRY_ASSIGN(choices.labels, train::encode_labels(label_column));
+  auto encoded = train::encode_labels(label_column);
+  if (!encoded) {
+    // The command was right; the data cannot be learnt from.
+    base::Error refused = encoded.error();
+    refused.code = Code::kRefused;
+    return tl::unexpected<base::Error>(std::move(refused));
+  }
+  choices.labels = std::move(*encoded);
   choices.time = find_time(table, choices.label_columns);
   std::vector<std::string> features;
   for (const auto& column : table.columns) {

@@ -145,7 +145,7 @@ base::Result<TrainingRows> load_training_rows(const Services& services, const da
   if (rows.label_columns.empty()) {
     std::string hint = base::did_you_mean(label, columns);
     if (hint.empty()) hint = "columns: " + base::join(columns, ", ");
-    return base::fail(Code::kInvalidArgument, "label is no column of the data: " + label, hint);
+    return base::fail(Code::kNotFound, "label is no column of the data: " + label, hint);
   }
   TRY(check_named(spec.exclude, columns, "`predict.exclude`"));
   TRY(check_named(spec.allow, columns, "`predict.allow`"));

@@ -36,6 +36,7 @@ class Home {
   enum class Background { kServer, kVerb };
   void start(Background background);  // returns at once
   bool ready() const;
+  void wait_ready();                // returns when the endpoints are loaded
   void stop();                      // flushes and ends background work; idempotent
   std::size_t tokens() const;       // how many access tokens exist
   const std::string& folder() const;
