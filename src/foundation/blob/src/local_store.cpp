@@ -38,16 +38,6 @@ Status check_digest(const std::string& text) {
   return base::fail(Code::kInvalidArgument, "not a blob name (64 hex digits): " + base::replace_invalid_utf8(text.substr(0, 80)));
 }
 
-// Opens below `folder` without following any link, even if somebody swaps a parent for one meanwhile.
-int open_beneath(int folder, const std::string& path) {
-  open_how how{};
-  how.flags = O_RDONLY | O_CLOEXEC;
-  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
-  const long fd = ::syscall(SYS_openat2, folder, path.c_str(), &how, sizeof how);
-  if (fd >= 0 || (errno != ENOSYS && errno != EPERM)) return static_cast<int>(fd);
-  return ::openat(folder, path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-}
-
 class Descriptor {
  public:
   explicit Descriptor(int fd) : fd_(fd) {}
@@ -55,28 +45,55 @@ class Descriptor {
     if (fd_ >= 0) ::close(fd_);
   }
   Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  Descriptor& operator=(Descriptor&&) = delete;
+  Descriptor& operator=(Descriptor&& other) noexcept {
+    std::swap(fd_, other.fd_);
+    return *this;
+  }
   int get() const { return fd_; }
 
  private:
   int fd_;
 };
 
+// Opens below `folder` without following any link, even if somebody swaps a parent for one meanwhile.
+Descriptor open_beneath(const Descriptor& folder, const std::string& path, std::uint64_t flags) {
+  open_how how{};
+  how.flags = flags | O_CLOEXEC;
+  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
+  const long fd = ::syscall(SYS_openat2, folder.get(), path.c_str(), &how, sizeof how);
+  if (fd >= 0 || (errno != ENOSYS && errno != EPERM)) return Descriptor(static_cast<int>(fd));
+  // An older kernel, or a sandbox that does not know the call: step by step, each without following.
+  const auto parts = base::split(path, '/');
+  Descriptor at(::openat(folder.get(), ".", O_PATH | O_DIRECTORY | O_CLOEXEC));
+  for (std::size_t i = 0; i + 1 < parts.size() && at.get() >= 0; ++i) {
+    at = Descriptor(::openat(at.get(), parts[i].c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  }
+  if (at.get() < 0) return at;
+  return Descriptor(::openat(at.get(), parts.back().c_str(), static_cast<int>(flags) | O_NOFOLLOW | O_CLOEXEC));
+}
+
+// "ab/cd" of a digest: two levels, so that no folder grows beyond what file systems like.
+std::string shelf(const std::string& sha256) { return sha256.substr(0, 2) + "/" + sha256.substr(2, 2); }
+
+int synced(int fd, const char* point) {
+  if (const int fault = base::fault_point(point); fault != 0) return fault;
+  return ::fsync(fd) == 0 ? 0 : errno;
+}
+
 class LocalWriter final : public BlobWriter {
  public:
-  LocalWriter(std::string root, std::string path, int fd) : root_(std::move(root)), path_(std::move(path)), fd_(fd) {}
+  LocalWriter(std::shared_ptr<const Descriptor> root, std::string name, Descriptor file) : root_(std::move(root)), name_(std::move(name)), file_(std::move(file)) {}
   ~LocalWriter() override {
-    if (fd_ < 0) return;
-    ::close(fd_);
-    ::unlink(path_.c_str());
+    if (!name_.empty()) ::unlinkat(root_->get(), name_.c_str(), 0);
   }
 
   Status write(std::string_view bytes) override {
+    if (name_.empty()) return base::fail(Code::kFailedPrecondition, "blob is already published");
     hash_.update(bytes);
     bytes_ += bytes.size();
     if (const int fault = base::fault_point("blob.write"); fault != 0) return failed(fault, "blob cannot be written");
     while (!bytes.empty()) {
-      const ssize_t done = ::write(fd_, bytes.data(), bytes.size());
+      const ssize_t done = ::write(file_.get(), bytes.data(), bytes.size());
       if (done < 0 && errno == EINTR) continue;
       if (done < 0) return failed(errno, "blob cannot be written");
       bytes.remove_prefix(static_cast<std::size_t>(done));
@@ -85,42 +102,55 @@ class LocalWriter final : public BlobWriter {
   }
 
   Result<BlobInfo> commit() override {
-    int fault = base::fault_point("blob.fsync");
-    if (fault == 0 && ::fsync(fd_) != 0) fault = errno;
-    if (fault != 0) return failed(fault, "blob cannot be made durable");
-    BlobInfo info{hash_.hex_digest(), bytes_};
-    const std::string folder = base::join_path(base::join_path(root_, info.sha256.substr(0, 2)), info.sha256.substr(2, 2));
-    const std::string target = base::join_path(folder, info.sha256);
-    // The same content is already there, unless a crash or a bit flip left another length.
-    if (auto size = base::file_size(target); size && *size == bytes_) return info;
-    TRY(base::make_folders(folder));
-    TRY(base::sync_folder(base::parent_path(folder)));
-    TRY(base::sync_folder(root_));
-    ::fchmod(fd_, 0400);
-    TRY(base::rename_durable(path_, target));
-    ::close(fd_);
-    fd_ = -1;
+    if (name_.empty()) return base::fail(Code::kFailedPrecondition, "blob is already published");
+    ::fchmod(file_.get(), 0400);
+    if (const int error = synced(file_.get(), "blob.fsync"); error != 0) return failed(error, "blob cannot be made durable");
+    const BlobInfo info{hash_.hex_digest(), bytes_};
+    TRY_ASSIGN(const Descriptor folder, make_shelf(info.sha256));
+    if (const int fault = base::fault_point("blob.rename"); fault != 0) return failed(fault, "blob cannot be published");
+    // Over what may be there already: the content is the same, unless it was damaged, and then this mends it.
+    if (::renameat(root_->get(), name_.c_str(), folder.get(), info.sha256.c_str()) != 0) return failed(errno, "blob cannot be published");
+    name_.clear();
+    if (const int error = synced(folder.get(), "blob.fsync_folder"); error != 0) return failed(error, "blob cannot be made durable");
     return info;
   }
 
  private:
-  std::string root_, path_;
-  int fd_;
+  Result<Descriptor> make_shelf(const std::string& sha256) {
+    const std::string path = shelf(sha256);
+    for (const std::string& part : {path.substr(0, 2), path}) {
+      const Descriptor parent = part.size() == 2 ? Descriptor(::fcntl(root_->get(), F_DUPFD_CLOEXEC, 0)) : open_beneath(*root_, part.substr(0, 2), O_RDONLY | O_DIRECTORY);
+      if (parent.get() < 0) return failed(errno, "blob folder cannot be opened: " + part);
+      if (::mkdirat(parent.get(), part.substr(part.size() - 2).c_str(), 0700) == 0) {
+        if (const int error = synced(parent.get(), "blob.fsync_folder"); error != 0) return failed(error, "blob folder cannot be made durable");
+      } else if (errno != EEXIST) {
+        return failed(errno, "blob folder cannot be made: " + part);
+      }
+    }
+    Descriptor folder = open_beneath(*root_, path, O_RDONLY | O_DIRECTORY);
+    if (folder.get() < 0) return failed(errno, "blob folder cannot be opened: " + path);
+    return folder;
+  }
+
+  std::shared_ptr<const Descriptor> root_;
+  std::string name_;  // of the temporary file; empty once published
+  Descriptor file_;
   base::Sha256 hash_;
   std::uint64_t bytes_ = 0;
 };
 
 class LocalStore final : public BlobStore {
  public:
-  LocalStore(std::string root, int folder) : root_(std::move(root)), folder_(folder) {}
+  LocalStore(std::string root, int folder) : root_(std::move(root)), folder_(std::make_shared<const Descriptor>(folder)) {}
 
   Result<std::unique_ptr<BlobWriter>> create() override {
     std::uint8_t random[16];
     base::secure_random(random);
-    const std::string path = base::join_path(root_, "tmp-" + base::hex(std::string_view(reinterpret_cast<const char*>(random), sizeof random)));
-    const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (fd < 0) return failed(errno, "blob cannot be created");
-    return std::unique_ptr<BlobWriter>(std::make_unique<LocalWriter>(root_, path, fd));
+    std::string name = "tmp-" + base::hex(std::string_view(reinterpret_cast<const char*>(random), sizeof random));
+    if (const int fault = base::fault_point("blob.create"); fault != 0) return failed(fault, "blob cannot be created");
+    Descriptor file(::openat(folder_->get(), name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+    if (file.get() < 0) return failed(errno, "blob cannot be created");
+    return std::unique_ptr<BlobWriter>(std::make_unique<LocalWriter>(folder_, std::move(name), std::move(file)));
   }
 
   Result<std::string> read(const std::string& sha256) override {
@@ -167,7 +197,10 @@ class LocalStore final : public BlobStore {
 
   Status remove(const std::string& sha256) override {
     TRY(check_digest(sha256));
-    if (::unlinkat(folder_.get(), relative(sha256).c_str(), 0) == 0 || errno == ENOENT) return {};
+    const Descriptor folder = open_beneath(*folder_, shelf(sha256), O_RDONLY | O_DIRECTORY);
+    if (folder.get() < 0 && errno == ENOENT) return {};
+    if (folder.get() < 0) return failed(errno, "blob cannot be removed: " + relative(sha256));
+    if (::unlinkat(folder.get(), sha256.c_str(), 0) == 0 || errno == ENOENT) return {};
     return failed(errno, "blob cannot be removed: " + relative(sha256));
   }
 
@@ -190,11 +223,11 @@ class LocalStore final : public BlobStore {
   }
 
  private:
-  static std::string relative(const std::string& sha256) { return sha256.substr(0, 2) + "/" + sha256.substr(2, 2) + "/" + sha256; }
+  static std::string relative(const std::string& sha256) { return shelf(sha256) + "/" + sha256; }
 
   Result<Descriptor> open_blob(const std::string& sha256) {
     TRY(check_digest(sha256));
-    Descriptor file(open_beneath(folder_.get(), relative(sha256)));
+    Descriptor file = open_beneath(*folder_, relative(sha256), O_RDONLY);
     if (file.get() < 0 && errno == ENOENT) return base::fail(Code::kNotFound, "no blob has this name: " + sha256);
     if (file.get() < 0) return base::fail(Code::kDataLoss, "blob cannot be opened: " + base::join_path(root_, relative(sha256)) + " (" + std::strerror(errno) + ")");
     struct stat facts {};
@@ -205,7 +238,7 @@ class LocalStore final : public BlobStore {
   }
 
   std::string root_;
-  Descriptor folder_;
+  std::shared_ptr<const Descriptor> folder_;
 };
 
 // What a crash left half-written is nobody's.
@@ -235,9 +268,11 @@ Result<BlobInfo> BlobStore::put(std::string_view bytes) {
 }
 
 Result<BlobInfo> BlobStore::put_file(const std::string& path) {
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0) return failed(errno, "file cannot be opened: " + path);
   const Descriptor file(fd);
+  struct stat facts {};
+  if (::fstat(fd, &facts) != 0 || !S_ISREG(facts.st_mode)) return base::fail(Code::kInvalidArgument, "not a plain file: " + path);
   TRY_ASSIGN(auto writer, create());
   std::string buffer(kPieceBytes, '\0');
   for (;;) {
