@@ -20,10 +20,16 @@ base::Status check_name(const char* what, const std::string& name) {
   return {};
 }
 
+base::Status check_key(const char* what, const std::string& key) {
+  std::string name = key;
+  std::replace(name.begin(), name.end(), '/', '.');
+  return check_name(what, name);
+}
+
 base::Status check_path(const std::string& path) {
-  bool good = !path.empty() && path.size() <= 1000 && base::is_valid_utf8(path);
+  bool good = !path.empty() && path.size() <= kMaxPathBytes && base::is_valid_utf8(path);
   for (const auto& part : base::split(path, '/')) good = good && !part.empty() && part != "." && part != "..";
-  good = good && std::none_of(path.begin(), path.end(), [](char c) { return c == '\\' || static_cast<unsigned char>(c) < 0x20; });
+  good = good && std::none_of(path.begin(), path.end(), [](char c) { return c == '\\' || static_cast<unsigned char>(c) < 0x20 || c == 0x7F; });
   if (!good) return base::fail(Code::kInvalidArgument, "not an artifact path: " + base::replace_invalid_utf8(path.substr(0, 80)), "use a relative path such as model/MLmodel");
   return {};
 }

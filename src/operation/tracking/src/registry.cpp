@@ -1,10 +1,14 @@
 #include "registry.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
+#include <array>
 #include <charconv>
 
 #include "maru/base/file.h"
 #include "maru/base/text.h"
+#include "audit.h"
 #include "names.h"
 
 namespace maru::tracking {
@@ -55,7 +59,11 @@ Result<std::vector<Artifact>> RegistryTables::store_files(const std::string& fol
   for (const auto& name : names) {
     const std::string path = base::join_path(folder, name), stored = prefix + name;
     TRY(check_path(stored));
-    if (base::is_folder(path)) {
+    struct stat facts {};
+    if (::lstat(path.c_str(), &facts) != 0 || !(S_ISDIR(facts.st_mode) || S_ISREG(facts.st_mode))) {
+      return base::fail(Code::kInvalidArgument, "neither a plain file nor a folder: " + path, "a bundle has no links or devices");
+    }
+    if (S_ISDIR(facts.st_mode)) {
       TRY_ASSIGN(const auto below, store_files(path, stored + "/"));
       out.insert(out.end(), below.begin(), below.end());
       continue;
@@ -184,11 +192,15 @@ Status RegistryTables::set_alias(const std::string& project, const std::string& 
     const auto key = params(project, model, alias);
     TRY_ASSIGN(const auto now, writer.query("SELECT version FROM model_aliases WHERE project = $1 AND model = $2 AND alias = $3", key));
     const std::int64_t from = now.empty() ? 0 : now[0].integer(0);
+    if (from == version) return {};  // nothing changes, nothing is recorded
     if (version == 0) {
       TRY(writer.execute("DELETE FROM model_aliases WHERE project = $1 AND model = $2 AND alias = $3", key));
     } else {
       const auto target = params(project, model, std::int64_t{version});
-      TRY_ASSIGN(const auto exists, writer.query("SELECT version FROM model_versions WHERE project = $1 AND model = $2 AND version = $3", target));
+      TRY_ASSIGN(const auto exists, writer.query("SELECT state FROM model_versions WHERE project = $1 AND model = $2 AND version = $3", target));
+      if (!exists.empty() && exists[0].text(0) != "ready") {
+        return base::fail(Code::kFailedPrecondition, "version " + std::to_string(version) + " of " + model + " is not ready: " + exists[0].text(0));
+      }
       if (exists.empty()) return base::fail(Code::kNotFound, "model " + model + " has no version " + std::to_string(version));
       const auto cells = params(project, model, alias, std::int64_t{version});
       TRY(writer.execute("INSERT INTO model_aliases (project, model, alias, version) VALUES ($1, $2, $3, $4) ON CONFLICT (project, model, alias) DO UPDATE SET version = excluded.version", cells));
@@ -199,7 +211,7 @@ Status RegistryTables::set_alias(const std::string& project, const std::string& 
                        change));
     const auto touched = params(clock_.now_us(), project, model);
     TRY(writer.execute("UPDATE models SET updated_us = $1 WHERE project = $2 AND name = $3", touched));
-    return {};
+    return append_audit(writer, {clock_.now_us(), principal, "alias.set", model + "@" + alias, (version == 0 ? std::string("none") : "v" + std::to_string(version)) + (reason.empty() ? "" : ": " + reason)});
   });
 }
 
@@ -212,6 +224,10 @@ Result<std::vector<AliasChange>> RegistryTables::alias_history(const std::string
 }
 
 Status RegistryTables::update_version(const std::string& project, const std::string& model, int version, const Json& changes) {
+  static constexpr std::array<std::string_view, 4> kStates = {"pending", "ready", "failed", "archived"};
+  if (const Json* state = changes.find("state"); state != nullptr && std::find(kStates.begin(), kStates.end(), state->as_string()) == kStates.end()) {
+    return base::fail(Code::kInvalidArgument, "not a state of a version: " + state->dump(), "pending, ready, failed or archived");
+  }
   static const std::vector<std::string> kKnown = {"metrics", "gates", "card", "description", "state", "reason"};
   return db_.write([&](Writer& writer) -> Status {
     for (const auto& [key, value] : changes.members()) {

@@ -1,6 +1,12 @@
 #include "runs.h"
 
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+
 #include "maru/base/id.h"
+#include "maru/base/text.h"
 #include "names.h"
 
 namespace maru::tracking {
@@ -59,10 +65,29 @@ Status put_params(Writer& writer, const std::string& run_id, const Text& values)
   return {};
 }
 
+// SQLite would keep NaN as NULL. As text it stays what it is, sorts after every number, and is PostgreSQL's spelling of it too.
+Value metric_cell(double value) { return std::isnan(value) ? Value(std::string("NaN")) : Value(value); }
+
+double metric_of(const store::Row& row, std::size_t i) {
+  return std::holds_alternative<std::string>(row.cells()[i]) ? std::numeric_limits<double>::quiet_NaN() : row.real(i);
+}
+
+bool later(const MetricPoint& a, const MetricPoint& b) {
+  if (a.step != b.step) return a.step > b.step;
+  if (a.time_us != b.time_us) return a.time_us > b.time_us;
+  return std::isnan(a.value) ? !std::isnan(b.value) : a.value > b.value;
+}
+
 Status put_metrics(Writer& writer, const std::string& run_id, const std::vector<MetricPoint>& points) {
+  std::map<std::string_view, const MetricPoint*> newest;
   for (const auto& point : points) {
-    const auto cells = params(run_id, point.key, point.step, point.time_us, point.value);
+    const auto cells = params(run_id, point.key, point.step, point.time_us, metric_cell(point.value));
     TRY(writer.execute("INSERT INTO metric_points (run_id, key, step, time_us, value) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING", cells));
+    const MetricPoint*& best = newest[point.key];
+    if (best == nullptr || later(point, *best)) best = &point;
+  }
+  for (const auto& [key, point] : newest) {
+    const auto cells = params(run_id, point->key, point->step, point->time_us, metric_cell(point->value));
     TRY(writer.execute("INSERT INTO latest_metrics (run_id, key, step, time_us, value) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (run_id, key) DO UPDATE SET step = excluded.step, time_us = excluded.time_us, "
                        "value = excluded.value WHERE excluded.step > latest_metrics.step OR (excluded.step = latest_metrics.step AND (excluded.time_us > latest_metrics.time_us OR "
                        "(excluded.time_us = latest_metrics.time_us AND excluded.value > latest_metrics.value)))",
@@ -78,6 +103,19 @@ Status check_run(Writer& writer, const std::string& run_id) {
   return {};
 }
 
+Status check_batch(const RunBatch& batch) {
+  const std::size_t entries = batch.params.size() + batch.tags.size() + batch.metrics.size();
+  if (entries > kMaxBatchEntries) return base::fail(Code::kTooLarge, "too many entries in one batch: " + std::to_string(entries), "send at most " + std::to_string(kMaxBatchEntries));
+  for (const auto* pairs : {&batch.params, &batch.tags}) {
+    for (const auto& [key, value] : *pairs) {
+      TRY(check_key(pairs == &batch.params ? "parameter" : "tag", key));
+      if (value.size() > kMaxValueBytes) return base::fail(Code::kTooLarge, "value is longer than 64 KiB: " + key, "log it as an artifact");
+    }
+  }
+  for (const auto& point : batch.metrics) TRY(check_key("metric", point.key));
+  return {};
+}
+
 // The ORDER BY of a search; the key of a metric or parameter becomes parameter $N.
 struct Order {
   std::string join, by;
@@ -88,7 +126,7 @@ Result<Order> order_of(const RunQuery& query, std::vector<Value>& values) {
   for (const auto& [prefix, table] : {std::pair<std::string, std::string>{"metric:", "latest_metrics"}, {"param:", "run_params"}}) {
     if (query.order_by.rfind(prefix, 0) != 0) continue;
     values.emplace_back(query.order_by.substr(prefix.size()));
-    return Order{" LEFT JOIN " + table + " o ON o.run_id = r.id AND o.key = $" + std::to_string(values.size()), " ORDER BY (o.value IS NULL), o.value" + direction + ", r.start_us DESC"};
+    return Order{" LEFT JOIN " + table + " o ON o.run_id = r.id AND o.key = $" + std::to_string(values.size()), std::string(" ORDER BY (o.value IS NULL), ") + (table == "latest_metrics" ? "(o.value = 'NaN'), " : "") + "o.value" + direction + ", r.start_us DESC, r.id"};
   }
   for (const char* column : {"start_us", "end_us", "name", "status"}) {
     if (query.order_by == column) return Order{"", " ORDER BY r." + query.order_by + direction + ", r.id" + direction};
@@ -133,6 +171,8 @@ Result<Experiment> RunTables::get_experiment(const std::string& id) {
 
 Result<Run> RunTables::create_run(const std::string& experiment_id, const std::string& name, const std::string& source, const Text& tags) {
   TRY(get_experiment(experiment_id));
+  if (!name.empty()) TRY(check_key("run name", name));
+  TRY(check_batch({{}, tags, {}}));
   Run run;
   run.id = base::new_id(clock_);
   run.experiment_id = experiment_id;
@@ -150,6 +190,7 @@ Result<Run> RunTables::create_run(const std::string& experiment_id, const std::s
 }
 
 Status RunTables::log(const std::string& run_id, const RunBatch& batch) {
+  TRY(check_batch(batch));
   return db_.write([&](Writer& writer) -> Status {
     TRY(check_run(writer, run_id));
     TRY(put_params(writer, run_id, batch.params));
@@ -159,6 +200,10 @@ Status RunTables::log(const std::string& run_id, const RunBatch& batch) {
 }
 
 Status RunTables::finish_run(const std::string& run_id, const std::string& status) {
+  static constexpr std::array<std::string_view, 5> kStatuses = {"RUNNING", "SCHEDULED", "FINISHED", "FAILED", "KILLED"};
+  if (std::find(kStatuses.begin(), kStatuses.end(), status) == kStatuses.end()) {
+    return base::fail(Code::kInvalidArgument, "not a run status: " + base::replace_invalid_utf8(status.substr(0, 60)), "RUNNING, SCHEDULED, FINISHED, FAILED or KILLED");
+  }
   return db_.write([&](Writer& writer) -> Status {
     TRY(check_run(writer, run_id));
     const auto cells = params(status, clock_.now_us(), run_id);
@@ -174,7 +219,7 @@ Status RunTables::fill(Run& run) {
   TRY_ASSIGN(const auto tag_rows, db_.query("SELECT key, value FROM run_tags WHERE run_id = $1", key));
   for (const auto& row : tag_rows) run.tags[row.text(0)] = row.text(1);
   TRY_ASSIGN(const auto metric_rows, db_.query("SELECT key, value, step, time_us FROM latest_metrics WHERE run_id = $1", key));
-  for (const auto& row : metric_rows) run.latest[row.text(0)] = {row.text(0), row.real(1), row.integer(2), row.integer(3)};
+  for (const auto& row : metric_rows) run.latest[row.text(0)] = {row.text(0), metric_of(row, 1), row.integer(2), row.integer(3)};
   return {};
 }
 
@@ -199,8 +244,13 @@ Result<RunPage> RunTables::search_runs(const std::string& project, const RunQuer
     where += ")";
   }
   if (!query.name_contains.empty()) {
-    values.emplace_back(query.name_contains);
-    where += " AND instr(lower(r.name), lower($" + std::to_string(values.size()) + ")) > 0";
+    std::string pattern = "%";
+    for (const char c : query.name_contains) {
+      if (c == '%' || c == '_' || c == '!') pattern += '!';
+      pattern += c;
+    }
+    values.emplace_back(pattern + "%");
+    where += " AND lower(r.name) LIKE lower($" + std::to_string(values.size()) + ") ESCAPE '!'";
   }
   const std::string from = "FROM runs r JOIN experiments e ON e.id = r.experiment_id";
   RunPage page;
@@ -221,7 +271,7 @@ Result<std::vector<MetricPoint>> RunTables::metric_history(const std::string& ru
   const auto cells = params(run_id, key);
   TRY_ASSIGN(const auto rows, db_.query("SELECT value, step, time_us FROM metric_points WHERE run_id = $1 AND key = $2 ORDER BY step, time_us, value", cells));
   std::vector<MetricPoint> out;
-  for (const auto& row : rows) out.push_back({key, row.real(0), row.integer(1), row.integer(2)});
+  for (const auto& row : rows) out.push_back({key, metric_of(row, 0), row.integer(1), row.integer(2)});
   return out;
 }
 

@@ -1,6 +1,6 @@
 #include "maru/tracking/tracking.h"
 
-#include "maru/base/hash.h"
+#include "audit.h"
 #include "registry.h"
 #include "runs.h"
 #include "schema.h"
@@ -17,7 +17,7 @@ using store::Writer;
 
 class StoredTracking final : public Tracking {
  public:
-  StoredTracking(store::Database& db, blob::BlobStore& blobs, base::Clock& clock) : db_(db), clock_(clock), runs_(db, blobs, clock), registry_(db, blobs, clock) {}
+  StoredTracking(store::Database& db, blob::BlobStore& blobs, base::Clock& clock) : db_(db), runs_(db, blobs, clock), registry_(db, blobs, clock) {}
 
   Result<Experiment> ensure_experiment(const std::string& project, const std::string& name) override { return runs_.ensure_experiment(project, name); }
   Result<std::vector<Experiment>> list_experiments(const std::string& project) override { return runs_.list_experiments(project); }
@@ -42,24 +42,15 @@ class StoredTracking final : public Tracking {
   Status export_version(const std::string& project, const std::string& model, int version, const std::string& folder) override { return registry_.export_version(project, model, version, folder); }
   Result<int> resolve(const std::string& project, const std::string& model, const std::string& selector) override { return registry_.resolve(project, model, selector); }
   Status set_alias(const std::string& project, const std::string& model, const std::string& alias, int version, const std::string& reason, const std::string& principal) override {
-    TRY(registry_.set_alias(project, model, alias, version, reason, principal));
-    return audit({clock_.now_us(), principal, "alias.set", model + "@" + alias, "v" + std::to_string(version) + (reason.empty() ? "" : ": " + reason)});
+    return registry_.set_alias(project, model, alias, version, reason, principal);
   }
   Result<std::vector<AliasChange>> alias_history(const std::string& project, const std::string& model, std::size_t limit) override { return registry_.alias_history(project, model, limit); }
   Status update_version(const std::string& project, const std::string& model, int version, const Json& changes) override { return registry_.update_version(project, model, version, changes); }
 
-  // Each entry carries the hash of itself and of the one before: a changed or missing row breaks the chain there.
   Status audit(const AuditEntry& entry) override {
-    return db_.write([&](Writer& writer) -> Status {
-      TRY_ASSIGN(const auto last, writer.query("SELECT number, chain FROM audit_entries ORDER BY number DESC LIMIT 1"));
-      const std::int64_t number = last.empty() ? 1 : last[0].integer(0) + 1;
-      const std::string before = last.empty() ? std::string() : last[0].text(1);
-      const Json text = Json::object({{"before", before}, {"number", number}, {"time_us", entry.time_us}, {"principal", entry.principal}, {"action", entry.action}, {"object", entry.object}, {"detail", entry.detail}});
-      const auto cells = params(number, entry.time_us, entry.principal, entry.action, entry.object, entry.detail, base::sha256_hex(text.dump()));
-      TRY(writer.execute("INSERT INTO audit_entries (number, time_us, principal, action, object, detail, chain) VALUES ($1, $2, $3, $4, $5, $6, $7)", cells));
-      return {};
-    });
+    return db_.write([&](Writer& writer) { return append_audit(writer, entry); });
   }
+  Result<std::uint64_t> verify_audit() override { return check_audit(db_); }
 
   Result<std::vector<AuditEntry>> audit_log(std::size_t limit) override {
     TRY_ASSIGN(const auto rows, db_.query("SELECT time_us, principal, action, object, detail FROM audit_entries ORDER BY number DESC LIMIT " + std::to_string(limit)));
@@ -104,7 +95,6 @@ class StoredTracking final : public Tracking {
 
  private:
   store::Database& db_;
-  base::Clock& clock_;
   RunTables runs_;
   RegistryTables registry_;
 };

@@ -137,6 +137,8 @@ class Tracking {
 
   virtual base::Status audit(const AuditEntry& entry) = 0;
   virtual base::Result<std::vector<AuditEntry>> audit_log(std::size_t limit) = 0;
+  // Walks the hash chain of all entries: their number, or kDataLoss that names the first changed, missing or inserted one.
+  virtual base::Result<std::uint64_t> verify_audit() = 0;
 
   // Small durable documents of other rooms' wiring ("endpoint", "monitor" configurations), by kind and name.
   virtual base::Status put_document(const std::string& project, const std::string& kind, const std::string& name, const base::Json& value) = 0;
