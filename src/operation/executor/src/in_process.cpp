@@ -37,6 +37,8 @@ base::Result<base::Json> guarded(const TaskFunction& function, pipeline::Attempt
     return base::fail(base::Code::kResourceExhausted, "task ran out of memory: " + attempt.task);
   } catch (const std::exception& error) {
     return base::fail(base::Code::kInternal, std::string("task failed unexpectedly: ") + error.what());
+  } catch (...) {
+    return base::fail(base::Code::kInternal, "task failed unexpectedly: " + attempt.task);
   }
 }
 

@@ -1,6 +1,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -23,6 +24,7 @@ using base::Result;
 
 constexpr int kPollMs = 50;
 constexpr std::size_t kLastLines = 5;
+constexpr std::size_t kMaxLineBytes = 64u << 10;  // longer ones are broken
 
 // One child in a process group of its own, its output as lines.
 class Child {
@@ -65,6 +67,9 @@ class Child {
       if (gone == pid_) {
         while (open && read_some(0)) {
         }
+        if (!partial_.empty()) line(partial_);
+        partial_.clear();
+        ::kill(-pid_, SIGKILL);  // what it left running in its group
         return status;
       }
       if (!open) ::poll(nullptr, 0, kPollMs);
@@ -83,6 +88,7 @@ class Child {
   // Between fork and exec only async-signal-safe calls are allowed.
   [[noreturn]] void run_child(int output, const std::vector<char*>& argv, const std::vector<char*>& envp) const {
     ::setpgid(0, 0);
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // the run is resumed by a new attempt: an orphan would work beside it
     ::dup2(output, STDOUT_FILENO);
     ::dup2(output, STDERR_FILENO);
     const int nothing = ::open("/dev/null", O_RDONLY);
@@ -113,6 +119,10 @@ class Child {
     for (std::size_t end = partial_.find('\n'); end != std::string::npos; end = partial_.find('\n')) {
       line(partial_.substr(0, end));
       partial_.erase(0, end + 1);
+    }
+    if (partial_.size() > kMaxLineBytes) {
+      line(partial_);
+      partial_.clear();
     }
     return true;
   }
