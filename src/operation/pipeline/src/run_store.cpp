@@ -88,11 +88,19 @@ Result<std::uint64_t> RunStore::next_epoch() {
     epoch = rows.at(0).integer(0);
     return {};
   }));
+  epoch_ = epoch;
   return static_cast<std::uint64_t>(epoch);
+}
+
+Status RunStore::check_epoch(store::Writer& writer) const {
+  TRY_ASSIGN(const auto rows, writer.query("SELECT epoch FROM pipeline_epochs WHERE name = 'scheduler'"));
+  if (!rows.empty() && rows[0].integer(0) == epoch_) return {};
+  return base::fail(Code::kAborted, "another scheduler has taken over this home", "stop this one");
 }
 
 Status RunStore::insert(const Run& run, const store::Database::Write& also) {
   return db_.write([&](store::Writer& writer) -> Status {
+    TRY(check_epoch(writer));
     if (also) TRY(also(writer));
     const auto values = params(run.id, run.project, run.pipeline, run.trigger, text_of(run.state), run.created_us, std::int64_t{0}, std::int64_t{0}, run.spec.to_json().dump(), run.parameters.dump(), std::string());
     TRY(writer.execute("INSERT INTO pipeline_runs (id, project, pipeline, cause, state, created_us, started_us, finished_us, spec, parameters, error) VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11)", values));
@@ -108,11 +116,15 @@ Status RunStore::insert(const Run& run, const store::Database::Write& also) {
 }
 
 Status RunStore::save_run(const Run& run) {
-  return db_.write([&](store::Writer& writer) { return update_run(writer, run); });
+  return db_.write([&](store::Writer& writer) -> Status {
+    TRY(check_epoch(writer));
+    return update_run(writer, run);
+  });
 }
 
 Status RunStore::save_task(const Run& run, const TaskRun& task, std::uint64_t epoch, bool with_run) {
   return db_.write([&](store::Writer& writer) -> Status {
+    TRY(check_epoch(writer));
     TRY(upsert_task(writer, run, task, epoch));
     return with_run ? update_run(writer, run) : Status{};
   });
@@ -120,6 +132,7 @@ Status RunStore::save_task(const Run& run, const TaskRun& task, std::uint64_t ep
 
 Status RunStore::commit_success(const Run& run, const TaskRun& task, std::uint64_t epoch, std::int64_t now_us) {
   return db_.write([&](store::Writer& writer) -> Status {
+    TRY(check_epoch(writer));
     const auto key = params(run.id, task.name);
     TRY_ASSIGN(const auto rows, writer.query("SELECT state, attempts, epoch FROM pipeline_tasks WHERE run_id = $1 AND name = $2", key));
     const bool mine = !rows.empty() && rows[0].text(0) == "running" && rows[0].integer(1) == task.attempts && rows[0].integer(2) == static_cast<std::int64_t>(epoch);

@@ -7,7 +7,8 @@
 
 namespace maru::pipeline {
 
-// The tables of runs, tasks and cached outputs. Stateless: every call is one durable write or one read. Thread safe.
+// The tables of runs, tasks and cached outputs. Every call is one durable write or one read. After next_epoch() every write
+// is fenced: kAborted once another scheduler has taken a later epoch. Thread safe.
 class RunStore {
  public:
   explicit RunStore(store::Database& db) : db_(db) {}
@@ -28,8 +29,10 @@ class RunStore {
   store::Database& db() { return db_; }
 
  private:
+  base::Status check_epoch(store::Writer& writer) const;
   base::Status load_tasks(Run& run, bool with_documents);
   store::Database& db_;
+  std::int64_t epoch_ = 0;  // 0: not a scheduler's
 };
 
 }  // namespace maru::pipeline

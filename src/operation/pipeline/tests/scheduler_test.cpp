@@ -27,7 +27,14 @@ class CountingExecutor final : public Executor {
   void fail_times(const std::string& task, int times, base::Code code = base::Code::kInternal) {
     failures_[task] = {times, code};
   }
-  void block(const std::string& task) { blocked_ = task; }
+  void block(const std::string& task) {
+    const std::lock_guard lock(mutex_);
+    blocked_ = task;
+  }
+  bool blocked(const std::string& task) {
+    const std::lock_guard lock(mutex_);
+    return task == blocked_;
+  }
   int runs(const std::string& task) {
     const std::lock_guard lock(mutex_);
     return runs_[task];
@@ -48,7 +55,7 @@ class CountingExecutor final : public Executor {
       auto& failure = failures_[attempt.task];
       if (failure.first-- > 0) return base::fail(failure.second, "told to fail");
     }
-    while (attempt.task == blocked_) {
+    while (blocked(attempt.task)) {
       TRY(attempt.context->alive());
       std::this_thread::yield();
     }
@@ -179,6 +186,32 @@ TEST_CASE("what was running when the scheduler went away is resumed, what had fi
   CHECK(run.state == State::kSucceeded);
   CHECK(house.executor.runs("a") == 1);
   CHECK(house.executor.runs("d") == 2);
+}
+
+TEST_CASE("a scheduler that was replaced can commit nothing any more") {
+  House house;
+  house.executor.block("a");
+  const auto id = house.scheduler->submit("default", diamond(), Json::object(), "test");
+  while (house.executor.runs("a") == 0) std::this_thread::yield();
+  CountingExecutor other;
+  SchedulerOptions options;
+  options.work_folder = house.folder + "/other";
+  auto newer = std::move(*Scheduler::open(*house.db, other, house.clock, options));
+  REQUIRE(newer->resume().has_value());
+  base::Context context;
+  const auto finished = newer->wait(*id, context);
+  REQUIRE(finished.has_value());
+  CHECK(finished->state == State::kSucceeded);
+  CHECK(house.scheduler->submit("default", diamond(), Json::object(), "test").error().code == base::Code::kAborted);
+  house.executor.block("");  // the old attempt answers, too late
+  house.executor.join();
+  house.scheduler.reset();
+  const auto after = newer->get(*id);
+  CHECK(after->state == State::kSucceeded);
+  for (const auto& task : after->tasks) CHECK(task.state == State::kSucceeded);
+  CHECK(after->tasks[0].attempts == 2);
+  newer.reset();
+  other.join();
 }
 
 TEST_CASE("a cancelled run ends as cancelled and its attempt is told to stop") {
