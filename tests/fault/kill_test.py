@@ -115,7 +115,7 @@ def prepare(folder, rng):
             file.write(f"{age},{plan},{visits},{int(rng.random() < chance)}\n")
     maru(home, "init", table, "--label", "bought", "--out", project)
     model = maru(home, "run", project, "--budget", "2s")["model"]
-    maru(home, "run", project, "--budget", "2s")
+    maru(home, "run", project, "--budget", "3s")
     return home, model
 
 
