@@ -24,10 +24,10 @@ export function ExperimentRun() {
     <div className="page"><Loaded query={query}>{(r) => (<>
       <Head title={<>{r.name} <Chip s={tone(r.status)} /></>} meta={<><span>{f.dur(Math.max(0, (r.end_us - r.start_us) / 1e6))}</span><span>{r.source}</span><span className="mono">{r.id}</span></>} />
       <div className="grid12">
-        <Panel className="hm-q" title={t('Metrics', '지표')} flush><table className="tb"><tbody>{Object.entries(r.metrics).map(([k, v]) => <tr key={k}><td className="mono fs12">{k}</td><td className="r num">{f.fix(num(v), 5)}</td></tr>)}</tbody></table></Panel>
-        <Panel className="hm-q" title={t('Parameters', '매개변수')} flush><table className="tb"><tbody>{Object.entries(r.params).map(([k, v]) => <tr key={k}><td className="mono fs12">{k}</td><td className="r num">{String(v)}</td></tr>)}</tbody></table></Panel>
-        <Panel className="hm-q" title={t('Files', '파일')} flush><table className="tb"><tbody>{r.artifacts.map((a: Json) => <tr key={a.path}><td><a className="lk mono fs12" href={`/api/v1/experiment-runs/${run}/artifacts/${a.path}`}>{a.path}</a></td><td className="r num">{f.bytes(a.bytes)}</td></tr>)}</tbody></table></Panel>
-        {r.metric_keys.filter((k: string) => k.startsWith('valid_') || k.startsWith('train_')).map((k: string) => <div className="hm-q" key={k}><Metric run={run} name={k} /></div>)}
+        <Panel className="third" title={t('Metrics', '지표')} flush><table className="tb"><tbody>{Object.entries(r.metrics).map(([k, v]) => <tr key={k}><td className="mono fs12">{k}</td><td className="r num">{f.fix(num(v), 5)}</td></tr>)}</tbody></table></Panel>
+        <Panel className="third" title={t('Parameters', '매개변수')} flush><table className="tb"><tbody>{Object.entries(r.params).map(([k, v]) => <tr key={k}><td className="mono fs12">{k}</td><td className="r num">{String(v)}</td></tr>)}</tbody></table></Panel>
+        <Panel className="third" title={t('Files', '파일')} flush><table className="tb"><tbody>{r.artifacts.map((a: Json) => <tr key={a.path}><td><a className="lk mono fs12" href={`/api/v1/experiment-runs/${run}/artifacts/${a.path}`}>{a.path}</a></td><td className="r num">{f.bytes(a.bytes)}</td></tr>)}</tbody></table></Panel>
+        {r.metric_keys.filter((k: string) => k.startsWith('valid_') || k.startsWith('train_')).map((k: string) => <div className="third" key={k}><Metric run={run} name={k} /></div>)}
       </div>
     </>)}</Loaded></div>
   );

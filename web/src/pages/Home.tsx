@@ -38,16 +38,16 @@ export function Home() {
             {s.inbox.length === 0 && <div className="need t2">{s.verdict.level === 'empty' ? <Empty title={t('Start with a file', '파일로 시작하기')} text={t('Maru looks at it, writes a project file, trains and serves.', '마루가 파일을 살펴보고 프로젝트 파일을 쓰고, 학습하고, 서빙합니다.')} command="maru init FILE --label COLUMN && maru run" /> : t('Nothing.', '없습니다.')}</div>}
             {s.inbox.map((i: Json) => <div className="need" key={i.id + i.kind}><div className="row gap1"><Chip s={tone(i.severity)}>{({ alert: t('Alert', '알림'), failed_run: t('Failed run', '실패한 실행'), blocked_data: t('Refused', '거절됨'), gate: t('Gate', '관문') } as Json)[i.kind]}</Chip><span className="t3 fs12 end">{f.ago(ageOf(i.time_us))}</span></div><div className="b fs14">{i.title}</div><p className="t2">{i.detail}</p><div className="row"><Link to={i.href as '/'} className="btn primary sm">{t('Look into it', '살펴보기')}<ArrowRight size={13} /></Link></div></div>)}
           </Panel>
-          <Panel className="hm-q" title={t('Is my data all right?', '데이터는 괜찮은가요?')} flush>
+          <Panel className="third" title={t('Is my data all right?', '데이터는 괜찮은가요?')} flush>
             <table className="tb"><tbody>{s.datasets.map((d: Json) => <tr key={d.name}><td><Link to={('/p/default/data/' + encodeURIComponent(d.name)) as '/'} className="lk">{d.name}@{d.number}</Link></td><td className="r num">{f.int(d.rows)}</td><td><Chip s={d.errors ? 'bad' : d.warnings ? 'warn' : 'ok'}>{d.errors ? t(`${d.errors} errors`, `오류 ${d.errors}건`) : d.warnings ? t(`${d.warnings} remarks`, `주의 ${d.warnings}건`) : t('as expected', '정상')}</Chip></td><td className="t3 r">{f.ago(ageOf(d.updated_us))}</td></tr>)}</tbody></table>
           </Panel>
-          <Panel className="hm-q" title={t('Is my model all right?', '모델은 괜찮은가요?')} flush>
+          <Panel className="third" title={t('Is my model all right?', '모델은 괜찮은가요?')} flush>
             <table className="tb"><tbody>{s.endpoints.map((e: Json) => <tr key={e.name}><td><Link to={('/p/default/endpoints/' + encodeURIComponent(e.name)) as '/'} className="lk">{e.name}</Link> <span className="t3">v{e.version}</span></td><td className="r num">{f.fix(num(e.per_second), 1)}/s</td><td className="r num">{e.metric} {f.fix(num(e.realised), 4)} <span className="t3">/ {f.fix(num(e.reference), 4)}</span></td><td><Chip s={e.state !== 'ready' ? 'bad' : e.drifting ? 'warn' : 'ok'}>{e.drifting ? t(`${e.drifting} drifting`, `드리프트 ${e.drifting}`) : e.state === 'ready' ? t('ready', '정상') : e.state}</Chip></td></tr>)}</tbody></table>
           </Panel>
-          <Panel className="hm-q" title={t('What changed?', '무엇이 바뀌었나요?')} flush>
+          <Panel className="third" title={t('What changed?', '무엇이 바뀌었나요?')} flush>
             <table className="tb"><tbody>{s.changes.slice(0, 8).map((c: Json, i: number) => <tr key={i}><td className="t3 num">{f.ago(ageOf(c.time_us))}</td><td><span className="mono fs12">{c.action}</span> <b>{c.object}</b> <span className="t2">{c.detail}</span></td><td className="t3 r">{c.principal}</td></tr>)}</tbody></table>
           </Panel>
-          <Panel className="hm-q" title={t('What does it cost?', '비용은 얼마인가요?')}>
+          <Panel className="third" title={t('What does it cost?', '비용은 얼마인가요?')}>
             <div className="stats"><Stat k={t('Processor time', 'CPU 시간')} v={f.dur(s.cost.cpu_seconds)} /><Stat k={t('Memory', '메모리')} v={f.bytes(s.cost.rss_bytes)} /><Stat k={t('Disk', '디스크')} v={f.bytes(s.cost.disk_bytes)} d={t('free', '여유') + ' ' + f.bytes(s.cost.disk_free_bytes)} /><Stat k={t('Predictions', '예측')} v={f.int(s.cost.predictions)} d={f.fix(s.cost.cpu_us_per_prediction, 0) + ' µs'} /></div>
           </Panel>
         </div>
