@@ -1,66 +1,91 @@
-// Walks every page of the real binary in both languages and themes, on a wide screen and a phone: no console error, no serious axe finding,
-// and a first page within its budget. Starts `$MARU_BIN demo` unless $MARU_URL names a running server. Ends with `N passed, M failed`.
-import { chromium } from 'playwright-core';
+// Walks every page of the real binary in both languages and themes: no console error, no axe violation, no sideways scroll, a title;
+// then promotes nothing but predicts for real, and weighs the first page. Env: MARU_URL (a running server) or MARU_BIN (runs `demo`).
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { gzipSync } from 'node:zlib';
+import { chromium } from 'playwright-core';
 
-const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-const FIRST_PAGE_KB = 350;
-let passed = 0, failed = 0;
-const check = (name, problems) => { if (problems.length === 0) { passed++; return; } failed++; console.log(`failed  ${name}\n  ${problems.join('\n  ')}`); };
+const require = createRequire(import.meta.url);
+const axe = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
+const shots = process.env.MARU_SHOTS;
+let passed = 0, failed = 0, child, home;
+const check = (name, ok, detail = '') => { if (ok) passed += 1; else { failed += 1; console.log(`FAIL ${name}${detail ? `: ${detail}` : ''}`); } };
 
-function startServer() {
-  const home = mkdtempSync(join(tmpdir(), 'maru-e2e-'));
-  const child = spawn(process.env.MARU_BIN, ['demo', '--home', join(home, 'home'), '--listen', '127.0.0.1:0'], { env: { ...process.env, MARU_EXAMPLES: join(process.cwd(), '../examples') } });
+async function start() {
+  if (process.env.MARU_URL) return process.env.MARU_URL.replace(/\/$/, '');
+  const binary = process.env.MARU_BIN ?? new URL('../../build/release/maru', import.meta.url).pathname;
+  home = mkdtempSync(join(tmpdir(), 'maru-e2e-'));
+  child = spawn(binary, ['demo', '--home', home, '--listen', '127.0.0.1:0'], { cwd: new URL('../..', import.meta.url).pathname, stdio: ['ignore', 'pipe', 'inherit'] });
   return new Promise((resolve, reject) => {
     let text = '';
-    child.stdout.on('data', (d) => { text += d; const m = /ready (http:\S+)/.exec(text); if (m) resolve({ url: m[1], stop: () => { child.kill('SIGTERM'); return new Promise((r) => child.on('exit', () => { rmSync(home, { recursive: true }); r(); })); } }); });
-    child.on('exit', (code) => reject(new Error(`maru demo ended with ${code}: ${text}`)));
+    child.stdout.on('data', (d) => { text += d; const m = /^ready (http:\S+)/m.exec(text); if (m) resolve(m[1]); });
+    child.on('exit', (code) => reject(new Error(`maru demo ended with ${code}:\n${text}`)));
+    setTimeout(() => reject(new Error(`maru demo was not ready in 180 s:\n${text}`)), 180_000).unref();
   });
 }
 
-const server = process.env.MARU_URL ? { url: process.env.MARU_URL, stop: async () => {} } : await startServer();
+const base = await start();
+const get = async (path) => (await fetch(`${base}/api/v1${path}`)).json();
+const status = await get('/status');
+const dataset = status.datasets[0]?.name, model = status.models[0]?.name, endpoint = status.endpoints[0]?.name;
+const pipeline = (await get('/pipelines')).pipelines[0]; const experiment = (await get('/experiments')).experiments[0];
+const run = experiment && (await get(`/experiments/${experiment.name}/runs?limit=1`)).runs[0];
+const p = '/p/default';
+const pages = { home: p, guide: `${p}/guide`, data: `${p}/data`, pipelines: `${p}/pipelines`, experiments: `${p}/experiments`, models: `${p}/models`, endpoints: `${p}/endpoints`, monitor: `${p}/monitor`, settings: `${p}/settings` };
+if (dataset) for (const tab of ['profile', 'rules', 'rows', 'versions']) pages[`dataset-${tab}`] = `${p}/data/${dataset}?tab=${tab}`;
+if (pipeline) { pages.pipeline = `${p}/pipelines/${pipeline.name}`; pages.run = `${p}/pipelines/${pipeline.name}/${pipeline.last.id}`; }
+if (experiment) pages.experiment = `${p}/experiments/${experiment.name}?sel=${run?.id ?? ''}`;
+if (run) pages['experiment-run'] = `${p}/experiments/${experiment.name}/runs/${run.id}`;
+if (model) for (const tab of ['versions', 'card', 'api', 'files', 'history']) pages[`model-${tab}`] = `${p}/models/${model}?tab=${tab}`;
+if (endpoint) pages.endpoint = `${p}/endpoints/${endpoint}`;
+
 const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'] });
-const run = (await (await fetch(server.url + '/api/v1/pipelines/flights/runs?limit=1')).json()).runs[0].id;
-const pages = ['', '/data', '/data/training', '/pipelines', '/pipelines/flights', '/pipelines/flights/' + run, '/experiments', '/experiments/flights', '/models', '/models/flights', '/endpoints', '/endpoints/flights', '/monitor', '/settings', '/guide'];
-for (const [width, height, theme, lang] of [[1440, 900, 'light', 'en'], [1440, 900, 'dark', 'ko'], [390, 844, 'light', 'ko']]) {
-  const context = await browser.newContext({ viewport: { width, height } });
-  const page = await context.newPage();
-  for (const path of pages) {
-    const problems = [];
-    const onConsole = (m) => { if (m.type() === 'error') problems.push('console: ' + m.text()); };
-    const onError = (e) => problems.push('error: ' + e);
-    page.on('console', onConsole); page.on('pageerror', onError);
-    await page.goto(`${server.url}/p/default${path}?theme=${theme}&lang=${lang}`);
-    await page.waitForSelector('h1', { timeout: 10000 }).catch(() => problems.push('no heading'));
-    await page.waitForLoadState('load');
-    if ((await page.evaluate(() => document.documentElement.lang)) !== lang) problems.push('wrong language');
-    await page.evaluate(axe);
-    const found = await page.evaluate(() => globalThis.axe.run(document, { runOnly: ['wcag2a', 'wcag2aa'] }));
-    for (const v of found.violations) if (v.impact === 'critical') problems.push(`axe ${v.id}: ${v.nodes.length} places, ${v.nodes[0].html.slice(0, 120)}`);
-    page.off('console', onConsole); page.off('pageerror', onError);
-    check(`${path || '/'} ${width} ${theme} ${lang}`, problems);
+const open = async (width, height) => {
+  const context = await browser.newContext({ viewport: { width, height }, reducedMotion: 'reduce' }); const page = await context.newPage(); const errors = [];
+  page.on('pageerror', (e) => errors.push(e.message)); page.on('console', (m) => m.type() === 'error' && errors.push(m.text()));
+  return { context, page, errors };
+};
+const settle = async (page) => { await page.waitForSelector('h1', { timeout: 15_000 }); await page.waitForFunction(() => !document.querySelector('.sk-page, .sk'), null, { timeout: 15_000 }); await page.evaluate(() => document.fonts.ready); };
+
+for (const [theme, lang, width, height] of [['light', 'en', 1440, 900], ['dark', 'ko', 390, 844]]) {
+  for (const [name, path] of Object.entries(pages)) {
+    const label = `${name} ${theme}/${lang}/${width}`; const { context, page, errors } = await open(width, height);
+    try {
+      await page.goto(`${base}${path}${path.includes('?') ? '&' : '?'}theme=${theme}&lang=${lang}`, { waitUntil: 'load' }); await settle(page);
+      if (shots) await page.screenshot({ path: `${shots}/${name}-${width}-${theme}-${lang}.png` });
+      check(`${label} shows no error card`, await page.locator('.main > .page [role=alert]').count() === 0 || name === 'run');
+      check(`${label} has words in ${lang}`, (lang === 'ko') === /[가-힣]{2}/.test(await page.locator('.crumbs').innerText()));
+      const over = await page.evaluate(() => { const m = document.querySelector('.main'); return m.scrollWidth - m.clientWidth; });
+      check(`${label} does not scroll sideways`, over <= 1, `${over} px`);
+      await page.evaluate(axe);
+      const found = await page.evaluate(() => window.axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'] }));
+      check(`${label} passes axe`, found.violations.length === 0, found.violations.map((v) => `${v.id} ${v.nodes[0].target.join(' ')} ${v.nodes[0].html.slice(0, 90)}`).join(' | '));
+      check(`${label} logs no error`, errors.length === 0, errors.slice(0, 2).join(' | '));
+    } catch (e) { check(label, false, `${String(e.message).split('\n')[0]} ${errors.slice(0, 2).join(' | ')}`); }
+    await context.close();
   }
-  await context.close();
 }
 
-const html = await (await fetch(server.url + '/p/default')).text();
-const assets = [...html.matchAll(/(?:src|href)="(\/assets\/[^"]+\.(?:js|css))"/g)].map((m) => m[1]);
-const sizes = await Promise.all(assets.map(async (a) => gzipSync(Buffer.from(await (await fetch(server.url + a)).arrayBuffer())).length));
-const total = sizes.reduce((a, b) => a + b, 0) / 1000;
-check('first page', total > FIRST_PAGE_KB ? [`${total.toFixed(0)} kB gz, at most ${FIRST_PAGE_KB}`] : []);
-console.log(`first page ${total.toFixed(0)} kB gz`);
-
-const context = await browser.newContext(); const page = await context.newPage();
-await page.goto(server.url + '/p/default/endpoints/flights?lang=en');
-await page.getByRole('button', { name: 'Predict', exact: true }).click();
-const answer = await page.getByText('"probability"').first().textContent({ timeout: 10000 }).catch(() => '');
-check('try it answers', answer.includes('probability') ? [] : ['no answer']);
+{ // First page: every byte that the browser fetches for it, scripts and styles, compressed.
+  const { context, page } = await open(1440, 900); let bytes = 0;
+  const client = await context.newCDPSession(page); await client.send('Network.enable');
+  const kinds = new Map(); client.on('Network.responseReceived', (e) => kinds.set(e.requestId, e.type)); client.on('Network.loadingFinished', (e) => { if (['Document', 'Script', 'Stylesheet'].includes(kinds.get(e.requestId))) bytes += e.encodedDataLength; });
+  await page.goto(base + p, { waitUntil: 'load' }); await settle(page);
+  console.log(`first page: ${Math.round(bytes / 1000)} kB compressed`); check('first page is at most 350 kB', bytes <= 350_000, `${bytes}`);
+  await page.keyboard.press('Control+k'); check('Ctrl K opens the palette', await page.locator('[role=combobox]').isVisible()); await page.keyboard.press('Escape');
+  await page.keyboard.press('g'); await page.keyboard.press('d'); await page.waitForURL('**/data'); check('g d goes to Data', true);
+  await context.close();
+}
+if (endpoint) { // A real prediction from the form's own examples.
+  const { context, page, errors } = await open(1440, 900);
+  await page.goto(`${base}${pages.endpoint}?lang=en`); await page.getByRole('button', { name: 'Predict' }).click();
+  await page.waitForSelector('[data-testid=answer]', { timeout: 10_000 }).then(() => check('the form predicts', true), () => check('the form predicts', false, errors.join(' | ')));
+  await context.close();
+}
 await browser.close();
-await server.stop();
+if (child) { child.removeAllListeners('exit'); child.kill('SIGTERM'); await new Promise((r) => child.on('exit', r)); }
+if (home) rmSync(home, { recursive: true, force: true });
 console.log(`${passed} passed, ${failed} failed`);
 process.exit(failed ? 1 : 0);

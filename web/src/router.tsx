@@ -1,4 +1,4 @@
-import { createRootRoute, createRoute, createRouter, lazyRouteComponent, redirect } from '@tanstack/react-router';
+import { type AnyRoute, createRootRoute, createRoute, createRouter, lazyRouteComponent, redirect } from '@tanstack/react-router';
 import { Home } from './pages/Home';
 import { NotFound } from './pages/NotFound';
 import { Shell } from './ui/Shell';
@@ -28,4 +28,4 @@ const routes = [
   at('/monitor', () => import('./pages/Monitor'), 'Monitor'),
   at('/settings', () => import('./pages/Settings'), 'Settings'),
 ];
-export const router = createRouter({ routeTree: root.addChildren(routes as never) as never, context: undefined as never, defaultPreload: 'intent', defaultNotFoundComponent: NotFound });
+export const router = createRouter({ routeTree: root.addChildren(routes as never[]) as AnyRoute, defaultPreload: 'intent', defaultNotFoundComponent: NotFound });

@@ -1,53 +1,45 @@
-import { QueryClient, useQuery, useQueryClient } from '@tanstack/react-query';
-import { useEffect } from 'react';
+import { QueryClient } from '@tanstack/react-query';
 import type { components } from './schema';
 
 export type Schemas = components['schemas'];
-export const queryClient = new QueryClient({ defaultOptions: { queries: { retry: 1, staleTime: 2000 } } });
-/** The newest round trip in milliseconds, for the bar at the foot. */
+
+/** What the server said when it refused; drawn by ErrorNote. */
+export class ApiError extends Error {
+  constructor(readonly status: number, readonly code: string, message: string, readonly hint: string, readonly requestId: string) { super(message); }
+}
+
+export const queryClient = new QueryClient({
+  defaultOptions: { queries: { staleTime: 4000, retry: (n, e) => n < 2 && !(e instanceof ApiError && e.status > 0 && e.status < 500) } },
+});
+
+/** The last round trip in milliseconds, for the command line bar. */
 export const trip = { ms: 0, listeners: new Set<() => void>() };
 
-/** An answer of the API; shapes are described by api/openapi.json. */
-// eslint-disable-next-line @typescript-eslint/no-explicit-any
-export type Json = any;
-
-export class ApiError extends Error {
-  constructor(public status: number, public code: string, message: string, public hint: string, public requestId: string) { super(message); }
-}
-
-export async function call(method: string, path: string, body?: unknown): Promise<Json> {
+export async function api<T>(path: string, project: string, init?: { method?: string; body?: unknown; raw?: Blob }): Promise<T> {
+  const url = `/api/v1${path}${path.includes('?') ? '&' : '?'}project=${encodeURIComponent(project)}`;
   const began = performance.now();
-  const answer = await fetch('/api/v1' + path, { method, headers: body === undefined ? undefined : { 'Content-Type': 'application/json' }, body: body === undefined ? undefined : JSON.stringify(body) });
+  let answer: Response;
+  try {
+    answer = await fetch(url, {
+      method: init?.method ?? 'GET',
+      headers: init?.raw ? { 'Content-Type': 'application/octet-stream' } : init?.body !== undefined ? { 'Content-Type': 'application/json' } : undefined,
+      body: init?.raw ?? (init?.body !== undefined ? JSON.stringify(init.body) : undefined),
+    });
+  } catch (e) {
+    throw new ApiError(0, 'UNREACHABLE', (e as Error).message, '', '');
+  }
   const text = await answer.text();
-  trip.ms = performance.now() - began;
-  trip.listeners.forEach((f) => f());
-  const json = text ? JSON.parse(text) : null;
-  if (!answer.ok) throw new ApiError(answer.status, json?.error_code ?? '', json?.message ?? answer.statusText, json?.hint ?? '', json?.request_id ?? '');
-  return json;
+  if (!init?.method) { trip.ms = performance.now() - began; trip.listeners.forEach((f) => f()); }
+  let json: unknown = null;
+  try { json = text ? JSON.parse(text) : null; } catch { /* an answer that is not JSON is shown as text below */ }
+  if (!answer.ok) {
+    const e = (json ?? {}) as Partial<Schemas['Error']>;
+    throw new ApiError(answer.status, e.error_code ?? `HTTP_${answer.status}`, e.message ?? (text.slice(0, 200) || answer.statusText), e.hint ?? '', e.request_id ?? '');
+  }
+  return json as T;
 }
 
-/** A call for a project named by the address. */
-export function api<T>(path: string, project: string, options?: { method?: string; body?: unknown }): Promise<T> {
-  const named = project === 'default' ? path : path + (path.includes('?') ? '&' : '?') + 'project=' + encodeURIComponent(project);
-  return call(options?.method ?? 'GET', named, options?.body) as Promise<T>;
+/** A number that may travel as "NaN" or "Infinity", or not be known. */
+export function num(v: unknown): number | null {
+  return typeof v === 'number' && Number.isFinite(v) ? v : null;
 }
-
-/** The newest answer of a path; old data stays while it is asked again. */
-export function useApi(path: string, refreshMs = 0) {
-  return useQuery<Json, ApiError>({ queryKey: [path], queryFn: () => call('GET', path), refetchInterval: refreshMs || false, placeholderData: (old: Json) => old });
-}
-
-/** Asks again for every path that begins with `paths` when the server says something changed. */
-export function useLive(topics: string[], paths: string[]) {
-  const client = useQueryClient();
-  const key = topics.join(',') + '|' + paths.join(',');
-  useEffect(() => {
-    const source = new EventSource('/api/v1/events?topics=' + encodeURIComponent(topics.join(',')));
-    const again = () => { void client.invalidateQueries({ predicate: (q) => paths.some((p) => String(q.queryKey[0]).startsWith(p)) }); };
-    topics.forEach((topic) => source.addEventListener(topic, again));
-    return () => source.close();
-    // eslint-disable-next-line react-hooks/exhaustive-deps
-  }, [key]);
-}
-
-export const enc = encodeURIComponent;

@@ -1740,10 +1740,26 @@ export interface components {
             [key: string]: unknown;
         };
         CalibrationBin: {
+            low?: number;
+            high?: number;
+            /** Format: int64 */
+            rows: number;
             predicted: number;
             observed: number;
-            /** Format: int64 */
-            count: number;
+        } & {
+            [key: string]: unknown;
+        };
+        RocPoint: {
+            fpr: number;
+            tpr: number;
+            threshold: number | null;
+        } & {
+            [key: string]: unknown;
+        };
+        PrPoint: {
+            recall: number;
+            precision: number;
+            threshold: number | null;
         } & {
             [key: string]: unknown;
         };
@@ -1763,10 +1779,10 @@ export interface components {
             [key: string]: unknown;
         };
         Curves: {
-            roc?: number[][];
-            pr?: number[][];
+            roc?: components["schemas"]["RocPoint"][];
+            pr?: components["schemas"]["PrPoint"][];
             calibration?: components["schemas"]["CalibrationBin"][];
-            scores?: components["schemas"]["ScoreBin"][];
+            histogram?: components["schemas"]["ScoreBin"][];
             residuals?: components["schemas"]["Residuals"] | null;
         } & {
             [key: string]: unknown;

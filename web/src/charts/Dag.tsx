@@ -41,23 +41,3 @@ export function Dag({ tasks, cur, onCur, height: h0 = 250 }: { tasks: Task[]; cu
     </div>
   );
 }
-
-/** Each bar in three tones: queued, hand-over, running. The hand-over is what other engines hide. */
-export function Gantt({ tasks, cur, onCur, now, total }: { tasks: Task[]; cur: string; onCur(id: string): void; now: number; total: number }) {
-  const t = useT(); const ticks = Array.from({ length: Math.floor(total / 10) + 1 }, (_, i) => i * 10);
-  const pc = (v: number) => (v / total) * 100 + '%';
-  return (
-    <div className="gantt" role="group" aria-label={t('Timeline', '시간표')}>
-      <div className="gt-h"><span />{<div className="gt-ax">{ticks.map((x) => <span key={x} style={{ left: pc(x) }}>{x}s</span>)}</div>}</div>
-      <div className="gt-b">
-        <div className="gt-grid" aria-hidden>{ticks.map((x) => <i key={x} style={{ left: pc(x) }} />)}<i className="now" style={{ left: pc(now) }} /></div>
-        {tasks.map((k) => (
-          <button key={k.id} className={'gt-r' + (cur === k.id ? ' on' : '')} onClick={() => onCur(k.id)}>
-            <span className="row gap1" style={{ gap: 6 }}><StatusIcon s={k.s} size={12} /><span className="trunc">{k.id}</span></span>
-            <span className="gt-t">{k.d > 0 || k.s === 'run' ? <><i className="q" style={{ left: pc(k.q), width: pc(k.st - k.q) }} /><i className={'x s-' + tone(k.s) + ' ' + k.s} style={{ left: pc(k.st), width: `max(3px, ${pc(k.d)})` }} /><em className="num" style={{ left: `calc(${pc(k.st + k.d)} + 6px)` }}>{k.d < 1 ? Math.round(k.d * 1000) + ' ms' : k.d.toFixed(1) + ' s'}{k.attempt ? ` · ${t('try', '시도')} ${k.attempt}` : ''}</em></> : <em style={{ left: 4 }}>{k.s === 'wait' ? t('waits', '대기') : ''}</em>}</span>
-          </button>
-        ))}
-      </div>
-    </div>
-  );
-}

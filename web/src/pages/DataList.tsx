@@ -1,23 +1,38 @@
-import { useApi, useLive, type Json } from '../api/client';
+import { useRef } from 'react';
+import { Upload } from 'lucide-react';
+import type { Schemas } from '../api/client';
+import { useApi, useChange } from '../api/use';
+import { useHref } from '../lib/nav';
 import { useFmt, useT } from '../prefs';
 import { Chip } from '../ui/Chip';
-import { usePage } from './trail';
-import { ListPage } from './ListPage';
-import { ageOf } from './state';
+import type { Col } from '../ui/DataGrid';
+import { Empty } from '../ui/Empty';
+import { ErrorNote } from '../ui/ErrorNote';
+import { ListPage } from '../ui/ListPage';
+import { Loaded } from '../ui/Loaded';
+import { curl, usePage } from '../ui/page';
+
+type Row = Schemas['DatasetRow'];
 
 export function DataList() {
-  const t = useT(); const f = useFmt();
-  usePage([[t('Data', '데이터')]], 'maru data list', '/datasets');
-  useLive(['project:default'], ['/datasets']);
-  return <ListPage title={t('Data', '데이터')} query={useApi('/datasets')} rows={(d) => d.datasets} id={(r) => r.name} to={(i) => '/p/default/data/' + encodeURIComponent(i)}
-    empty={{ title: t('No data yet', '아직 데이터가 없습니다'), text: t('CSV, TSV, JSON lines, Parquet and ARFF become immutable snapshots.', 'CSV, TSV, JSON lines, Parquet, ARFF 파일이 변하지 않는 스냅숏이 됩니다.'), command: 'maru data import FILE --name NAME' }}
-    cols={[
-      { id: 'name', head: t('Dataset', '데이터셋'), w: 'minmax(180px, 2fr)', cell: (r: Json) => <span><b>{r.name}</b> <span className="t3">@{r.number}</span></span>, sort: (r) => r.name },
-      { id: 'state', head: t('Health', '상태'), w: '130px', cell: (r) => r.errors == null ? <span className="t3">{t('not checked', '검사 전')}</span> : <Chip s={r.errors ? 'bad' : r.warnings ? 'warn' : 'ok'}>{r.errors ? t(`${r.errors} errors`, `오류 ${r.errors}`) : r.warnings ? t(`${r.warnings} remarks`, `주의 ${r.warnings}`) : t('as expected', '정상')}</Chip> },
-      { id: 'rows', head: t('Rows', '행'), w: '120px', r: true, cell: (r) => f.int(r.rows), sort: (r) => r.rows },
-      { id: 'columns', head: t('Columns', '열'), w: '90px', r: true, cell: (r) => r.columns, sort: (r) => r.columns },
-      { id: 'size', head: t('Size', '크기'), w: '100px', r: true, cell: (r) => f.bytes(r.bytes), sort: (r) => r.bytes },
-      { id: 'source', head: t('Source', '출처'), w: 'minmax(160px, 2fr)', cell: (r) => <span className="t2 trunc mono fs12" title={r.source}>{r.source || 'SQL'}</span> },
-      { id: 'age', head: t('Updated', '갱신'), w: '120px', r: true, cell: (r) => <span className="t3">{f.ago(ageOf(r.updated_us))}</span>, sort: (r) => -r.updated_us },
-    ]} />;
+  const t = useT(); const f = useFmt(); const href = useHref(); const input = useRef<HTMLInputElement>(null);
+  usePage([[t('Data', '데이터')]], { cli: 'maru data list', curl: curl('/datasets') });
+  const query = useApi<Schemas['DatasetList']>('/datasets');
+  const upload = useChange<Schemas['ImportResult'], File>((file) => ({ path: `/datasets/${encodeURIComponent(file.name.replace(/\.[^]*$/, '').replace(/[^\w가-힣-]+/g, '_') || 'data')}/upload?filename=${encodeURIComponent(file.name)}`, method: 'POST', raw: file }));
+  const cols: Col<Row>[] = [
+    { id: 'n', head: t('Name', '이름'), w: 'minmax(170px, 1.4fr)', cell: (r) => <span className="row"><span className="m trunc">{r.name}</span>{r.number != null && <span className="t3">@{r.number}</span>}</span>, sort: (r) => r.name },
+    { id: 's', head: t('Health', '상태'), w: '150px', cell: (r) => (r.errors == null ? <Chip s="plain">{t('not checked', '검증 전')}</Chip> : <Chip s={r.errors ? 'bad' : r.warnings ? 'warn' : 'ok'}>{r.errors ? t(`${r.errors} errors`, `오류 ${r.errors}건`) : r.warnings ? t(`${r.warnings} warnings`, `주의 ${r.warnings}건`) : t('all rules hold', '모든 규칙 통과')}</Chip>), sort: (r) => (r.errors ?? -1) * 1000 + (r.warnings ?? 0) },
+    { id: 'd', head: t('Drift', '드리프트'), w: '80px', r: true, cell: (r) => f.fix(r.drift), sort: (r) => r.drift ?? null },
+    { id: 'r', head: t('Rows', '행'), w: '100px', r: true, cell: (r) => f.int(r.rows), sort: (r) => r.rows ?? null },
+    { id: 'c', head: t('Columns', '열'), w: '80px', r: true, cell: (r) => f.int(r.columns), sort: (r) => r.columns ?? null },
+    { id: 'z', head: t('Size', '크기'), w: '84px', r: true, cell: (r) => <span className="t2">{f.bytes(r.bytes)}</span>, sort: (r) => r.bytes ?? null },
+    { id: 'v', head: t('Versions', '버전'), w: '84px', r: true, cell: (r) => f.int(r.snapshots), sort: (r) => r.snapshots },
+    { id: 'u', head: t('Source', '출처'), w: 'minmax(120px, 1.2fr)', cell: (r) => <span className="t2" title={r.source}>{r.source}</span> },
+    { id: 'a', head: t('Updated', '갱신'), w: '100px', r: true, cell: (r) => <span className="t3" title={f.iso(r.updated_us)}>{f.ago(r.updated_us)}</span>, sort: (r) => r.updated_us },
+  ];
+  return <Loaded query={query}>{(d) => <>
+    {upload.error && <div className="page" style={{ paddingBottom: 0 }}><ErrorNote error={upload.error} /></div>}
+    <ListPage title={t('Data', '데이터')} meta={<span>{t(`${d.datasets.length} sets, ${f.bytes(d.datasets.reduce((a, r) => a + (r.bytes ?? 0), 0))}, all on this machine`, `${d.datasets.length}개, ${f.bytes(d.datasets.reduce((a, r) => a + (r.bytes ?? 0), 0))}, 모두 이 컴퓨터에 있음`)}</span>} acts={<><input ref={input} type="file" hidden onChange={(e) => { const file = e.target.files?.[0]; if (file) upload.mutate(file); e.target.value = ''; }} /><button className="btn primary" disabled={upload.isPending} onClick={() => input.current?.click()}><Upload size={14} />{upload.isPending ? t('Reading …', '읽는 중 …') : t('Add data', '데이터 추가')}</button></>}
+      rows={d.datasets} cols={cols} id={(r) => r.name} to={(r) => href('data', r.name)} empty={<Empty title={t('No data yet', '아직 데이터가 없습니다')} text={t('A dataset is a row of immutable snapshots, each with its profile.', '데이터셋은 변하지 않는 스냅샷들이며, 각각 프로파일이 있습니다.')} command="maru data import data.csv --name data" />} />
+  </>}</Loaded>;
 }

@@ -1,105 +1,71 @@
 import { useParams } from '@tanstack/react-router';
+import { History, Rocket } from 'lucide-react';
 import { useState } from 'react';
-import { call, enc, useApi, useLive, type ApiError, type Json } from '../api/client';
-import { BarsH } from '../charts/BarsH';
-import { XY } from '../charts/XY';
+import type { Schemas } from '../api/client';
+import { useApi } from '../api/use';
+import { useHref, useView } from '../lib/nav';
+import { lowerIsBetter, metricLabel } from '../lib/words';
 import { useFmt, useT } from '../prefs';
 import { Chip } from '../ui/Chip';
-import { CopyBtn } from '../ui/CopyBtn';
-import { Modal } from '../ui/Modal';
+import { Loaded } from '../ui/Loaded';
+import { curl, usePage } from '../ui/page';
 import { Panel } from '../ui/Panel';
-import { usePage } from './trail';
-import { Failure, Head, Loaded } from '../ui/State';
+import { StatusIcon } from '../ui/StatusIcon';
 import { Tabs } from '../ui/Tabs';
-import { ageOf, num } from './state';
+import { ModelApi } from './ModelApi';
+import { ModelCard } from './ModelCard';
+import { ModelFiles } from './ModelFiles';
+import { PromoteDialog } from './PromoteDialog';
+import { RollbackDialog } from './RollbackDialog';
 
-function Interval({ v }: { v: Json }) {
-  const f = useFmt();
-  return <span className="num">{f.fix(num(v?.value), 4)} <span className="t3">[{f.fix(num(v?.low), 4)}, {f.fix(num(v?.high), 4)}]</span></span>;
+type ModelT = Schemas['Model']; type Version = Schemas['ModelVersion'];
+
+export function Model() {
+  const { id } = useParams({ strict: false }) as { id: string }; const [name, at] = id.split('@'); const t = useT(); const href = useHref(); const path = `/models/${encodeURIComponent(name)}`;
+  usePage([[t('Models', '모델'), href('models')], [id]], { cli: `maru model show ${name}`, curl: curl(path) });
+  const query = useApi<ModelT>(path, { live: 10000 });
+  return <Loaded query={query}>{(m) => <ModelPage m={m} at={at} />}</Loaded>;
 }
 
-/** What promoting would change, asked of the server first; one confirm. */
-function Promote({ model, version, close }: { model: string; version: number; close(): void }) {
-  const t = useT(); const [reason, setReason] = useState(''); const [error, setError] = useState<ApiError | null>(null);
-  const path = `/models/${enc(model)}/aliases/champion`;
-  const [plan, setPlan] = useState<Json>(null);
-  if (!plan && !error) void call('PUT', path + '?dry_run=true', { version }).then(setPlan, setError);
-  const go = () => void call('PUT', path, { version, reason }).then(close, setError);
+function ModelPage({ m, at }: { m: ModelT; at?: string }) {
+  const t = useT(); const f = useFmt(); const [get, set] = useView(); const tab = get('tab', 'versions') as 'versions' | 'card' | 'api' | 'files' | 'history';
+  const [promote, setPromote] = useState(false); const [back, setBack] = useState(false);
+  const wanted = Number(get('v') || at || m.aliases.champion || m.versions[0]?.version); const cur = m.versions.find((v) => v.version === wanted) ?? m.versions[0]; const champion = m.versions.find((v) => v.version === m.aliases.champion);
+  if (!cur) return <div className="page"><h1>{m.name}</h1><p className="t3">{t('No version yet.', '아직 버전이 없습니다.')}</p></div>;
+  const isChampion = cur.version === m.aliases.champion; const earlier = m.history.find((h) => h.alias === 'champion' && h.to === m.aliases.champion && h.from > 0);
   return (
-    <Modal open onOpenChange={(o) => !o && close()} title={t('Promote', '승격')}>
-      <div className="col" style={{ gap: 12, padding: 18 }}>
-        <h2>{t(`Promote v${version} to champion?`, `v${version}을(를) 챔피언으로 승격할까요?`)}</h2>
-        {error && <Failure error={error} />}
-        <ul>{plan?.consequences.map((c: string) => <li key={c}>{c}</li>)}</ul>
-        <label className="col" style={{ gap: 4 }}>{t('Reason', '이유')}<input className="btn" value={reason} onChange={(e) => setReason(e.target.value)} /></label>
-        <code className="fs12 t2">maru model promote {model}/{version}</code>
-        <div className="row"><button className="btn primary" disabled={!plan} onClick={go}>{t('Promote', '승격')}</button><button className="btn" onClick={close}>{t('Cancel', '취소')}</button></div>
+    <div className="page">
+      <div className="ph">
+        <div className="grow"><h1>{m.name}<span className="at">@{cur.version}</span>{cur.aliases.map((a) => <Chip key={a} s="alias" className={a === 'champion' ? '' : 'soft'}>@{a}</Chip>)}{cur.state !== 'ready' && <Chip s="warn">{cur.state}</Chip>}</h1>
+          <div className="meta"><span>{m.task}</span>{cur.card.label && <span>{t('predicts', '예측 대상')} <b>{cur.card.label}</b></span>}<span>{[cur.card.learner, 'ONNX', f.bytes(cur.bytes)].filter(Boolean).join(' · ')}</span><span title={f.iso(cur.created_us)}>{f.ago(cur.created_us)}</span>{cur.snapshot && <code>{t('data', '데이터')} {cur.snapshot.slice(0, 12)}</code>}</div></div>
+        <div className="acts">{isChampion && earlier && <button className="btn danger" onClick={() => setBack(true)}><History size={14} />{t(`Roll back to v${earlier.from}`, `v${earlier.from}로 되돌리기`)}</button>}{!isChampion && <button className="btn primary" disabled={cur.state !== 'ready'} onClick={() => setPromote(true)}><Rocket size={14} />{t('Promote to @champion', '@champion으로 승격')}</button>}</div>
       </div>
-    </Modal>
-  );
-}
-
-function Card({ v }: { v: Json }) {
-  const t = useT(); const f = useFmt(); const c = v.card; const r = c.report;
-  if (!r) return <p className="t2">{t('This version has not been evaluated here.', '이 버전은 여기서 평가되지 않았습니다.')}</p>;
-  const line = (points: Json[], x: string, y: string) => ({ x: points.map((p) => p[x]), y: points.map((p) => p[y]) });
-  return (
-    <div className="grid12">
-      <Panel className="third" title={t('Quality on test rows', '시험 행에서의 품질')} hint={`${f.int(r.rows)} ${t('rows', '행')}, 95 %`} flush><table className="tb"><tbody>{Object.entries<Json>(r.metrics).map(([k, m]) => <tr key={k}><td className="mono fs12">{k}</td><td className="r"><Interval v={m} /></td></tr>)}</tbody></table></Panel>
-      {r.slices.length > 0 && <Panel className="third" title={t('Slices', '슬라이스')} flush><div style={{ maxHeight: 300, overflow: 'auto' }} tabIndex={0} role="region" aria-label={t('Slices', '슬라이스')}><table className="tb"><tbody>{r.slices.map((s: Json) => <tr key={s.column + s.value}><td>{s.column}: <b>{s.value}</b></td><td className="r num t3">n = {f.int(s.rows)}</td><td className="r"><Interval v={s.metric} /></td></tr>)}</tbody></table></div></Panel>}
-      {r.confusion.length > 0 && r.confusion.length <= 8 && <Panel className="third" title={t('Confusion', '혼동 행렬')} hint={t('rows: truth', '행: 정답')} flush><table className="tb"><thead><tr><th></th>{r.classes.map((k: string) => <th key={k} className="r">{k}</th>)}</tr></thead><tbody>{r.confusion.map((row: number[], i: number) => <tr key={i}><td><b>{r.classes[i]}</b></td>{row.map((n, k) => <td key={k} className="r num">{f.int(n)}</td>)}</tr>)}</tbody></table></Panel>}
-      {r.curves.roc && <Panel className="third" title="ROC"><XY label="ROC" lines={[{ ...line(r.curves.roc, 'fpr', 'tpr'), c: 'var(--c1)' }]} diag xl={t('false positives', '거짓 양성률')} /></Panel>}
-      {r.curves.pr && <Panel className="third" title={t('Precision and recall', '정밀도와 재현율')}><XY label="PR" lines={[{ ...line(r.curves.pr, 'recall', 'precision'), c: 'var(--c2)' }]} xl={t('recall', '재현율')} /></Panel>}
-      {r.curves.calibration?.length > 0 && <Panel className="third" title={t('Calibration', '보정')}><XY label={t('Calibration', '보정')} lines={[{ x: r.curves.calibration.map((p: Json) => p.predicted), y: r.curves.calibration.map((p: Json) => p.observed), c: 'var(--c3)' }]} diag xl={t('predicted', '예측')} /></Panel>}
-      {c.importance?.length > 0 && <Panel className="third" title={t('What the model looks at', '모델이 보는 것')}><BarsH items={c.importance.slice(0, 12)} fmt={(x) => f.pct(x)} /></Panel>}
-      <Panel className="third" title={t('Models tried', '시도한 모델')} flush><table className="tb"><thead><tr><th>#</th><th>{t('Learner', '학습기')}</th><th className="r">{t('valid', '검증')}</th><th className="r">{t('train', '학습')}</th><th className="r">{t('took', '시간')}</th></tr></thead><tbody>{c.leaderboard.slice(0, 12).map((x: Json, i: number) => <tr key={x.number}><td className="t3">{i + 1}</td><td className="trunc" title={JSON.stringify(x.config)}>{x.learner}</td><td className="r num">{f.fix(num(x.valid), 4)}</td><td className="r num t2">{f.fix(num(x.train), 4)}</td><td className="r num t3">{f.dur(x.seconds)}</td></tr>)}</tbody></table></Panel>
-      <Panel className="third" title={t('Made from', '만든 재료')} flush><table className="tb"><tbody><tr><td>{t('Label', '정답')}</td><td className="mono">{c.label}</td></tr><tr><td>{t('Data', '데이터')}</td><td>{c.dataset}</td></tr><tr><td>{t('Rows', '행')}</td><td className="num">{f.int(c.rows.train)} / {f.int(c.rows.valid)} / {f.int(c.rows.test)}</td></tr><tr><td>{t('Split', '분할')}</td><td>{c.split?.by ?? t('random, seeded', '무작위(시드 고정)')}</td></tr><tr><td>{t('Engine', '실행 엔진')}</td><td>{c.engine}, p99 {f.fix(num(c.latency?.p99_us), 1)} µs, {f.bytes(c.memory_bytes)}</td></tr></tbody></table></Panel>
+      <Tabs label={m.name} value={tab} onChange={(v) => set({ tab: v === 'versions' ? null : v })} items={[['versions', t('Versions', '버전')], ['card', t('Model card', '모델 카드')], ['api', 'API'], ['files', t('Files', '파일')], ['history', t('History', '이력')]]} />
+      {tab === 'card' ? <ModelCard v={cur} /> : tab === 'api' ? <ModelApi name={m.name} version={cur} /> : tab === 'files' ? <ModelFiles name={m.name} version={cur.version} /> : tab === 'history' ? <AliasHistory m={m} /> : <VersionsTab m={m} cur={cur} champion={champion} pick={(v) => set({ v: String(v) })} />}
+      {promote && <PromoteDialog model={m.name} version={cur} close={() => setPromote(false)} />}{back && earlier && <RollbackDialog model={m.name} from={m.aliases.champion} to={earlier.from} close={() => setBack(false)} />}
     </div>
   );
 }
 
-function Api({ model, version }: { model: string; version: number }) {
-  const t = useT();
-  const query = useApi(`/models/${enc(model)}/signature?version=${version}`);
-  return <Loaded query={query}>{(s) => {
-    const row = Object.fromEntries(s.inputs.map((i: Json) => [i.name, i.example]));
-    const curl = `curl -s ${location.origin}/api/v1/endpoints/${model}/predict -d '${JSON.stringify({ instances: [row] })}'`;
-    return (<>
-      <Panel title="curl" right={<CopyBtn text={curl} />}><pre className="code" tabIndex={0} style={{ whiteSpace: 'pre-wrap', margin: 0 }}>{curl}</pre></Panel>
-      <Panel title={t('Inputs', '입력')} flush><table className="tb"><tbody>{s.inputs.map((i: Json) => <tr key={i.name}><td><b>{i.name}</b></td><td className="t2">{i.kind}</td><td className="mono fs12">{JSON.stringify(i.example)}</td><td>{i.required ? t('required', '필수') : t('may be missing', '생략 가능')}</td></tr>)}</tbody></table></Panel>
-    </>);
-  }}</Loaded>;
+function VersionsTab({ m, cur, champion, pick }: { m: ModelT; cur: Version; champion?: Version; pick(v: number): void }) {
+  const t = useT(); const f = useFmt(); const other = champion && champion.version !== cur.version ? champion : m.versions.find((v) => v.version < cur.version);
+  const passed = cur.gates.filter((g) => g.ok).length;
+  return (
+    <div className="md-split">
+      <Panel title={t('Versions', '버전')} right={<span className="t3 fs12">{m.versions.length}</span>} flush className="md-lad"><ol className="ladder">{m.versions.map((x) => <li key={x.version}><button className={'rung' + (cur.version === x.version ? ' on' : '')} aria-pressed={cur.version === x.version} onClick={() => pick(x.version)}>
+        <span className="vno num">v{x.version}</span><span className="grow col" style={{ gap: 3 }}><span className="row" style={{ gap: 6 }}><span className="num m">{f.fix(x.metrics[x.metric]?.value, 4)}</span>{x.aliases.map((a) => <Chip key={a} s="alias" className={a === 'champion' ? '' : 'soft'}>@{a}</Chip>)}{x.traffic > 0 && <span className="t3 fs11 end num">{f.pct(x.traffic, 0)}</span>}</span>
+          <span className="row" style={{ gap: 6 }}><span className="pips" role="img" aria-label={t(`${x.gates.filter((g) => g.ok).length} of ${x.gates.length} gates passed`, `관문 ${x.gates.length}개 중 ${x.gates.filter((g) => g.ok).length}개 통과`)}>{x.gates.map((g) => <i key={g.name} className={g.ok ? '' : 'b'} />)}</span><span className="t3 fs11 end nowrap">{f.ago(x.created_us)}</span></span></span></button></li>)}</ol></Panel>
+      <Panel className="md-main" title={other ? t(`v${cur.version} against v${other.version}`, `v${cur.version}과 v${other.version} 비교`) : t(`v${cur.version}`, `v${cur.version}`)} hint={t('on the test rows of each', '각 버전의 시험 데이터 기준')} flush>
+        <div className="tscroll" tabIndex={0}><table className="tb"><thead><tr><th>{t('Metric', '지표')}</th><th className="r">v{cur.version}</th><th className="r">95%</th>{other && <><th className="r">v{other.version}</th><th className="r">{t('Difference', '차이')}</th></>}</tr></thead><tbody>{Object.entries(cur.metrics).map(([k, v]) => { const o = other?.metrics[k]; const d = o?.value != null && v.value != null ? v.value - o.value : null; const good = d == null || d === 0 ? '' : (d > 0) !== lowerIsBetter(k) ? 'ok' : 'warn'; return <tr key={k}><td title={k} className={k === cur.metric ? 'm' : 't2'}>{metricLabel(t, k)}</td><td className="r m">{f.fix(v.value, 4)}</td><td className="r t3">{v.low != null ? `${f.fix(v.low)} … ${f.fix(v.high)}` : '–'}</td>{other && <><td className="r t2">{f.fix(o?.value, 4)}</td><td className={'r ' + good}>{f.signed(d, 4)}</td></>}</tr>; })}
+          <tr><td className="t2">{t('Size', '크기')}</td><td className="r m">{f.bytes(cur.bytes)}</td><td />{other && <><td className="r t2">{f.bytes(other.bytes)}</td><td /></>}</tr>{cur.card.latency && <tr><td className="t2">{t('Latency p99, one row', '지연 p99, 1행')}</td><td className="r m">{f.us(cur.card.latency.p99_us)}</td><td />{other && <><td className="r t2">{f.us(other.card.latency?.p99_us)}</td><td /></>}</tr>}</tbody></table></div>
+        {cur.reason && <p className="t2" style={{ padding: '10px 14px' }}>{cur.reason}</p>}
+      </Panel>
+      <Panel className="md-gates" title={t('Gates', '관문')} right={<Chip s={passed === cur.gates.length ? 'ok' : 'bad'}>{t(`${passed} of ${cur.gates.length}`, `${passed} / ${cur.gates.length}`)}</Chip>} flush>{cur.gates.length ? <ul className="gates">{cur.gates.map((g) => <li key={g.name}><StatusIcon s={g.ok ? 'ok' : 'bad'} /><span className="grow"><span className={g.ok ? '' : 'm'}>{metricLabel(t, g.name)}</span><span className="t3 fs11" style={{ display: 'block', overflowWrap: 'anywhere' }}>{g.reason || t(`bound ${f.sig(g.bound)}`, `기준 ${f.sig(g.bound)}`)}</span></span><span className={'num ' + (g.ok ? 't2' : 'bad m')}>{f.sig(g.value, 4)}</span></li>)}</ul> : <p className="t3" style={{ padding: '0 14px 14px' }}>{t('No gate was set.', '설정된 관문이 없습니다.')}</p>}</Panel>
+    </div>
+  );
 }
 
-export function Model() {
-  const { id } = useParams({ strict: false }) as { id: string };
-  const name = id.split('@')[0]; const t = useT(); const f = useFmt();
-  const [pick, setPick] = useState(Number(id.split('@')[1]) || 0); const [tab, setTab] = useState<'card' | 'api' | 'history'>('card');
-  const [promote, setPromote] = useState(0); const [error, setError] = useState<ApiError | null>(null);
-  const query = useApi('/models/' + enc(name));
-  usePage([[t('Models', '모델'), '/p/default/models'], [name]], 'maru model show ' + name, '/models/' + enc(name));
-  useLive(['model:' + name], ['/models/' + enc(name)]);
-  const back = () => void call('POST', `/models/${enc(name)}/rollback`, { reason: 'rolled back from the page' }).then(() => query.refetch(), setError);
-  return (
-    <div className="page"><Loaded query={query}>{(m) => {
-      const champion = m.aliases.champion; const v = m.versions.find((x: Json) => x.version === (pick || champion)) ?? m.versions[0];
-      return (<>
-        <Head title={name} meta={<><span>{m.task}</span><span>{champion ? t(`champion v${champion}`, `챔피언 v${champion}`) : t('no champion', '챔피언 없음')}</span></>}
-          acts={<>{v.version !== champion && <button className="btn primary" onClick={() => setPromote(v.version)}>{t(`Promote v${v.version}`, `v${v.version} 승격`)}</button>}{m.history.length > 1 && <button className="btn" onClick={back}>{t('Roll back', '되돌리기')}</button>}</>} />
-        {error && <Failure error={error} />}
-        <Panel title={t('Versions', '버전')} flush><table className="tb"><tbody>{m.versions.map((x: Json) => <tr key={x.version} style={x.version === v.version ? { background: 'var(--hover)' } : undefined}>
-          <td><button className="lk" onClick={() => setPick(x.version)} aria-pressed={x.version === v.version}>v{x.version}</button> {x.aliases.map((a: string) => <Chip key={a} s="alias">{a}</Chip>)}</td>
-          <td>{x.metric} <Interval v={x.metrics[x.metric]} /></td>
-          <td><span className="row" style={{ gap: 3 }}>{x.gates.map((g: Json) => <i key={g.name} title={`${g.name}: ${g.value} (${g.bound})`} style={{ width: 12, height: 9, borderRadius: 2, background: g.ok ? 'var(--ok-fill)' : 'var(--bad-fill)' }} />)}<span className="sr">{x.gates.filter((g: Json) => g.ok).length}/{x.gates.length} {t('gates passed', '관문 통과')}</span></span></td>
-          <td className="r num">{f.pct(x.traffic, 0)} {t('of traffic', '트래픽')}</td><td className="r num t2">{f.bytes(x.bytes)}</td><td className="r t3">{f.ago(ageOf(x.created_us))}</td></tr>)}</tbody></table></Panel>
-        {v.reason && <div className="note n-warn"><div className="b">{v.reason}</div></div>}
-        <Panel title={t('Gates', '관문')} flush><table className="tb"><tbody>{v.gates.map((g: Json) => <tr key={g.name}><td><Chip s={g.ok ? 'ok' : 'bad'}>{g.ok ? t('pass', '통과') : t('fail', '실패')}</Chip></td><td className="mono fs12">{g.name}</td><td className="r num">{g.value}</td><td className="t2">{t('bound', '기준')} {g.bound}</td><td className="t2">{g.reason}</td></tr>)}</tbody></table></Panel>
-        <Tabs label={t('Views', '보기')} value={tab} onChange={setTab} items={[['card', t('Model card', '모델 카드')], ['api', 'API'], ['history', t('History', '이력')]]} />
-        {tab === 'card' && <Card v={v} />}
-        {tab === 'api' && <Api model={name} version={v.version} />}
-        {tab === 'history' && <Panel flush><table className="tb"><tbody>{m.history.map((h: Json, i: number) => <tr key={i}><td className="t3">{f.ago(ageOf(h.time_us))}</td><td><Chip s="alias">{h.alias}</Chip></td><td className="num">v{h.from || '–'} → v{h.to || '–'}</td><td className="t2">{h.reason}</td><td className="t3 r">{h.principal}</td></tr>)}</tbody></table></Panel>}
-        {promote > 0 && <Promote model={name} version={promote} close={() => { setPromote(0); void query.refetch(); }} />}
-      </>);
-    }}</Loaded></div>
-  );
+function AliasHistory({ m }: { m: ModelT }) {
+  const t = useT(); const f = useFmt();
+  return <Panel flush title={t('Who moved which alias', '별칭 이동 이력')}>{m.history.length ? <ul className="list">{m.history.map((h, i) => <li key={i}><Chip s="alias" className="soft">@{h.alias}</Chip><span className="num m">{h.from ? `v${h.from}` : '–'} → v{h.to}</span><span className="grow t2">{h.reason}</span><span className="t3 fs12">{h.principal}</span><span className="t3 fs12" title={f.iso(h.time_us)}>{f.ago(h.time_us)}</span></li>)}</ul> : <p className="t3" style={{ padding: '0 14px 14px' }}>{t('No alias has moved.', '이동한 별칭이 없습니다.')}</p>}</Panel>;
 }

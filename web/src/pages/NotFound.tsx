@@ -1,9 +1,10 @@
+import { useHref } from '../lib/nav';
 import { useT } from '../prefs';
 import { A } from '../ui/A';
-import { usePage } from './trail';
+import { curl, usePage } from '../ui/page';
 
 export function NotFound() {
-  const t = useT();
-  usePage([[t('Not found', '없는 화면')]], 'maru --help', '/search?q=');
-  return <div className="page"><div className="ph"><h1>{t('There is no such page.', '그런 화면은 없습니다.')}</h1></div><p><A to="/p/default" className="lk">{t('To the home page', '홈으로')}</A></p></div>;
+  const t = useT(); const href = useHref();
+  usePage([[t('Not found', '찾을 수 없음')]], { cli: 'maru --help', curl: curl('/status') });
+  return <div className="page"><h1 style={{ fontSize: 20 }}>{t('There is no page at this address.', '이 주소에는 화면이 없습니다.')}</h1><p><A to={href()} className="link">{t('Go to Home', '홈으로 가기')}</A></p></div>;
 }
