@@ -56,7 +56,7 @@ for (const [theme, lang, width, height] of [['light', 'en', 1440, 900], ['dark',
       await page.goto(`${base}${path}${path.includes('?') ? '&' : '?'}theme=${theme}&lang=${lang}`, { waitUntil: 'load' }); await settle(page);
       if (shots) await page.screenshot({ path: `${shots}/${name}-${width}-${theme}-${lang}.png` });
       check(`${label} shows no error card`, await page.locator('.main > .page [role=alert]').count() === 0 || name === 'run');
-      check(`${label} has words in ${lang}`, (lang === 'ko') === /[가-힣]{2}/.test(await page.locator('.crumbs').innerText()));
+      check(`${label} has words in ${lang}`, (lang === 'ko') === /[가-힣]{2}/.test(await page.locator('nav.nav').evaluate((n) => n.textContent)));
       const over = await page.evaluate(() => { const m = document.querySelector('.main'); return m.scrollWidth - m.clientWidth; });
       check(`${label} does not scroll sideways`, over <= 1, `${over} px`);
       await page.evaluate(axe);

@@ -48,7 +48,7 @@ function DatasetPage({ d, p }: { d: Schemas['Dataset']; p: Profile }) {
   return (
     <div className="page fill ds">
       <div className="ph">
-        <div className="grow"><h1><span>{p.name}<span className="at">@{p.number}</span></span>{errors ? <Chip s="bad">{t(`${errors} rules are broken`, `규칙 ${errors}개 위반`)}</Chip> : warnings ? <Chip s="warn">{t(`${warnings} warnings`, `주의 ${warnings}건`)}</Chip> : <Chip s="ok">{p.schema ? t('all rules hold', '모든 규칙 통과') : t('no rule yet', '규칙 없음')}</Chip>}{p.drift?.drift && <Chip s="warn">{t(`drifts from @${p.base}`, `@${p.base} 대비 드리프트`)}</Chip>}</h1>
+        <div className="grow"><h1><span>{p.name}<span className="at">@{p.number}</span></span>{errors ? <Chip s="bad">{t(`${errors} rules are broken`, `규칙 ${errors}개 위반`)}</Chip> : warnings ? <Chip s="warn">{t(`${warnings} warnings`, `주의 ${warnings}건`)}</Chip> : <Chip s={p.schema ? 'ok' : 'plain'}>{p.schema ? t('all rules hold', '모든 규칙 통과') : t('no rule yet', '규칙 없음')}</Chip>}{p.drift?.drift && <Chip s="warn">{t(`drifts from @${p.base}`, `@${p.base} 대비 드리프트`)}</Chip>}</h1>
           <div className="meta"><span><b>{f.int(p.rows)}</b> {t('rows', '행')} · <b>{p.columns.length}</b> {t('columns', '열')} · <b>{f.bytes(snap.bytes)}</b></span>{p.base != null && <span>{t('compared with', '비교 대상')} <b>@{p.base}</b> ({f.int(p.drift?.rows_old)})</span>}<span title={f.iso(snap.created_us)}>{t('arrived', '도착')} <b>{f.ago(snap.created_us)}</b></span>{(p.duplicate_rows ?? 0) > 0 && <span>{t('duplicate rows', '중복 행')} <b>{f.int(p.duplicate_rows)}</b></span>}<code>{p.snapshot.slice(0, 12)}</code></div></div>
         <div className="acts">
           {d.snapshots.length > 1 && <label className="row fs12 t2">{t('compare with', '비교 대상')}<select className="input" style={{ width: 104 }} value={p.base ?? 'none'} onChange={(e) => set({ base: e.target.value })}><option value="none">{t('nothing', '없음')}</option>{d.snapshots.filter((s) => s.number !== p.number).map((s) => <option key={s.number} value={s.number}>@{s.number}</option>)}</select></label>}
@@ -74,12 +74,12 @@ function ProfileTab({ p }: { p: Profile }) {
   const cur = p.columns.find((c) => c.name === get('col')) ?? first;
   const tone = (c: Column): Status | undefined => worst.get(c.name) ?? (drift.get(c.name)?.drift ? 'warn' : undefined);
   const cols: Col<Column>[] = [
-    { id: 'name', head: t('Column', '열'), w: 'minmax(150px, 1fr)', cell: (r) => <span className="row" style={{ gap: 7 }}><span style={{ width: 14, display: 'grid' }}>{tone(r) && <StatusIcon s={tone(r)!} size={13} />}</span><span className="m trunc">{r.name}</span></span>, sort: (r) => r.name },
-    { id: 'type', head: t('Type', '형'), w: '82px', cell: (r) => <code className="t3">{r.type}</code>, sort: (r) => r.type },
+    { id: 'name', head: t('Column', '열'), w: 'minmax(126px, 1fr)', cell: (r) => <span className="row" style={{ gap: 7 }}><span style={{ width: 14, display: 'grid' }}>{tone(r) && <StatusIcon s={tone(r)!} size={13} />}</span><span className="m trunc">{r.name}</span></span>, sort: (r) => r.name },
+    { id: 'type', head: t('Type', '형'), w: '74px', cell: (r) => <code className="t3">{r.type}</code>, sort: (r) => r.type },
     { id: 'h', head: p.base != null ? t(`@${p.base} line · @${p.number} fill`, `@${p.base} 선 · @${p.number} 채움`) : t('Distribution', '분포'), w: '150px', cell: (r) => { const o = spark.get(r.name); return o ? <SparkHist old={o.h[0]} cur={o.h[1]} /> : null; } },
     { id: 'miss', head: t('Missing', '결측'), w: '74px', r: true, cell: (r) => { const b = before.get(r.name); const m = missingShare(r); return <span className={b && Math.abs(m - missingShare(b)) > 0.05 ? 'bad m' : m ? '' : 't3'}>{f.pct(m)}</span>; }, sort: missingShare },
-    { id: 'u', head: t('Unique', '고유값'), w: '80px', r: true, cell: (r) => f.int(r.distinct), sort: (r) => r.distinct },
-    { id: 'med', head: t('Median / top', '중앙값·최빈'), w: '112px', r: true, cell: (r) => <span className="trunc">{f.sig(median(r))}</span> },
+    { id: 'u', head: t('Unique', '고유값'), w: '66px', r: true, cell: (r) => f.int(r.distinct), sort: (r) => r.distinct },
+    { id: 'med', head: t('Median / top', '중앙값·최빈'), w: '92px', r: true, cell: (r) => <span className="trunc">{f.sig(median(r))}</span> },
     { id: 'js', head: t('Drift', '드리프트'), w: '106px', r: true, cell: (r) => { const x = drift.get(r.name); if (!x) return <span className="t3">–</span>; return <span className="row" style={{ justifyContent: 'flex-end', gap: 7 }} title={x.reason}><span className="bar" style={{ width: 40 }}><i style={{ width: Math.min(100, x.score * 100) + '%', background: x.drift ? 'var(--warn-fill)' : 'var(--idle-fill)' }} /></span><span style={{ width: 42 }}>{f.fix(x.score)}</span></span>; }, sort: (r) => drift.get(r.name)?.score ?? null },
   ];
   const o = cur ? spark.get(cur.name) : null; const old = cur ? before.get(cur.name) : undefined; const dr = cur ? drift.get(cur.name) : undefined;
