@@ -80,7 +80,7 @@ for (const [theme, lang, width, height] of [['light', 'en', 1440, 900], ['dark',
 }
 if (endpoint) { // A real prediction from the form's own examples.
   const { context, page, errors } = await open(1440, 900);
-  await page.goto(`${base}${pages.endpoint}?lang=en`); await page.getByRole('button', { name: 'Predict' }).click();
+  await page.goto(`${base}${pages.endpoint}?lang=en`); await page.getByRole('button', { name: 'Predict', exact: true }).click();
   await page.waitForSelector('[data-testid=answer]', { timeout: 10_000 }).then(() => check('the form predicts', true), () => check('the form predicts', false, errors.join(' | ')));
   await context.close();
 }
