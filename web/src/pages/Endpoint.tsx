@@ -25,7 +25,7 @@ type E = Schemas['Endpoint']; type Live = { per_second?: number; p50_us?: number
 
 export function Endpoint() {
   const { id } = useParams({ strict: false }) as { id: string }; const t = useT(); const href = useHref(); const path = `/endpoints/${encodeURIComponent(id)}`; const [live, setLive] = useState<Live>({});
-  usePage([[t('Endpoints', '엔드포인트'), href('endpoints')], [id]], { cli: 'maru up', curl: `curl -s ${location.origin}/api/v1${path}/predict -d '{"instances":[{}]}'` });
+  usePage([[t('Endpoints', '엔드포인트'), href('endpoints')], [id]], { cli: 'maru endpoint list', curl: `curl -s ${location.origin}/api/v1${path}/predict -d '{"instances":[{}]}'` });
   const query = useApi<E>(path, { live: 2000 });
   useTopics([`endpoint:${id}`], (_t, d) => setLive((d ?? {}) as Live));
   return <Loaded query={query}>{(e) => <EndpointPage e={e} live={live} />}</Loaded>;

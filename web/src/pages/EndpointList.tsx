@@ -14,7 +14,7 @@ type Row = Schemas['EndpointSummary'];
 
 export function EndpointList() {
   const t = useT(); const f = useFmt(); const href = useHref();
-  usePage([[t('Endpoints', '엔드포인트')]], { cli: 'maru up', curl: curl('/endpoints') });
+  usePage([[t('Endpoints', '엔드포인트')]], { cli: 'maru endpoint list', curl: curl('/endpoints') });
   const query = useApi<Schemas['EndpointList']>('/endpoints', { live: 3000 });
   const cols: Col<Row>[] = [
     { id: 'n', head: t('Name', '이름'), w: 'minmax(140px, 1fr)', cell: (r) => <span className="m">{r.name}</span>, sort: (r) => r.name },

@@ -26,7 +26,7 @@ export function Experiment() {
   const { id } = useParams({ strict: false }) as { id: string }; const t = useT(); const href = useHref(); const project = useProject(); const [get] = useView();
   const sort = get('sort', '-start_us'), q = get('q'); const desc = sort.startsWith('-'); const order = desc ? sort.slice(1) : sort;
   const path = `/experiments/${encodeURIComponent(id)}/runs?order_by=${encodeURIComponent(order)}&desc=${desc ? 1 : 0}&q=${encodeURIComponent(q)}`;
-  usePage([[t('Experiments', '실험'), href('experiments')], [id]], { cli: 'maru experiment list', curl: curl(path) });
+  usePage([[t('Experiments', '실험'), href('experiments')], [id]], { cli: `maru runs list ${id}`, curl: curl(path) });
   const query = useInfiniteQuery<Page, Error, { pages: Page[] }, unknown[], number>({
     queryKey: [project, path], initialPageParam: 0, queryFn: ({ pageParam }) => api<Page>(`${path}&limit=${PAGE}&offset=${pageParam}`, project),
     getNextPageParam: (last, all) => { const have = all.reduce((a, p) => a + p.runs.length, 0); return last.runs.length && have < last.total ? have : undefined; }, placeholderData: (old) => old,

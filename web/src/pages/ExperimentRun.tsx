@@ -18,7 +18,7 @@ type Run = Schemas['ExperimentRunDetail'];
 export function ExperimentRun() {
   const { id, run } = useParams({ strict: false }) as { id: string; run: string }; const t = useT(); const href = useHref(); const path = `/experiment-runs/${encodeURIComponent(run)}`;
   const query = useApi<Run>(path);
-  usePage([[t('Experiments', '실험'), href('experiments')], [id, href('experiments', id)], [query.data?.name || run.slice(0, 8)]], { cli: 'maru experiment list', curl: curl(path) });
+  usePage([[t('Experiments', '실험'), href('experiments')], [id, href('experiments', id)], [query.data?.name || run.slice(0, 8)]], { cli: `maru runs list ${id}`, curl: curl(path) });
   return <Loaded query={query}>{(r) => <RunPage r={r} />}</Loaded>;
 }
 

@@ -12,7 +12,7 @@ import { AlertList } from './AlertList';
 
 export function Monitor() {
   const t = useT(); const f = useFmt(); const href = useHref();
-  usePage([[t('Monitor', '모니터')]], { cli: 'maru up', curl: curl('/alerts') });
+  usePage([[t('Monitor', '모니터')]], { cli: 'maru monitor alerts', curl: curl('/alerts') });
   const status = useApi<Schemas['Status']>('/status'); const query = useApi<Schemas['AlertList']>('/alerts', { live: 10000 });
   return <Loaded query={query}>{(d) => { const open = d.alerts.filter((a) => !a.acknowledged).length; return (
     <div className="page"><div className="ph"><div><h1>{open ? t(`Production has moved: ${open} open alerts.`, `운영 상황이 달라졌습니다: 열린 알림 ${open}건.`) : t('Production is still what the models were trained for.', '운영 데이터가 학습 때와 같습니다.')}</h1></div></div>

@@ -17,7 +17,7 @@ type Row = Schemas['RunRow'];
 export function Pipeline() {
   const { id } = useParams({ strict: false }) as { id: string }; const t = useT(); const f = useFmt(); const href = useHref();
   const path = `/pipelines/${encodeURIComponent(id)}/runs`;
-  usePage([[t('Pipelines', '파이프라인'), href('pipelines')], [id]], { cli: 'maru pipeline list', curl: curl(path) });
+  usePage([[t('Pipelines', '파이프라인'), href('pipelines')], [id]], { cli: `maru pipeline runs ${id}`, curl: curl(path) });
   const query = useApi<Schemas['RunList']>(path, { live: 5000 });
   const cols: Col<Row>[] = [
     { id: 's', head: t('State', '상태'), w: '120px', cell: (r) => <Chip s={stateOf(r.state)}>{stateWord(t, r.state)}</Chip> },

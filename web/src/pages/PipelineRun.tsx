@@ -22,7 +22,7 @@ type Run = Schemas['PipelineRun'];
 export function PipelineRun() {
   const { id, run } = useParams({ strict: false }) as { id: string; run: string }; const t = useT(); const href = useHref(); const project = useProject(); const client = useQueryClient();
   const path = `/pipeline-runs/${encodeURIComponent(run)}`;
-  usePage([[t('Pipelines', '파이프라인'), href('pipelines')], [id, href('pipelines', id)], [run.slice(-8)]], { cli: `maru pipeline logs ${run}`, curl: curl(path) });
+  usePage([[t('Pipelines', '파이프라인'), href('pipelines')], [id, href('pipelines', id)], [run.slice(-8)]], { cli: `maru pipeline show ${run}`, curl: curl(path) });
   const query = useApi<Run>(path, { live: 5000 });
   useTopics([`run:${run}`], (_topic, data) => { const d = data as Run; if (d?.id === run) client.setQueryData([project, path], d); else void client.invalidateQueries({ queryKey: [project, path] }); });
   return <Loaded query={query}>{(r) => <RunPage r={r} />}</Loaded>;

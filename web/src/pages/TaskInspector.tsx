@@ -37,7 +37,7 @@ export function TaskInspector({ run, task }: { run: Schemas['PipelineRun']; task
   const going = task.state === 'running' || task.state === 'queued' || task.state === 'pending';
   const { text, failed } = useLog(run.id, task.name, going); const end = useRef<HTMLDivElement>(null);
   useEffect(() => { if (task.state === 'running' && end.current) end.current.scrollTop = end.current.scrollHeight; }, [text, task.state]);
-  const command = `maru pipeline logs ${run.id} --task ${task.name}`;
+  const command = `maru pipeline logs ${run.id} ${task.name}`;
   return (
     <Panel className="pr-i" title={<span className="row"><span className="mono">{task.name}</span><Chip s={stateOf(task.state, task.cached)}>{task.cached ? t('Cached', '캐시됨') : stateWord(t, task.state)}</Chip></span>} right={<span className="t3 fs12">{task.kind}{task.attempts > 1 ? t(` · try ${task.attempts}`, ` · 시도 ${task.attempts}`) : ''}</span>} flush>
       <div style={{ padding: '0 14px' }}><Tabs label={task.name} value={tab} onChange={(v) => set({ tab: v === 'log' ? null : v })} items={[['log', t('Log', '로그')], ['io', t('In & out', '입출력')], ['cache', t('Why cached?', '캐시 이유')]]} /></div>
