@@ -20,7 +20,8 @@ Table wide_table(std::size_t rows) {
     for (std::size_t c = 0; c < part.columns.size(); ++c) {
       if (copy > 0 && c == 5) continue;
       if (copy == 3 && c > 3) continue;
-      part.columns[c].name = std::string(kNumbers[c]) + (copy == 0 ? "" : "_" + std::to_string(copy));
+      part.columns[c].name =
+          std::string(kNumbers[c]) + (copy == 0 ? "" : "_" + std::to_string(copy));
       out.columns.push_back(part.columns[c]);
     }
   }
@@ -37,10 +38,12 @@ Model wide_model(std::int64_t trees, int depth) {
   out.signature = signature_of(*plan, out.rows);
   out.graph = *transform::emit_features(*plan);
   out.features = *model::run_features(out.graph, out.signature, out.rows);
-  ForestMaker maker{out.features, base::Rng(7), 1, {"BRANCH_LEQ"}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}};
+  ForestMaker maker{
+      out.features, base::Rng(7), 1, {"BRANCH_LEQ"}, {}, {}, {}, {}, {}, {}, {}, {}, {},
+      {},           {},           {}};
   maker.append(out.graph, "features", trees, depth, model::Task::kBinary);
-  std::printf("%zu raw columns, %zu features, %lld trees, %zu nodes\n", columns.size(), plan->feature_names.size(), static_cast<long long>(trees),
-              maker.tree.size());
+  std::printf("%zu raw columns, %zu features, %lld trees, %zu nodes\n", columns.size(),
+              plan->feature_names.size(), static_cast<long long>(trees), maker.tree.size());
   return out;
 }
 
@@ -51,7 +54,8 @@ double micros(int calls, F f) {
   for (int round = 0; round < 9; ++round) {
     const std::int64_t from = base::system_clock().monotonic_ns();
     for (int i = 0; i < calls; ++i) f(i);
-    rounds.push_back(static_cast<double>(base::system_clock().monotonic_ns() - from) / 1000 / calls);
+    rounds.push_back(static_cast<double>(base::system_clock().monotonic_ns() - from) / 1000 /
+                     calls);
   }
   std::sort(rounds.begin(), rounds.end());
   return rounds[4];
@@ -81,9 +85,12 @@ void measure_engine(const char* name, const Model& m, const model::Evaluator& ev
   for (std::size_t r = 0; r < 256; ++r) single.push_back(batch_of(m, m.rows.slice(r, 1)));
   const auto batch = batch_of(m, m.rows.slice(0, 1000));
   model::Predictions out;
-  const double one = micros(2000, [&](int i) { (void)evaluator.predict(single[static_cast<std::size_t>(i) % 256], out); });
+  const double one = micros(2000, [&](int i) {
+    (void)evaluator.predict(single[static_cast<std::size_t>(i) % 256], out);
+  });
   const double many = micros(3, [&](int) { (void)evaluator.predict(batch, out); });
-  std::printf("%-12s single row %7.2f us   1000 rows %7.0f krow/s\n", name, one, 1000 / many * 1000);
+  std::printf("%-12s single row %7.2f us   1000 rows %7.0f krow/s\n", name, one,
+              1000 / many * 1000);
 }
 
 }  // namespace
@@ -100,19 +107,28 @@ int main() {
   model::InputBatch batch;
   for (std::size_t r = 0; r < bodies.size(); ++r) {
     const auto filled = model::fill_from_text(m.signature, bodies[r], "instances", batch);
-    if (!filled || batch.columns[3].texts[0] != m.rows.columns[3].text(r)) return std::printf("row %zu does not come back\n", r), 1;
+    if (!filled || batch.columns[3].texts[0] != m.rows.columns[3].text(r))
+      return std::printf("row %zu does not come back\n", r), 1;
   }
-  std::printf("%-12s single row %7.2f us   (%zu bytes; target 4 us for 12 inputs)\n", "JSON", micros(2000, [&](int i) {
-                (void)model::fill_from_text(m.signature, bodies[static_cast<std::size_t>(i) % 256], "instances", batch);
-              }),
+  std::printf("%-12s single row %7.2f us   (%zu bytes; target 4 us for 12 inputs)\n", "JSON",
+              micros(2000,
+                     [&](int i) {
+                       (void)model::fill_from_text(m.signature,
+                                                   bodies[static_cast<std::size_t>(i) % 256],
+                                                   "instances", batch);
+                     }),
               bodies[0].size());
-  const std::string folder = "/tmp/maru-bench-model-" + std::to_string(base::system_clock().monotonic_ns());
+  const std::string folder =
+      "/tmp/maru-bench-model-" + std::to_string(base::system_clock().monotonic_ns());
   model::BundleFacts facts;
   facts.signature = m.signature;
   facts.sample = m.rows;
-  const auto made = model::Bundle::create(folder, m.graph, facts, m.rows, predict(*slow, batch_of(m, m.rows)));
+  const auto made =
+      model::Bundle::create(folder, m.graph, facts, m.rows, predict(*slow, batch_of(m, m.rows)));
   if (!made) return std::printf("%s\n", made.error().text().c_str()), 1;
-  std::printf("%-12s load %.1f ms, %s on disk, %s in memory\n", "bundle", micros(3, [&](int) { (void)model::Bundle::load(folder); }) / 1000,
-              std::to_string((*made)->file_bytes()).c_str(), std::to_string((*made)->memory_bytes()).c_str());
+  std::printf("%-12s load %.1f ms, %s on disk, %s in memory\n", "bundle",
+              micros(3, [&](int) { (void)model::Bundle::load(folder); }) / 1000,
+              std::to_string((*made)->file_bytes()).c_str(),
+              std::to_string((*made)->memory_bytes()).c_str());
   return base::remove_tree(folder) ? 0 : 1;
 }

@@ -9,4 +9,6 @@ void fuzz_one(std::string_view input) {
   static_cast<void>(maru::steps::parse_seconds(input));
 }
 
-std::vector<std::string> fuzz_seeds() { return {"0 3 * * *", "*/5 0-6,22 1 JAN-MAR mon", "@daily", "20%", "60s", "1d", "0.2", "1h30m"}; }
+std::vector<std::string> fuzz_seeds() {
+  return {"0 3 * * *", "*/5 0-6,22 1 JAN-MAR mon", "@daily", "20%", "60s", "1d", "0.2", "1h30m"};
+}

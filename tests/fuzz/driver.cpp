@@ -17,9 +17,38 @@ constexpr std::size_t kMaxInput = 1 << 16;
 std::string* g_current = nullptr;
 std::uint64_t g_number = 0;
 
-constexpr std::array<std::string_view, 32> kTokens = {
-    "\"", "{", "}", "[", "]", ":", ",", "\n", "\r\n", "\t", "\\u0000", "\\ud800", "\xff\xfe", "\xef\xbb\xbf", "null", "NaN",
-    "1e999", "-0", "18446744073709551616", "-9223372036854775809", "0x", "'", "#", "- ", "? ", "&a", "*a", "<<", "!!", "|", "\xe2\x80\xa8", "*/0"};
+constexpr std::array<std::string_view, 32> kTokens = {"\"",
+                                                      "{",
+                                                      "}",
+                                                      "[",
+                                                      "]",
+                                                      ":",
+                                                      ",",
+                                                      "\n",
+                                                      "\r\n",
+                                                      "\t",
+                                                      "\\u0000",
+                                                      "\\ud800",
+                                                      "\xff\xfe",
+                                                      "\xef\xbb\xbf",
+                                                      "null",
+                                                      "NaN",
+                                                      "1e999",
+                                                      "-0",
+                                                      "18446744073709551616",
+                                                      "-9223372036854775809",
+                                                      "0x",
+                                                      "'",
+                                                      "#",
+                                                      "- ",
+                                                      "? ",
+                                                      "&a",
+                                                      "*a",
+                                                      "<<",
+                                                      "!!",
+                                                      "|",
+                                                      "\xe2\x80\xa8",
+                                                      "*/0"};
 
 class Mutator {
  public:
@@ -42,10 +71,18 @@ class Mutator {
       case 0:
         if (at < text.size()) text[at] = static_cast<char>(rng_());
         break;
-      case 1: text.erase(at, length); break;
-      case 2: text.insert(at, text.substr(at, length)); break;
-      case 3: text.insert(at, kTokens[below(kTokens.size())]); break;
-      case 4: text.replace(at, length, kTokens[below(kTokens.size())]); break;
+      case 1:
+        text.erase(at, length);
+        break;
+      case 2:
+        text.insert(at, text.substr(at, length));
+        break;
+      case 3:
+        text.insert(at, kTokens[below(kTokens.size())]);
+        break;
+      case 4:
+        text.replace(at, length, kTokens[below(kTokens.size())]);
+        break;
       default: {
         const std::string& other = pool[below(pool.size())];
         text.insert(at, other.substr(below(other.size() + 1)));
@@ -57,7 +94,8 @@ class Mutator {
 };
 
 void report(int signal) {
-  std::fprintf(stderr, "fuzz: signal %d at input %llu, %zu bytes:\n", signal, static_cast<unsigned long long>(g_number), g_current->size());
+  std::fprintf(stderr, "fuzz: signal %d at input %llu, %zu bytes:\n", signal,
+               static_cast<unsigned long long>(g_number), g_current->size());
   for (const char c : *g_current) std::fprintf(stderr, "%02x", static_cast<unsigned char>(c));
   std::fprintf(stderr, "\n");
   std::_Exit(1);
@@ -78,13 +116,16 @@ int main(int argc, char** argv) {
   }
   Mutator mutator(seed);
   const auto begin = std::chrono::steady_clock::now();
-  const auto elapsed = [&] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count(); };
+  const auto elapsed = [&] {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  };
   while (g_number % 256 != 0 || elapsed() < seconds) {
     ++g_number;
     current = mutator.next(seeds);
     if (g_number % 256 == 1) ::alarm(20);  // an input that hangs is a finding too
     fuzz_one(current);
   }
-  std::printf("%llu inputs in %.0f s, seed %llu\n", static_cast<unsigned long long>(g_number), elapsed(), static_cast<unsigned long long>(seed));
+  std::printf("%llu inputs in %.0f s, seed %llu\n", static_cast<unsigned long long>(g_number),
+              elapsed(), static_cast<unsigned long long>(seed));
   return 0;
 }

@@ -1,7 +1,7 @@
 // What parses is written and parses again to the same text.
+#include "maru/base/json.h"
 #include "driver.h"
 #include "maru/base/check.h"
-#include "maru/base/json.h"
 
 void fuzz_one(std::string_view input) {
   const auto value = maru::base::parse_json(input);
@@ -13,6 +13,10 @@ void fuzz_one(std::string_view input) {
 }
 
 std::vector<std::string> fuzz_seeds() {
-  return {R"({"instances": [{"a": 1.5, "b": "x\u00e9", "c": null, "d": true}]})", "[1, -2, 3e10, 18446744073709551615, 0.1]",
-          R"([[[[[[[[]]]]]]]])", R"({"": {"a": []}, "k": "\"\\\/\b\f\n\r\t"})", "\"plain\"", "-0.0"};
+  return {R"({"instances": [{"a": 1.5, "b": "x\u00e9", "c": null, "d": true}]})",
+          "[1, -2, 3e10, 18446744073709551615, 0.1]",
+          R"([[[[[[[[]]]]]]]])",
+          R"({"": {"a": []}, "k": "\"\\\/\b\f\n\r\t"})",
+          "\"plain\"",
+          "-0.0"};
 }

@@ -1,6 +1,6 @@
 // maru.yaml from anybody: parsed or refused, and what is parsed compiles into a pipeline or is refused.
-#include "driver.h"
 #include "maru/steps/project_file.h"
+#include "driver.h"
 
 void fuzz_one(std::string_view input) {
   const auto file = maru::steps::parse_project(input, "/");

@@ -119,7 +119,8 @@ bool read_zone(Reader& in, std::int64_t& offset_seconds) {
     if (!in.digits(2, minutes)) return false;
   }
   if (hours > 23 || minutes > 59 || !in.left.empty()) return false;
-  offset_seconds = static_cast<std::int64_t>(hours) * 3600 + static_cast<std::int64_t>(minutes) * 60;
+  offset_seconds =
+      static_cast<std::int64_t>(hours) * 3600 + static_cast<std::int64_t>(minutes) * 60;
   if (minus) offset_seconds = -offset_seconds;
   return true;
 }
@@ -189,8 +190,8 @@ Result<std::int64_t> parse_time_us(std::string_view text) {
     return fail(Code::kInvalidArgument, "not a time: " + std::string(text.substr(0, 64)),
                 "write it as 2026-11-21T06:55:00Z");
   }
-  const std::int64_t in_day = static_cast<std::int64_t>(hour) * 3600 +
-                              static_cast<std::int64_t>(minute) * 60 + second;
+  const std::int64_t in_day =
+      static_cast<std::int64_t>(hour) * 3600 + static_cast<std::int64_t>(minute) * 60 + second;
   return (days * kSecondsPerDay + in_day - zone) * kUsPerSecond + us;
 }
 

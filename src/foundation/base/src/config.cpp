@@ -17,7 +17,8 @@ constexpr ConfigKey kKeys[] = {
     {"http.listen", kText, "127.0.0.1:7400", "address and port of HTTP; port 0 takes any free one"},
     {"http.tls-cert", kText, "", "PEM file with the certificate chain; empty means plain HTTP"},
     {"http.tls-key", kText, "", "PEM file with the private key of http.tls-cert"},
-    {"http.allowed-hosts", kText, "", "names beside the listening one that Host and Origin may carry, by comma; * for any"},
+    {"http.allowed-hosts", kText, "",
+     "names beside the listening one that Host and Origin may carry, by comma; * for any"},
     {"http.io-threads", kInteger, "2", "threads that move bytes of connections"},
     {"http.max-body", kBytes, "64MiB", "largest request body after decompression"},
     {"log.level", kText, "info", "debug, info, warn or error"},
@@ -25,7 +26,8 @@ constexpr ConfigKey kKeys[] = {
     {"pool.serve-threads", kInteger, "0", "threads that answer predictions; 0 means one a core"},
     {"pool.blocking-threads", kInteger, "8", "threads that wait for the database and files"},
     {"pool.work-threads", kInteger, "0", "threads that train and profile; 0 means one a core"},
-    {"pool.queue", kInteger, "1024", "requests that may wait in each pool before the next one is refused"},
+    {"pool.queue", kInteger, "1024",
+     "requests that may wait in each pool before the next one is refused"},
     {"store.group-commit-ms", kInteger, "2", "longest wait for company before a commit, 0 to 5"},
     {"train.threads", kInteger, "2", "threads of one training; the bytes of a model depend on it"},
 };
@@ -40,14 +42,18 @@ const ConfigKey* find_key(std::string_view name) {
 std::string map_name(std::string_view name, std::string_view prefix, char separator, bool upper) {
   std::string out(prefix);
   for (const char c : name) {
-    if (c == '.' || c == '-') out += separator;
-    else out += upper && c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+    if (c == '.' || c == '-')
+      out += separator;
+    else
+      out += upper && c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
   }
   return out;
 }
 
 std::string flag_name(const ConfigKey& key) { return map_name(key.name, "", '-', false); }
-std::string environment_name(const ConfigKey& key) { return map_name(key.name, "MARU_", '_', true); }
+std::string environment_name(const ConfigKey& key) {
+  return map_name(key.name, "MARU_", '_', true);
+}
 
 Result<std::int64_t> parse_integer(std::string_view text) {
   std::int64_t value = 0;
@@ -71,11 +77,20 @@ Status check_value(const ConfigKey& key, const std::string& value, std::string_v
     if (!result) status = tl::unexpected<Error>(std::move(result).error());
   };
   switch (key.kind) {
-    case kText: break;
-    case kInteger: keep(parse_integer(value)); break;
-    case kBool: keep(parse_bool(value)); break;
-    case kBytes: keep(parse_bytes(value)); break;
-    case kDuration: keep(parse_duration_us(value)); break;
+    case kText:
+      break;
+    case kInteger:
+      keep(parse_integer(value));
+      break;
+    case kBool:
+      keep(parse_bool(value));
+      break;
+    case kBytes:
+      keep(parse_bytes(value));
+      break;
+    case kDuration:
+      keep(parse_duration_us(value));
+      break;
   }
   if (status) return {};
   return wrap(std::move(status).error(),
@@ -86,7 +101,8 @@ Status check_value(const ConfigKey& key, const std::string& value, std::string_v
 tl::unexpected<Error> unknown_key(std::string_view name, const std::vector<std::string>& known) {
   std::string hint = did_you_mean(name, known);
   if (hint.empty()) hint = "see `maru up --help` for all keys";
-  return fail(Code::kInvalidArgument, "unknown configuration key: " + std::string(name), std::move(hint));
+  return fail(Code::kInvalidArgument, "unknown configuration key: " + std::string(name),
+              std::move(hint));
 }
 
 Result<Config::Values> parse_file(std::string_view text) {
@@ -100,8 +116,10 @@ Result<Config::Values> parse_file(std::string_view text) {
     line = trim(line.substr(0, line.find(" #")));
     const std::size_t equals = line.find('=');
     if (equals == std::string_view::npos) {
-      return fail(Code::kInvalidArgument, "configuration line " + std::to_string(number) + " has no `=`: " + std::string(line),
-                  "write `key = value`");
+      return fail(
+          Code::kInvalidArgument,
+          "configuration line " + std::to_string(number) + " has no `=`: " + std::string(line),
+          "write `key = value`");
     }
     out[std::string(trim(line.substr(0, equals)))] = std::string(trim(line.substr(equals + 1)));
   }
@@ -114,8 +132,8 @@ struct Unit {
 };
 
 // "12.5 MiB" -> number and unit; the unit is matched without case.
-Result<std::int64_t> parse_with_unit(std::string_view text, std::span<const Unit> units, const char* what,
-                                     const char* example) {
+Result<std::int64_t> parse_with_unit(std::string_view text, std::span<const Unit> units,
+                                     const char* what, const char* example) {
   const std::string_view trimmed = trim(text);
   double number = 0;
   const auto [end, code] = std::from_chars(trimmed.data(), trimmed.data() + trimmed.size(), number);
@@ -129,7 +147,8 @@ Result<std::int64_t> parse_with_unit(std::string_view text, std::span<const Unit
       return static_cast<std::int64_t>(value + 0.5);
     }
   }
-  return fail(Code::kInvalidArgument, std::string("not ") + what + ": " + std::string(text.substr(0, 64)),
+  return fail(Code::kInvalidArgument,
+              std::string("not ") + what + ": " + std::string(text.substr(0, 64)),
               std::string("write it as ") + example);
 }
 
@@ -138,21 +157,22 @@ Result<std::int64_t> parse_with_unit(std::string_view text, std::span<const Unit
 std::span<const ConfigKey> config_keys() { return kKeys; }
 
 Result<std::int64_t> parse_bytes(std::string_view text) {
-  constexpr Unit kUnits[] = {{"", 1},           {"b", 1},           {"kb", 1e3},         {"mb", 1e6},
-                             {"gb", 1e9},       {"tb", 1e12},       {"kib", 0x1p10},     {"mib", 0x1p20},
-                             {"gib", 0x1p30},   {"tib", 0x1p40},    {"k", 0x1p10},       {"m", 0x1p20},
+  constexpr Unit kUnits[] = {{"", 1},         {"b", 1},        {"kb", 1e3},     {"mb", 1e6},
+                             {"gb", 1e9},     {"tb", 1e12},    {"kib", 0x1p10}, {"mib", 0x1p20},
+                             {"gib", 0x1p30}, {"tib", 0x1p40}, {"k", 0x1p10},   {"m", 0x1p20},
                              {"g", 0x1p30}};
   if (const auto exact = parse_integer(trim(text)); exact && *exact >= 0) return *exact;
   return parse_with_unit(text, kUnits, "a size", "64MiB");
 }
 
 Result<std::int64_t> parse_duration_us(std::string_view text) {
-  constexpr Unit kUnits[] = {{"us", 1},      {"ms", 1e3},     {"s", 1e6},      {"m", 60e6},
-                             {"min", 60e6},  {"h", 3600e6},   {"d", 86400e6},  {"w", 7 * 86400e6}};
+  constexpr Unit kUnits[] = {{"us", 1},     {"ms", 1e3},   {"s", 1e6},     {"m", 60e6},
+                             {"min", 60e6}, {"h", 3600e6}, {"d", 86400e6}, {"w", 7 * 86400e6}};
   return parse_with_unit(text, kUnits, "a duration", "10s, 5ms or 1d");
 }
 
-Result<Config> Config::load(const Values& flags, const Values& environment, std::string_view file_text) {
+Result<Config> Config::load(const Values& flags, const Values& environment,
+                            std::string_view file_text) {
   TRY_ASSIGN(const Values file, parse_file(file_text));
   Config config;
   std::vector<std::string> names;

@@ -45,9 +45,12 @@ void load(std::string_view spec) {
     Rule rule;
     rule.name = words[0];
     rule.at = std::strtol(words[1].c_str(), nullptr, 10);
-    if (words[2] == "kill") rule.action = Action::kKill;
-    else if (words[2] == "enospc") rule.action = Action::kEnospc;
-    else if (words[2] != "eio") continue;
+    if (words[2] == "kill")
+      rule.action = Action::kKill;
+    else if (words[2] == "enospc")
+      rule.action = Action::kEnospc;
+    else if (words[2] != "eio")
+      continue;
     rules.push_back(std::move(rule));
   }
   Faults& all = faults();

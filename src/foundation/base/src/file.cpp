@@ -46,12 +46,16 @@ tl::unexpected<Error> failed(int code, const char* what, const std::string& path
   Code kind = Code::kInternal;
   std::string hint;
   switch (code) {
-    case ENOENT: kind = Code::kNotFound; break;
+    case ENOENT:
+      kind = Code::kNotFound;
+      break;
     case ENOTDIR:
     case EISDIR:
     case EINVAL:
     case ELOOP:
-    case ENAMETOOLONG: kind = Code::kInvalidArgument; break;
+    case ENAMETOOLONG:
+      kind = Code::kInvalidArgument;
+      break;
     case EACCES:
     case EPERM:
     case EROFS:
@@ -63,15 +67,19 @@ tl::unexpected<Error> failed(int code, const char* what, const std::string& path
       kind = Code::kNoSpace;
       hint = "free some space on the disk";
       break;
-    case EEXIST: kind = Code::kAlreadyExists; break;
+    case EEXIST:
+      kind = Code::kAlreadyExists;
+      break;
     case EMFILE:
     case ENFILE:
       kind = Code::kUnavailable;
       hint = "raise the limit of open files (ulimit -n)";
       break;
-    default: break;
+    default:
+      break;
   }
-  return fail(kind, std::string("cannot ") + what + " " + path + ": " + std::strerror(code), std::move(hint));
+  return fail(kind, std::string("cannot ") + what + " " + path + ": " + std::strerror(code),
+              std::move(hint));
 }
 
 int open_retry(const std::string& path, int flags, mode_t mode = 0) {
@@ -161,7 +169,8 @@ Result<std::string> read_file(const std::string& path, std::size_t max_bytes) {
   if (::fstat(fd.get(), &info) != 0) return failed(errno, "stat", path);
   if (S_ISDIR(info.st_mode)) return failed(EISDIR, "read", path);
   std::string out;
-  if (S_ISREG(info.st_mode)) out.reserve(std::min(static_cast<std::size_t>(info.st_size), max_bytes) + 1);
+  if (S_ISREG(info.st_mode))
+    out.reserve(std::min(static_cast<std::size_t>(info.st_size), max_bytes) + 1);
   for (;;) {
     const std::size_t had = out.size();
     // One byte over the limit is asked for, so that a longer file is noticed.
@@ -173,7 +182,8 @@ Result<std::string> read_file(const std::string& path, std::size_t max_bytes) {
     if (got < 0) return failed(errno, "read", path);
     if (got == 0) return out;
     if (out.size() > max_bytes) {
-      return fail(Code::kTooLarge, "the file is larger than " + std::to_string(max_bytes) + " bytes: " + path);
+      return fail(Code::kTooLarge,
+                  "the file is larger than " + std::to_string(max_bytes) + " bytes: " + path);
     }
   }
 }
@@ -268,7 +278,8 @@ Result<std::vector<std::string>> glob_files(const std::string& pattern) {
   for (std::size_t i = 0; code == 0 && i < found.gl_pathc; ++i) out.emplace_back(found.gl_pathv[i]);
   ::globfree(&found);
   if (code == GLOB_NOMATCH) {
-    return fail(Code::kNotFound, "no file matches: " + pattern, "check the path; it is relative to the current folder");
+    return fail(Code::kNotFound, "no file matches: " + pattern,
+                "check the path; it is relative to the current folder");
   }
   if (code != 0) return fail(Code::kPermissionDenied, "a folder cannot be read: " + pattern);
   std::sort(out.begin(), out.end());
@@ -286,7 +297,8 @@ std::string join_path(std::string_view folder, std::string_view name) {
 std::string file_name(std::string_view path) {
   while (path.size() > 1 && path.back() == '/') path.remove_suffix(1);
   const std::size_t slash = path.rfind('/');
-  return std::string(slash == std::string_view::npos || path == "/" ? path : path.substr(slash + 1));
+  return std::string(slash == std::string_view::npos || path == "/" ? path
+                                                                    : path.substr(slash + 1));
 }
 
 std::string parent_path(std::string_view path) {
@@ -310,7 +322,8 @@ Result<FileLock> FileLock::acquire(const std::string& path) {
     if (errno != EWOULDBLOCK) return failed(errno, "lock", path);
     char holder[32] = {};
     const ssize_t got = ::pread(fd.get(), holder, sizeof holder - 1, 0);
-    std::string pid(trim(std::string_view(holder, static_cast<std::size_t>(std::max<ssize_t>(got, 0)))));
+    std::string pid(
+        trim(std::string_view(holder, static_cast<std::size_t>(std::max<ssize_t>(got, 0)))));
     if (pid.empty()) pid = "unknown";
     return fail(Code::kUnavailable, "locked by process " + pid + ": " + path,
                 "stop that process, or use another folder");

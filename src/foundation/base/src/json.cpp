@@ -39,14 +39,29 @@ constexpr std::array<bool, 256> kPlain = plain_table();
 void append_escape(std::string& out, char c) {
   constexpr char kDigits[] = "0123456789abcdef";
   switch (c) {
-    case '"': out += "\\\""; return;
-    case '\\': out += "\\\\"; return;
-    case '\n': out += "\\n"; return;
-    case '\r': out += "\\r"; return;
-    case '\t': out += "\\t"; return;
-    case '\b': out += "\\b"; return;
-    case '\f': out += "\\f"; return;
-    default: break;
+    case '"':
+      out += "\\\"";
+      return;
+    case '\\':
+      out += "\\\\";
+      return;
+    case '\n':
+      out += "\\n";
+      return;
+    case '\r':
+      out += "\\r";
+      return;
+    case '\t':
+      out += "\\t";
+      return;
+    case '\b':
+      out += "\\b";
+      return;
+    case '\f':
+      out += "\\f";
+      return;
+    default:
+      break;
   }
   const auto byte = static_cast<unsigned char>(c);
   out += "\\u00";
@@ -273,8 +288,10 @@ void append_json_string(std::string& out, std::string_view text) {
       break;
     }
   }
-  if (ascii || is_valid_utf8(text)) append_valid(out, text);
-  else append_valid(out, replace_invalid_utf8(text));
+  if (ascii || is_valid_utf8(text))
+    append_valid(out, text);
+  else
+    append_valid(out, replace_invalid_utf8(text));
   out += '"';
 }
 

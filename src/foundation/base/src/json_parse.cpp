@@ -19,21 +19,30 @@ constexpr std::size_t kKeepParserBytes = 4u << 20;
 
 std::string_view reason(simdjson::error_code code) {
   switch (code) {
-    case simdjson::UTF8_ERROR: return "the text is not valid UTF-8";
-    case simdjson::NUMBER_ERROR: return "a number is malformed or out of range";
-    case simdjson::STRING_ERROR: return "a string is malformed";
-    case simdjson::UNCLOSED_STRING: return "a string is not closed";
-    case simdjson::UNESCAPED_CHARS: return "a control character in a string is not escaped";
-    case simdjson::EMPTY: return "the text is empty";
+    case simdjson::UTF8_ERROR:
+      return "the text is not valid UTF-8";
+    case simdjson::NUMBER_ERROR:
+      return "a number is malformed or out of range";
+    case simdjson::STRING_ERROR:
+      return "a string is malformed";
+    case simdjson::UNCLOSED_STRING:
+      return "a string is not closed";
+    case simdjson::UNESCAPED_CHARS:
+      return "a control character in a string is not escaped";
+    case simdjson::EMPTY:
+      return "the text is empty";
     case simdjson::T_ATOM_ERROR:
     case simdjson::F_ATOM_ERROR:
-    case simdjson::N_ATOM_ERROR: return "a word is not true, false or null";
-    default: return "the text is not valid JSON";
+    case simdjson::N_ATOM_ERROR:
+      return "a word is not true, false or null";
+    default:
+      return "the text is not valid JSON";
   }
 }
 
 tl::unexpected<Error> over(const char* what, std::size_t limit) {
-  return fail(Code::kTooLarge, std::string("JSON is over the limit of ") + what + ": " + std::to_string(limit),
+  return fail(Code::kTooLarge,
+              std::string("JSON is over the limit of ") + what + ": " + std::to_string(limit),
               "send it in smaller pieces");
 }
 
@@ -47,10 +56,12 @@ Status check_shape(std::string_view text, const JsonLimits& limits) {
   for (std::size_t i = 0; i < text.size(); ++i) {
     const char c = text[i];
     if (in_string) {
-      if (c == '\\') ++i;
+      if (c == '\\')
+        ++i;
       else if (c == '"') {
         in_string = false;
-        if (i - string_start > limits.max_string_bytes) return over("string bytes", limits.max_string_bytes);
+        if (i - string_start > limits.max_string_bytes)
+          return over("string bytes", limits.max_string_bytes);
       }
       continue;
     }
@@ -70,8 +81,11 @@ Status check_shape(std::string_view text, const JsonLimits& limits) {
         if (depth > 0) --depth;
         break;
       case ',':
-      case ':': ++tokens; break;
-      default: break;
+      case ':':
+        ++tokens;
+        break;
+      default:
+        break;
     }
   }
   if (tokens > limits.max_tokens) return over("tokens", limits.max_tokens);
@@ -85,14 +99,28 @@ class Builder {
   simdjson::error_code build(const simdjson::dom::element& from, Json& out) {
     using Type = simdjson::dom::element_type;
     switch (from.type()) {
-      case Type::ARRAY: return build_array(from, out);
-      case Type::OBJECT: return build_object(from, out);
-      case Type::INT64: out = Json(from.get_int64().value_unsafe()); break;
-      case Type::UINT64: out = Json(from.get_uint64().value_unsafe()); break;
-      case Type::DOUBLE: out = Json(from.get_double().value_unsafe()); break;
-      case Type::STRING: out = Json(from.get_string().value_unsafe()); break;
-      case Type::BOOL: out = Json(from.get_bool().value_unsafe()); break;
-      case Type::NULL_VALUE: out = Json(); break;
+      case Type::ARRAY:
+        return build_array(from, out);
+      case Type::OBJECT:
+        return build_object(from, out);
+      case Type::INT64:
+        out = Json(from.get_int64().value_unsafe());
+        break;
+      case Type::UINT64:
+        out = Json(from.get_uint64().value_unsafe());
+        break;
+      case Type::DOUBLE:
+        out = Json(from.get_double().value_unsafe());
+        break;
+      case Type::STRING:
+        out = Json(from.get_string().value_unsafe());
+        break;
+      case Type::BOOL:
+        out = Json(from.get_bool().value_unsafe());
+        break;
+      case Type::NULL_VALUE:
+        out = Json();
+        break;
     }
     return simdjson::SUCCESS;
   }
@@ -171,7 +199,9 @@ class OffsetFinder {
  private:
   char peek() const { return at_ < text_.size() ? text_[at_] : '\0'; }
   void space() {
-    while (at_ < text_.size() && std::string_view(" \t\r\n").find(text_[at_]) != std::string_view::npos) ++at_;
+    while (at_ < text_.size() &&
+           std::string_view(" \t\r\n").find(text_[at_]) != std::string_view::npos)
+      ++at_;
   }
   bool word(std::string_view expected) {
     for (const char c : expected) {
@@ -188,8 +218,10 @@ class OffsetFinder {
   bool number() {
     const std::size_t start = at_;
     if (peek() == '-') ++at_;
-    if (peek() == '0') ++at_;
-    else if (!digits()) return false;
+    if (peek() == '0')
+      ++at_;
+    else if (!digits())
+      return false;
     if (peek() == '.') {
       ++at_;
       if (!digits()) return false;
@@ -241,13 +273,20 @@ class OffsetFinder {
   // Depth was bounded by check_shape.
   bool value() {
     switch (peek()) {
-      case '{': return list('}', true);
-      case '[': return list(']', false);
-      case '"': return string();
-      case 't': return word("true");
-      case 'f': return word("false");
-      case 'n': return word("null");
-      default: return number();
+      case '{':
+        return list('}', true);
+      case '[':
+        return list(']', false);
+      case '"':
+        return string();
+      case 't':
+        return word("true");
+      case 'f':
+        return word("false");
+      case 'n':
+        return word("null");
+      default:
+        return number();
     }
   }
 
@@ -268,9 +307,10 @@ Result<Json> parse_json(std::string_view text, const JsonLimits& limits) {
   const simdjson::error_code code = parser->parse(text.data(), text.size(), true).get(root);
   if (code != simdjson::SUCCESS) {
     if (code == simdjson::MEMALLOC) parser.reset();
-    return fail(Code::kInvalidArgument,
-                std::string(reason(code)) + ": at byte " + std::to_string(OffsetFinder(text).find()),
-                "check the text with a JSON validator");
+    return fail(
+        Code::kInvalidArgument,
+        std::string(reason(code)) + ": at byte " + std::to_string(OffsetFinder(text).find()),
+        "check the text with a JSON validator");
   }
   Json out;
   Builder().build(root, out);

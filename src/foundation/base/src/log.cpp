@@ -31,10 +31,14 @@ State& state() {
 
 spdlog::level::level_enum to_spdlog(LogLevel level) {
   switch (level) {
-    case LogLevel::kDebug: return spdlog::level::debug;
-    case LogLevel::kInfo: return spdlog::level::info;
-    case LogLevel::kWarn: return spdlog::level::warn;
-    case LogLevel::kError: return spdlog::level::err;
+    case LogLevel::kDebug:
+      return spdlog::level::debug;
+    case LogLevel::kInfo:
+      return spdlog::level::info;
+    case LogLevel::kWarn:
+      return spdlog::level::warn;
+    case LogLevel::kError:
+      return spdlog::level::err;
   }
   return spdlog::level::info;
 }
@@ -59,7 +63,8 @@ std::shared_ptr<spdlog::logger> current() {
   return all.logger;
 }
 
-std::string format_json(LogLevel level, std::string_view message, std::initializer_list<LogField> fields) {
+std::string format_json(LogLevel level, std::string_view message,
+                        std::initializer_list<LogField> fields) {
   std::string line = "{\"time\":\"" + format_time_us(system_clock().now_us()) + "\",\"level\":\"";
   line += level_name(level);
   line += "\",\"message\":";
@@ -74,7 +79,8 @@ std::string format_json(LogLevel level, std::string_view message, std::initializ
   return line;
 }
 
-std::string format_text(LogLevel level, std::string_view message, std::initializer_list<LogField> fields) {
+std::string format_text(LogLevel level, std::string_view message,
+                        std::initializer_list<LogField> fields) {
   std::string line(level_name(level));
   line.resize(6, ' ');
   line += message;
@@ -82,9 +88,12 @@ std::string format_text(LogLevel level, std::string_view message, std::initializ
     line += ' ';
     line += field.key;
     line += '=';
-    const bool plain = field.value.find_first_of(" \t\r\n\"=\\") == std::string::npos && !field.value.empty();
-    if (plain) line += field.value;
-    else append_json_string(line, field.value);
+    const bool plain =
+        field.value.find_first_of(" \t\r\n\"=\\") == std::string::npos && !field.value.empty();
+    if (plain)
+      line += field.value;
+    else
+      append_json_string(line, field.value);
   }
   return line;
 }
@@ -116,13 +125,15 @@ void init_log(const LogOptions& options) {
   }
   all.level = static_cast<int>(options.level);
   all.json = options.json;
-  if (!problem.empty()) log_warn("the log file cannot be written", {{"file", options.file}, {"reason", problem}});
+  if (!problem.empty())
+    log_warn("the log file cannot be written", {{"file", options.file}, {"reason", problem}});
 }
 
 void log(LogLevel level, std::string_view message, std::initializer_list<LogField> fields) {
   State& all = state();
   if (static_cast<int>(level) < all.level.load(std::memory_order_relaxed)) return;
-  const std::string line = all.json ? format_json(level, message, fields) : format_text(level, message, fields);
+  const std::string line =
+      all.json ? format_json(level, message, fields) : format_text(level, message, fields);
   try {
     current()->log(to_spdlog(level), spdlog::string_view_t(line.data(), line.size()));
   } catch (const std::exception&) {

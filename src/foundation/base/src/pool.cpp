@@ -44,7 +44,8 @@ struct Pool::Impl {
 
 Pool::Pool(PoolOptions options) : impl_(std::make_unique<Impl>()) {
   impl_->options = std::move(options);
-  if (impl_->options.threads == 0) impl_->options.threads = std::max(1u, std::thread::hardware_concurrency());
+  if (impl_->options.threads == 0)
+    impl_->options.threads = std::max(1u, std::thread::hardware_concurrency());
   MARU_CHECK(impl_->options.queue_limit > 0);
   for (std::size_t i = 0; i < impl_->options.threads; ++i) {
     std::thread& thread = impl_->threads.emplace_back([this] { impl_->run(); });

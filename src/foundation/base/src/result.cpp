@@ -11,12 +11,23 @@ struct CodeRow {
 
 // In the order of Code.
 constexpr CodeRow kRows[] = {
-    {"INVALID_ARGUMENT", 400, 1},   {"UNAUTHENTICATED", 401, 1},   {"PERMISSION_DENIED", 403, 1},
-    {"NOT_FOUND", 404, 4},          {"ALREADY_EXISTS", 409, 1},    {"ABORTED", 409, 1},
-    {"FAILED_PRECONDITION", 412, 1}, {"REFUSED", 422, 3},          {"TOO_LARGE", 413, 1},
-    {"RESOURCE_EXHAUSTED", 429, 5}, {"UNAVAILABLE", 503, 5},       {"DEADLINE_EXCEEDED", 504, 5},
-    {"CANCELLED", 499, 1},          {"UNIMPLEMENTED", 501, 1},     {"DATA_LOSS", 500, 1},
-    {"NO_SPACE", 507, 5},           {"INTERNAL", 500, 1},
+    {"INVALID_ARGUMENT", 400, 1},
+    {"UNAUTHENTICATED", 401, 1},
+    {"PERMISSION_DENIED", 403, 1},
+    {"NOT_FOUND", 404, 4},
+    {"ALREADY_EXISTS", 409, 1},
+    {"ABORTED", 409, 1},
+    {"FAILED_PRECONDITION", 412, 1},
+    {"REFUSED", 422, 3},
+    {"TOO_LARGE", 413, 1},
+    {"RESOURCE_EXHAUSTED", 429, 5},
+    {"UNAVAILABLE", 503, 5},
+    {"DEADLINE_EXCEEDED", 504, 5},
+    {"CANCELLED", 499, 1},
+    {"UNIMPLEMENTED", 501, 1},
+    {"DATA_LOSS", 500, 1},
+    {"NO_SPACE", 507, 5},
+    {"INTERNAL", 500, 1},
 };
 static_assert(std::size(kRows) == static_cast<std::size_t>(Code::kInternal) + 1);
 

@@ -57,18 +57,19 @@ struct Range {
 
 // East Asian Wide and Fullwidth of Unicode 15, and the emoji blocks; gaps of unassigned points are filled in.
 constexpr Range kWide[] = {
-    {0x1100, 0x115f},   {0x231a, 0x231b},   {0x23e9, 0x23ec},   {0x2614, 0x2615},   {0x26a1, 0x26a1},
-    {0x2705, 0x2705},   {0x274c, 0x274c},   {0x2753, 0x2755},   {0x2b50, 0x2b50},   {0x2e80, 0x303e},
-    {0x3041, 0x33ff},   {0x3400, 0x4dbf},   {0x4e00, 0x9fff},   {0xa000, 0xa4cf},   {0xa960, 0xa97f},
-    {0xac00, 0xd7a3},   {0xf900, 0xfaff},   {0xfe30, 0xfe6f},   {0xff00, 0xff60},   {0xffe0, 0xffe6},
-    {0x16fe0, 0x18cff}, {0x1b000, 0x1b2ff}, {0x1f004, 0x1f004}, {0x1f0cf, 0x1f0cf}, {0x1f18e, 0x1f18e},
-    {0x1f191, 0x1f19a}, {0x1f200, 0x1f320}, {0x1f32d, 0x1f64f}, {0x1f680, 0x1f6ff}, {0x1f900, 0x1f9ff},
-    {0x1fa70, 0x1faff}, {0x20000, 0x3fffd}};
-constexpr Range kZero[] = {{0x0300, 0x036f}, {0x0483, 0x0489}, {0x0591, 0x05bd}, {0x0610, 0x061a},
-                           {0x064b, 0x065f}, {0x0e31, 0x0e31}, {0x0e34, 0x0e3a}, {0x0e47, 0x0e4e},
-                           {0x1160, 0x11ff}, {0x1ab0, 0x1aff}, {0x1dc0, 0x1dff}, {0x200b, 0x200f},
-                           {0x202a, 0x202e}, {0x20d0, 0x20ff}, {0x302a, 0x302d}, {0x3099, 0x309a},
-                           {0xfe00, 0xfe0f}, {0xfe20, 0xfe2f}, {0xfeff, 0xfeff}, {0xe0100, 0xe01ef}};
+    {0x1100, 0x115f},   {0x231a, 0x231b},   {0x23e9, 0x23ec},   {0x2614, 0x2615},
+    {0x26a1, 0x26a1},   {0x2705, 0x2705},   {0x274c, 0x274c},   {0x2753, 0x2755},
+    {0x2b50, 0x2b50},   {0x2e80, 0x303e},   {0x3041, 0x33ff},   {0x3400, 0x4dbf},
+    {0x4e00, 0x9fff},   {0xa000, 0xa4cf},   {0xa960, 0xa97f},   {0xac00, 0xd7a3},
+    {0xf900, 0xfaff},   {0xfe30, 0xfe6f},   {0xff00, 0xff60},   {0xffe0, 0xffe6},
+    {0x16fe0, 0x18cff}, {0x1b000, 0x1b2ff}, {0x1f004, 0x1f004}, {0x1f0cf, 0x1f0cf},
+    {0x1f18e, 0x1f18e}, {0x1f191, 0x1f19a}, {0x1f200, 0x1f320}, {0x1f32d, 0x1f64f},
+    {0x1f680, 0x1f6ff}, {0x1f900, 0x1f9ff}, {0x1fa70, 0x1faff}, {0x20000, 0x3fffd}};
+constexpr Range kZero[] = {
+    {0x0300, 0x036f}, {0x0483, 0x0489}, {0x0591, 0x05bd}, {0x0610, 0x061a}, {0x064b, 0x065f},
+    {0x0e31, 0x0e31}, {0x0e34, 0x0e3a}, {0x0e47, 0x0e4e}, {0x1160, 0x11ff}, {0x1ab0, 0x1aff},
+    {0x1dc0, 0x1dff}, {0x200b, 0x200f}, {0x202a, 0x202e}, {0x20d0, 0x20ff}, {0x302a, 0x302d},
+    {0x3099, 0x309a}, {0xfe00, 0xfe0f}, {0xfe20, 0xfe2f}, {0xfeff, 0xfeff}, {0xe0100, 0xe01ef}};
 
 template <std::size_t N>
 bool in_ranges(const Range (&ranges)[N], char32_t point) {
@@ -90,8 +91,8 @@ std::string closest_match(std::string_view word, std::span<const std::string> ca
   std::size_t best = limit + 1;
   std::string out;
   for (const std::string& candidate : candidates) {
-    const std::size_t gap =
-        candidate.size() > word.size() ? candidate.size() - word.size() : word.size() - candidate.size();
+    const std::size_t gap = candidate.size() > word.size() ? candidate.size() - word.size()
+                                                           : word.size() - candidate.size();
     if (gap >= best) continue;
     const std::size_t distance = edit_distance(word, candidate);
     if (distance < best) {
@@ -155,8 +156,10 @@ std::string replace_invalid_utf8(std::string_view text) {
   out.reserve(text.size());
   while (!text.empty()) {
     const std::size_t size = sequence_length(text);
-    if (size == 0) out += "\xef\xbf\xbd";
-    else out += text.substr(0, size);
+    if (size == 0)
+      out += "\xef\xbf\xbd";
+    else
+      out += text.substr(0, size);
     text.remove_prefix(size == 0 ? 1 : size);
   }
   return out;
@@ -201,16 +204,17 @@ std::string format_bytes(std::uint64_t bytes) {
 
 std::string format_seconds(double seconds) {
   if (seconds < 0) return "-" + format_seconds(-seconds);
-  if (seconds < 0.9995) return print_double(seconds < 0.00995 ? "%.1f ms" : "%.0f ms", seconds * 1000);
+  if (seconds < 0.9995)
+    return print_double(seconds < 0.00995 ? "%.1f ms" : "%.0f ms", seconds * 1000);
   if (seconds < 59.95) return print_double("%.1f s", seconds);
   const auto whole = static_cast<std::int64_t>(seconds + 0.5);
   std::array<char, 64> text;
-  const int size =
-      whole < 3600
-          ? std::snprintf(text.data(), text.size(), "%lld m %02lld s", static_cast<long long>(whole / 60),
-                          static_cast<long long>(whole % 60))
-          : std::snprintf(text.data(), text.size(), "%lld h %02lld m", static_cast<long long>(whole / 3600),
-                          static_cast<long long>(whole / 60 % 60));
+  const int size = whole < 3600 ? std::snprintf(text.data(), text.size(), "%lld m %02lld s",
+                                                static_cast<long long>(whole / 60),
+                                                static_cast<long long>(whole % 60))
+                                : std::snprintf(text.data(), text.size(), "%lld h %02lld m",
+                                                static_cast<long long>(whole / 3600),
+                                                static_cast<long long>(whole / 60 % 60));
   return std::string(text.data(), static_cast<std::size_t>(size));
 }
 

@@ -31,7 +31,9 @@ TEST_CASE("errors: text, cause, hint, mapping") {
   CHECK(exit_code(Code::kUnavailable) == 5);
   CHECK(code_name(Code::kInternal) == "INTERNAL");
   const auto twice = [](int x) -> Result<int> {
-    const auto check = [](int y) -> Status { return y < 0 ? Status(fail(Code::kInvalidArgument, "negative")) : Status(); };
+    const auto check = [](int y) -> Status {
+      return y < 0 ? Status(fail(Code::kInvalidArgument, "negative")) : Status();
+    };
     TRY(check(x));
     TRY_ASSIGN(const int y, Result<int>(x * 2));
     return y;
@@ -48,7 +50,9 @@ TEST_CASE("times") {
   CHECK(parse_time_us("2026-11-18 20:06:40.5+09:00").value() == 1'795'000'000'500'000);
   CHECK(parse_time_us("2013-01-01").value() == 1'356'998'400'000'000);
   CHECK(parse_time_us("2024-02-29").has_value());
-  for (const char* bad : {"", "2023-02-29", "2026-13-01", "2026-11-21T24:00:00Z", "2026-11-21T1:00:00Z", "2026-11-21T10:00:00+9", "2026-11-21x", "2026-11-21T10:00:60Z"}) {
+  for (const char* bad :
+       {"", "2023-02-29", "2026-13-01", "2026-11-21T24:00:00Z", "2026-11-21T1:00:00Z",
+        "2026-11-21T10:00:00+9", "2026-11-21x", "2026-11-21T10:00:60Z"}) {
     CAPTURE(bad);
     CHECK_FALSE(parse_time_us(bad));
   }
@@ -167,8 +171,10 @@ TEST_CASE("parallel_for touches each index once, also when nested or when the po
 }
 
 TEST_CASE("configuration: flag over environment over file over default") {
-  const auto config = Config::load({{"http-io-threads", "5"}}, {{"MARU_HTTP_IO_THREADS", "4"}, {"MARU_LOG_LEVEL", "warn"}, {"PATH", "x"}},
-                                   "# comment\nhttp.io-threads = 3\nlog.level=debug\n\nhttp.max-body = 2MiB  # twice\n");
+  const auto config = Config::load(
+      {{"http-io-threads", "5"}},
+      {{"MARU_HTTP_IO_THREADS", "4"}, {"MARU_LOG_LEVEL", "warn"}, {"PATH", "x"}},
+      "# comment\nhttp.io-threads = 3\nlog.level=debug\n\nhttp.max-body = 2MiB  # twice\n");
   REQUIRE(config);
   CHECK(config->integer("http.io-threads") == 5);
   CHECK(config->origin("http.io-threads") == "flag");
@@ -211,8 +217,13 @@ TEST_CASE("text") {
   CHECK(join(words, "|") == "predict|promote|profile");
   CHECK(trim(" \ta b\n") == "a b");
   CHECK(is_valid_utf8("한국어 \xf0\x9f\x98\x80"));
-  for (const char* bad : {"\xff", "\xc0\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xe4\xb8", "\x80"}) CHECK_FALSE(is_valid_utf8(bad));
-  CHECK(replace_invalid_utf8("a\xff" "b") == "a\xef\xbf\xbd" "b");
+  for (const char* bad :
+       {"\xff", "\xc0\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xe4\xb8", "\x80"})
+    CHECK_FALSE(is_valid_utf8(bad));
+  CHECK(replace_invalid_utf8("a\xff"
+                             "b") ==
+        "a\xef\xbf\xbd"
+        "b");
   CHECK(display_width("마루 a") == 6);
   CHECK(display_width("e\xcc\x81") == 1);
   CHECK(display_width("\xf0\x9f\x98\x80") == 2);

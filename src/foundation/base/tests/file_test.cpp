@@ -50,7 +50,8 @@ TEST_CASE("write, read, size, modes") {
   CHECK(free_bytes(folder.path) > 0);
 }
 
-TEST_CASE("the n-th call fails: the old bytes or the new ones, never a third thing, and no litter") {
+TEST_CASE(
+    "the n-th call fails: the old bytes or the new ones, never a third thing, and no litter") {
   const Folder folder;
   const std::string path = folder / "f";
   bool succeeded = false;
@@ -111,7 +112,9 @@ TEST_CASE("a lock keeps another process out and names its holder") {
     const pid_t child = ::fork();
     if (child == 0) {
       const auto other = FileLock::acquire(path);
-      ::_exit(!other && other.error().message.find(std::to_string(::getppid())) != std::string::npos ? 0 : 1);
+      ::_exit(!other && other.error().message.find(std::to_string(::getppid())) != std::string::npos
+                  ? 0
+                  : 1);
     }
     int status = 0;
     REQUIRE(::waitpid(child, &status, 0) == child);
@@ -136,8 +139,10 @@ TEST_CASE("remove_tree removes links, not what they point to") {
 
 TEST_CASE("glob and path parts") {
   const Folder folder;
-  for (const char* name : {"b.csv", "a.csv", "c.txt"}) REQUIRE(write_file_atomic(folder / name, ""));
-  CHECK(glob_files(folder / "*.csv").value() == std::vector<std::string>{folder / "a.csv", folder / "b.csv"});
+  for (const char* name : {"b.csv", "a.csv", "c.txt"})
+    REQUIRE(write_file_atomic(folder / name, ""));
+  CHECK(glob_files(folder / "*.csv").value() ==
+        std::vector<std::string>{folder / "a.csv", folder / "b.csv"});
   CHECK(glob_files(folder / "[bc].*").value().size() == 2);
   CHECK(glob_files(folder / "*.json").error().code == Code::kNotFound);
   CHECK(join_path("a", "b") == "a/b");

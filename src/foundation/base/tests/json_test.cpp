@@ -23,7 +23,8 @@ Code code_of(std::string_view text, const JsonLimits& limits = {}) {
 }  // namespace
 
 TEST_CASE("round trips keep order, integers and doubles") {
-  CHECK(again(R"( {"b" : 1, "a":[true,false,null,"x"], "c":{}} )") == R"({"b":1,"a":[true,false,null,"x"],"c":{}})");
+  CHECK(again(R"( {"b" : 1, "a":[true,false,null,"x"], "c":{}} )") ==
+        R"({"b":1,"a":[true,false,null,"x"],"c":{}})");
   CHECK(again("9223372036854775807") == "9223372036854775807");
   CHECK(again("9223372036854775808") == "9223372036854775808");
   CHECK(again("18446744073709551615") == "18446744073709551615");
@@ -75,8 +76,41 @@ TEST_CASE("values that JSON has no word for") {
 }
 
 TEST_CASE("refused texts, with the byte where they stop making sense") {
-  for (const char* bad : {"", " ", "{", "[1,]", "[,1]", "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "{a:1}", "01", "+1", "1.", ".5", "1e", "1e400", "-1e400", "0x1", "tru", "nul", "'a'", "\"a",
-                          "\"\\x\"", "\"\\ud800\"", "\"\\udc00\"", "\"\\ud800\\u0041\"", "\"\t\"", "[1] 2", "1 2", "\xff", "\"\xff\"", "\"\xc0\xaf\"", "\"\xed\xa0\x80\"", "//x\n1", "[1}", "18446744073709551616x"}) {
+  for (const char* bad : {"",
+                          " ",
+                          "{",
+                          "[1,]",
+                          "[,1]",
+                          "{\"a\"}",
+                          "{\"a\":}",
+                          "{\"a\":1,}",
+                          "{a:1}",
+                          "01",
+                          "+1",
+                          "1.",
+                          ".5",
+                          "1e",
+                          "1e400",
+                          "-1e400",
+                          "0x1",
+                          "tru",
+                          "nul",
+                          "'a'",
+                          "\"a",
+                          "\"\\x\"",
+                          "\"\\ud800\"",
+                          "\"\\udc00\"",
+                          "\"\\ud800\\u0041\"",
+                          "\"\t\"",
+                          "[1] 2",
+                          "1 2",
+                          "\xff",
+                          "\"\xff\"",
+                          "\"\xc0\xaf\"",
+                          "\"\xed\xa0\x80\"",
+                          "//x\n1",
+                          "[1}",
+                          "18446744073709551616x"}) {
     CAPTURE(bad);
     CHECK(code_of(bad) == Code::kInvalidArgument);
   }
@@ -85,9 +119,15 @@ TEST_CASE("refused texts, with the byte where they stop making sense") {
 }
 
 TEST_CASE("strings") {
-  CHECK(parse_json(R"("\ud83d\ude00\u0000\/")")->as_string() == std::string("\xf0\x9f\x98\x80\0/", 6));
-  CHECK(Json(std::string("a\"\\\n\r\t\b\f\x01\x7f한", 13)).dump() == "\"a\\\"\\\\\\n\\r\\t\\b\\f\\u0001\x7f한\"");
-  CHECK(Json(std::string("a\xff" "b\xe4\xb8")).dump() == "\"a\xef\xbf\xbd" "b\xef\xbf\xbd\xef\xbf\xbd\"");
+  CHECK(parse_json(R"("\ud83d\ude00\u0000\/")")->as_string() ==
+        std::string("\xf0\x9f\x98\x80\0/", 6));
+  CHECK(Json(std::string("a\"\\\n\r\t\b\f\x01\x7f한", 13)).dump() ==
+        "\"a\\\"\\\\\\n\\r\\t\\b\\f\\u0001\x7f한\"");
+  CHECK(Json(std::string("a\xff"
+                         "b\xe4\xb8"))
+            .dump() ==
+        "\"a\xef\xbf\xbd"
+        "b\xef\xbf\xbd\xef\xbf\xbd\"");
 }
 
 TEST_CASE("a duplicate key keeps the last value, at the place of the first") {
@@ -102,7 +142,9 @@ TEST_CASE("a duplicate key keeps the last value, at the place of the first") {
 }
 
 TEST_CASE("limits at -1, 0, +1") {
-  const auto nested = [](std::size_t depth) { return std::string(depth, '[') + std::string(depth, ']'); };
+  const auto nested = [](std::size_t depth) {
+    return std::string(depth, '[') + std::string(depth, ']');
+  };
   CHECK(parse_json(nested(63)));
   CHECK(parse_json(nested(64)));
   CHECK(code_of(nested(65)) == Code::kTooLarge);

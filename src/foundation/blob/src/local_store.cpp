@@ -26,16 +26,23 @@ constexpr std::size_t kPieceBytes = 256 << 10;
 
 tl::unexpected<base::Error> failed(int error, const std::string& what) {
   const bool full = error == ENOSPC || error == EDQUOT;
-  return base::fail(full ? Code::kNoSpace : error == ENOENT ? Code::kNotFound : Code::kInternal, what + " (" + std::strerror(error) + ")", full ? "free some space, then try again" : "");
+  return base::fail(full              ? Code::kNoSpace
+                    : error == ENOENT ? Code::kNotFound
+                                      : Code::kInternal,
+                    what + " (" + std::strerror(error) + ")",
+                    full ? "free some space, then try again" : "");
 }
 
 bool is_digest(std::string_view text) {
-  return text.size() == 64 && std::all_of(text.begin(), text.end(), [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
+  return text.size() == 64 && std::all_of(text.begin(), text.end(), [](char c) {
+           return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+         });
 }
 
 Status check_digest(const std::string& text) {
   if (is_digest(text)) return {};
-  return base::fail(Code::kInvalidArgument, "not a blob name (64 hex digits): " + base::replace_invalid_utf8(text.substr(0, 80)));
+  return base::fail(Code::kInvalidArgument, "not a blob name (64 hex digits): " +
+                                                base::replace_invalid_utf8(text.substr(0, 80)));
 }
 
 class Descriptor {
@@ -66,14 +73,18 @@ Descriptor open_beneath(const Descriptor& folder, const std::string& path, std::
   const auto parts = base::split(path, '/');
   Descriptor at(::openat(folder.get(), ".", O_PATH | O_DIRECTORY | O_CLOEXEC));
   for (std::size_t i = 0; i + 1 < parts.size() && at.get() >= 0; ++i) {
-    at = Descriptor(::openat(at.get(), parts[i].c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    at = Descriptor(
+        ::openat(at.get(), parts[i].c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   }
   if (at.get() < 0) return at;
-  return Descriptor(::openat(at.get(), parts.back().c_str(), static_cast<int>(flags) | O_NOFOLLOW | O_CLOEXEC));
+  return Descriptor(
+      ::openat(at.get(), parts.back().c_str(), static_cast<int>(flags) | O_NOFOLLOW | O_CLOEXEC));
 }
 
 // "ab/cd" of a digest: two levels, so that no folder grows beyond what file systems like.
-std::string shelf(const std::string& sha256) { return sha256.substr(0, 2) + "/" + sha256.substr(2, 2); }
+std::string shelf(const std::string& sha256) {
+  return sha256.substr(0, 2) + "/" + sha256.substr(2, 2);
+}
 
 int synced(int fd, const char* point) {
   if (const int fault = base::fault_point(point); fault != 0) return fault;
@@ -82,7 +93,8 @@ int synced(int fd, const char* point) {
 
 class LocalWriter final : public BlobWriter {
  public:
-  LocalWriter(std::shared_ptr<const Descriptor> root, std::string name, Descriptor file) : root_(std::move(root)), name_(std::move(name)), file_(std::move(file)) {}
+  LocalWriter(std::shared_ptr<const Descriptor> root, std::string name, Descriptor file)
+      : root_(std::move(root)), name_(std::move(name)), file_(std::move(file)) {}
   ~LocalWriter() override {
     if (!name_.empty()) ::unlinkat(root_->get(), name_.c_str(), 0);
   }
@@ -91,7 +103,8 @@ class LocalWriter final : public BlobWriter {
     if (name_.empty()) return base::fail(Code::kFailedPrecondition, "blob is already published");
     hash_.update(bytes);
     bytes_ += bytes.size();
-    if (const int fault = base::fault_point("blob.write"); fault != 0) return failed(fault, "blob cannot be written");
+    if (const int fault = base::fault_point("blob.write"); fault != 0)
+      return failed(fault, "blob cannot be written");
     while (!bytes.empty()) {
       const ssize_t done = ::write(file_.get(), bytes.data(), bytes.size());
       if (done < 0 && errno == EINTR) continue;
@@ -104,14 +117,18 @@ class LocalWriter final : public BlobWriter {
   Result<BlobInfo> commit() override {
     if (name_.empty()) return base::fail(Code::kFailedPrecondition, "blob is already published");
     ::fchmod(file_.get(), 0400);
-    if (const int error = synced(file_.get(), "blob.fsync"); error != 0) return failed(error, "blob cannot be made durable");
+    if (const int error = synced(file_.get(), "blob.fsync"); error != 0)
+      return failed(error, "blob cannot be made durable");
     const BlobInfo info{hash_.hex_digest(), bytes_};
     TRY_ASSIGN(const Descriptor folder, make_shelf(info.sha256));
-    if (const int fault = base::fault_point("blob.rename"); fault != 0) return failed(fault, "blob cannot be published");
+    if (const int fault = base::fault_point("blob.rename"); fault != 0)
+      return failed(fault, "blob cannot be published");
     // Over what may be there already: the content is the same, unless it was damaged, and then this mends it.
-    if (::renameat(root_->get(), name_.c_str(), folder.get(), info.sha256.c_str()) != 0) return failed(errno, "blob cannot be published");
+    if (::renameat(root_->get(), name_.c_str(), folder.get(), info.sha256.c_str()) != 0)
+      return failed(errno, "blob cannot be published");
     name_.clear();
-    if (const int error = synced(folder.get(), "blob.fsync_folder"); error != 0) return failed(error, "blob cannot be made durable");
+    if (const int error = synced(folder.get(), "blob.fsync_folder"); error != 0)
+      return failed(error, "blob cannot be made durable");
     return info;
   }
 
@@ -119,10 +136,13 @@ class LocalWriter final : public BlobWriter {
   Result<Descriptor> make_shelf(const std::string& sha256) {
     const std::string path = shelf(sha256);
     for (const std::string& part : {path.substr(0, 2), path}) {
-      const Descriptor parent = part.size() == 2 ? Descriptor(::fcntl(root_->get(), F_DUPFD_CLOEXEC, 0)) : open_beneath(*root_, part.substr(0, 2), O_RDONLY | O_DIRECTORY);
+      const Descriptor parent =
+          part.size() == 2 ? Descriptor(::fcntl(root_->get(), F_DUPFD_CLOEXEC, 0))
+                           : open_beneath(*root_, part.substr(0, 2), O_RDONLY | O_DIRECTORY);
       if (parent.get() < 0) return failed(errno, "blob folder cannot be opened: " + part);
       if (::mkdirat(parent.get(), part.substr(part.size() - 2).c_str(), 0700) == 0) {
-        if (const int error = synced(parent.get(), "blob.fsync_folder"); error != 0) return failed(error, "blob folder cannot be made durable");
+        if (const int error = synced(parent.get(), "blob.fsync_folder"); error != 0)
+          return failed(error, "blob folder cannot be made durable");
       } else if (errno != EEXIST) {
         return failed(errno, "blob folder cannot be made: " + part);
       }
@@ -141,16 +161,21 @@ class LocalWriter final : public BlobWriter {
 
 class LocalStore final : public BlobStore {
  public:
-  LocalStore(std::string root, int folder) : root_(std::move(root)), folder_(std::make_shared<const Descriptor>(folder)) {}
+  LocalStore(std::string root, int folder)
+      : root_(std::move(root)), folder_(std::make_shared<const Descriptor>(folder)) {}
 
   Result<std::unique_ptr<BlobWriter>> create() override {
     std::uint8_t random[16];
     base::secure_random(random);
-    std::string name = "tmp-" + base::hex(std::string_view(reinterpret_cast<const char*>(random), sizeof random));
-    if (const int fault = base::fault_point("blob.create"); fault != 0) return failed(fault, "blob cannot be created");
-    Descriptor file(::openat(folder_->get(), name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+    std::string name =
+        "tmp-" + base::hex(std::string_view(reinterpret_cast<const char*>(random), sizeof random));
+    if (const int fault = base::fault_point("blob.create"); fault != 0)
+      return failed(fault, "blob cannot be created");
+    Descriptor file(::openat(folder_->get(), name.c_str(),
+                             O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
     if (file.get() < 0) return failed(errno, "blob cannot be created");
-    return std::unique_ptr<BlobWriter>(std::make_unique<LocalWriter>(folder_, std::move(name), std::move(file)));
+    return std::unique_ptr<BlobWriter>(
+        std::make_unique<LocalWriter>(folder_, std::move(name), std::move(file)));
   }
 
   Result<std::string> read(const std::string& sha256) override {
@@ -162,7 +187,8 @@ class LocalStore final : public BlobStore {
     return out;
   }
 
-  Status read_to(const std::string& sha256, const std::function<Status(std::string_view)>& sink) override {
+  Status read_to(const std::string& sha256,
+                 const std::function<Status(std::string_view)>& sink) override {
     TRY_ASSIGN(const Descriptor file, open_blob(sha256));
     base::Sha256 hash;
     std::string buffer(kPieceBytes, '\0');
@@ -175,14 +201,18 @@ class LocalStore final : public BlobStore {
       hash.update(piece);
       TRY(sink(piece));
     }
-    if (hash.hex_digest() != sha256) return base::fail(Code::kDataLoss, "blob is damaged: " + base::join_path(root_, relative(sha256)), "restore it from a backup, or make the object again");
+    if (hash.hex_digest() != sha256)
+      return base::fail(Code::kDataLoss,
+                        "blob is damaged: " + base::join_path(root_, relative(sha256)),
+                        "restore it from a backup, or make the object again");
     return {};
   }
 
   Result<BlobInfo> stat(const std::string& sha256) override {
     TRY_ASSIGN(const Descriptor file, open_blob(sha256));
     struct stat facts {};
-    if (::fstat(file.get(), &facts) != 0) return failed(errno, "blob cannot be read: " + relative(sha256));
+    if (::fstat(file.get(), &facts) != 0)
+      return failed(errno, "blob cannot be read: " + relative(sha256));
     return BlobInfo{sha256, static_cast<std::uint64_t>(facts.st_size)};
   }
 
@@ -228,11 +258,16 @@ class LocalStore final : public BlobStore {
   Result<Descriptor> open_blob(const std::string& sha256) {
     TRY(check_digest(sha256));
     Descriptor file = open_beneath(*folder_, relative(sha256), O_RDONLY);
-    if (file.get() < 0 && errno == ENOENT) return base::fail(Code::kNotFound, "no blob has this name: " + sha256);
-    if (file.get() < 0) return base::fail(Code::kDataLoss, "blob cannot be opened: " + base::join_path(root_, relative(sha256)) + " (" + std::strerror(errno) + ")");
+    if (file.get() < 0 && errno == ENOENT)
+      return base::fail(Code::kNotFound, "no blob has this name: " + sha256);
+    if (file.get() < 0)
+      return base::fail(Code::kDataLoss,
+                        "blob cannot be opened: " + base::join_path(root_, relative(sha256)) +
+                            " (" + std::strerror(errno) + ")");
     struct stat facts {};
     if (::fstat(file.get(), &facts) != 0 || !S_ISREG(facts.st_mode) || facts.st_nlink != 1) {
-      return base::fail(Code::kDataLoss, "blob is not a plain file of its own: " + base::join_path(root_, relative(sha256)));
+      return base::fail(Code::kDataLoss, "blob is not a plain file of its own: " +
+                                             base::join_path(root_, relative(sha256)));
     }
     return file;
   }
@@ -272,7 +307,8 @@ Result<BlobInfo> BlobStore::put_file(const std::string& path) {
   if (fd < 0) return failed(errno, "file cannot be opened: " + path);
   const Descriptor file(fd);
   struct stat facts {};
-  if (::fstat(fd, &facts) != 0 || !S_ISREG(facts.st_mode)) return base::fail(Code::kInvalidArgument, "not a plain file: " + path);
+  if (::fstat(fd, &facts) != 0 || !S_ISREG(facts.st_mode))
+    return base::fail(Code::kInvalidArgument, "not a plain file: " + path);
   TRY_ASSIGN(auto writer, create());
   std::string buffer(kPieceBytes, '\0');
   for (;;) {

@@ -38,7 +38,9 @@ struct Place {
   }
   std::size_t leftovers() const {
     const auto names = base::list_folder(root + "/blobs/sha256");
-    return static_cast<std::size_t>(std::count_if(names->begin(), names->end(), [](const std::string& n) { return n.rfind("tmp-", 0) == 0; }));
+    return static_cast<std::size_t>(
+        std::count_if(names->begin(), names->end(),
+                      [](const std::string& n) { return n.rfind("tmp-", 0) == 0; }));
   }
 };
 
@@ -63,15 +65,44 @@ std::string encoded(std::string text, int times) {
 }
 
 std::vector<std::string> path_tricks(const std::string& good) {
-  std::vector<std::string> out = {"", ".", "..", "/", "../canary", "../../canary", "/etc/passwd", "..\\canary", "..\\..\\canary", "C:\\canary", "file:///etc/passwd", "a;../canary", "canary#", "canary?x", "a@b",
-                                  std::string("..\0/canary", 10), good + "/..", "../" + good, good.substr(1), good + "0", good.substr(0, 63) + "/", good.substr(0, 63) + "G", std::string(64, '.'), std::string(64, '/'), "\xc0\xae\xc0\xae/canary",
-                                  std::string(100'000, 'a'), good + std::string(1, '\0'), " " + good.substr(1), "%00" + good.substr(3)};
+  std::vector<std::string> out = {"",
+                                  ".",
+                                  "..",
+                                  "/",
+                                  "../canary",
+                                  "../../canary",
+                                  "/etc/passwd",
+                                  "..\\canary",
+                                  "..\\..\\canary",
+                                  "C:\\canary",
+                                  "file:///etc/passwd",
+                                  "a;../canary",
+                                  "canary#",
+                                  "canary?x",
+                                  "a@b",
+                                  std::string("..\0/canary", 10),
+                                  good + "/..",
+                                  "../" + good,
+                                  good.substr(1),
+                                  good + "0",
+                                  good.substr(0, 63) + "/",
+                                  good.substr(0, 63) + "G",
+                                  std::string(64, '.'),
+                                  std::string(64, '/'),
+                                  "\xc0\xae\xc0\xae/canary",
+                                  std::string(100'000, 'a'),
+                                  good + std::string(1, '\0'),
+                                  " " + good.substr(1),
+                                  "%00" + good.substr(3)};
   std::string upper = good;
-  std::transform(upper.begin(), upper.end(), upper.begin(), [](char c) { return static_cast<char>(std::toupper(static_cast<unsigned char>(c))); });
+  std::transform(upper.begin(), upper.end(), upper.begin(), [](char c) {
+    return static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  });
   out.push_back(upper);
   std::string dots;
   while (dots.size() + 3 <= 57) dots += "../";
-  out.push_back(dots + std::string(58 - dots.size() > 0 ? 64 - dots.size() - 6 : 0, '/') + "canary");
+  out.push_back(dots + std::string(58 - dots.size() > 0 ? 64 - dots.size() - 6 : 0, '/') +
+                "canary");
   for (int times = 1; times <= 10; ++times) {
     out.push_back(encoded("../canary", times));
     out.push_back(encoded("../../../../etc/passwd", times));
@@ -83,7 +114,8 @@ std::vector<std::string> path_tricks(const std::string& good) {
 
 TEST_CASE("a blob is named by its content, written once, and read back whole") {
   Place place;
-  for (const std::string& content : {std::string(), std::string("hello"), std::string(700'001, '\0')}) {
+  for (const std::string& content :
+       {std::string(), std::string("hello"), std::string(700'001, '\0')}) {
     const auto info = place.store->put(content);
     REQUIRE(info.has_value());
     CHECK(info->sha256 == base::sha256_hex(content));
@@ -146,7 +178,8 @@ TEST_CASE("links in the place of a blob or of its folders are refused") {
   CHECK_FALSE(place.store->read(secret).has_value());
   CHECK_FALSE(place.store->local_path(secret).has_value());
   REQUIRE(::unlink(at.c_str()) == 0);
-  REQUIRE(::link((place.root + "/canary").c_str(), at.c_str()) == 0);  // the content would even match
+  REQUIRE(::link((place.root + "/canary").c_str(), at.c_str()) ==
+          0);  // the content would even match
   CHECK(place.store->read(secret).error().code == Code::kDataLoss);
   REQUIRE(::unlink(at.c_str()) == 0);
   // A parent swapped for a link to a folder that holds the right name.
@@ -164,7 +197,8 @@ TEST_CASE("links in the place of a blob or of its folders are refused") {
 
 TEST_CASE("a parent that is swapped back and forth never leads outside") {
   Place place;
-  const std::string sha = place.store->put("inside")->sha256, folder = base::parent_path(place.path(sha));
+  const std::string sha = place.store->put("inside")->sha256,
+                    folder = base::parent_path(place.path(sha));
   const std::string outside = place.root + "/outside", aside = place.root + "/aside";
   REQUIRE(base::make_folders(outside).has_value());
   REQUIRE(base::write_file_atomic(outside + "/" + sha, "outside").has_value());
@@ -223,20 +257,25 @@ TEST_CASE("damage of the same length is mended too when the content is written a
 }
 
 TEST_CASE("a full disk and a failing sync refuse the blob and leave nothing") {
-  for (const char* fault : {"blob.write:1:enospc", "blob.fsync:1:enospc", "blob.fsync:1:eio", "blob.write:1:eio", "blob.create:1:eio", "blob.rename:1:eio", "blob.fsync_folder:1:enospc"}) {
+  for (const char* fault :
+       {"blob.write:1:enospc", "blob.fsync:1:enospc", "blob.fsync:1:eio", "blob.write:1:eio",
+        "blob.create:1:eio", "blob.rename:1:eio", "blob.fsync_folder:1:enospc"}) {
     CAPTURE(fault);
     Place place;
     base::set_faults(fault);
     const auto failed = place.store->put("x");
     base::set_faults("");
     REQUIRE_FALSE(failed.has_value());
-    if (std::string(fault).find("enospc") != std::string::npos) CHECK(failed.error().code == Code::kNoSpace);
+    if (std::string(fault).find("enospc") != std::string::npos)
+      CHECK(failed.error().code == Code::kNoSpace);
     CHECK(place.leftovers() == 0);
     CHECK(place.store->put("x").has_value());
   }
 }
 
-TEST_CASE("kill -9 at every durable step: what was acknowledged is there, whole; the rest leaves no trace") {
+TEST_CASE(
+    "kill -9 at every durable step: what was acknowledged is there, whole; the rest leaves no "
+    "trace") {
   int deaths = 0;
   for (int n = 1; n < 100; ++n) {
     CAPTURE(n);
@@ -262,7 +301,8 @@ TEST_CASE("kill -9 at every durable step: what was acknowledged is there, whole;
     int status = 0;
     REQUIRE(::waitpid(child, &status, 0) == child);
     place.open();
-    for (const char c : acknowledged) CHECK(*place.store->read(base::sha256_hex(std::string(5000, c))) == std::string(5000, c));
+    for (const char c : acknowledged)
+      CHECK(*place.store->read(base::sha256_hex(std::string(5000, c))) == std::string(5000, c));
     const auto found = place.store->list();
     REQUIRE(found.has_value());
     CHECK(found->size() <= acknowledged.size() + 1);

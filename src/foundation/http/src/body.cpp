@@ -10,8 +10,9 @@
 namespace maru::http {
 namespace {
 
-constexpr std::size_t kStep = 64 << 10;       // bytes unpacked at once
-constexpr std::size_t kInputStep = 16 << 10;  // packed bytes taken at once, so that one feed cannot unpack without end
+constexpr std::size_t kStep = 64 << 10;  // bytes unpacked at once
+constexpr std::size_t kInputStep =
+    16 << 10;  // packed bytes taken at once, so that one feed cannot unpack without end
 constexpr std::size_t kMaxExtensionBytes = 256;
 constexpr int kGzipWindow = 15 + 16;
 
@@ -74,9 +75,12 @@ Fault Inflater::feed(std::string_view in, std::string& out, std::uint64_t max_to
     if (z.made > kInflateFreeBytes && z.made / kMaxInflateRatio > z.taken) {
       return {413, "the body unpacks to too many times its size"};
     }
-    if (code == Z_STREAM_END) z.at_end = true;
-    else if (code == Z_BUF_ERROR) return {};
-    else if (code != Z_OK) return {400, "the packed body is malformed"};
+    if (code == Z_STREAM_END)
+      z.at_end = true;
+    else if (code == Z_BUF_ERROR)
+      return {};
+    else if (code != Z_OK)
+      return {400, "the packed body is malformed"};
   } while (z.stream.avail_in > 0 || z.stream.avail_out == 0);
   return {};
 }
@@ -96,7 +100,8 @@ std::string gzip(std::string_view bytes) {
   return out;
 }
 
-BodyDecoder::BodyDecoder(const Head& head, Coding coding, std::uint64_t max_bytes) : max_bytes_(max_bytes) {
+BodyDecoder::BodyDecoder(const Head& head, Coding coding, std::uint64_t max_bytes)
+    : max_bytes_(max_bytes) {
   if (coding == Coding::kUnknown) {
     bad(415, "the Content-Encoding is not gzip, deflate or identity");
   } else if (coding != Coding::kIdentity) {
@@ -117,8 +122,10 @@ std::size_t BodyDecoder::feed(std::string_view in, std::string& out, std::size_t
     if (state_ == State::kLength || state_ == State::kChunk) {
       used += take_data(in.substr(used), out);
       if (left_ == 0 && !fault_) {
-        if (state_ == State::kLength) finish();
-        else state_ = State::kChunkCr;
+        if (state_ == State::kLength)
+          finish();
+        else
+          state_ = State::kChunkCr;
       }
     } else {
       framing_byte(in[used++]);
@@ -128,7 +135,8 @@ std::size_t BodyDecoder::feed(std::string_view in, std::string& out, std::size_t
 }
 
 std::size_t BodyDecoder::take_data(std::string_view in, std::string& out) {
-  std::string_view piece = in.substr(0, static_cast<std::size_t>(std::min<std::uint64_t>(in.size(), left_)));
+  std::string_view piece =
+      in.substr(0, static_cast<std::size_t>(std::min<std::uint64_t>(in.size(), left_)));
   if (inflater_) piece = piece.substr(0, kInputStep);
   left_ -= piece.size();
   if (inflater_) {
@@ -136,15 +144,18 @@ std::size_t BodyDecoder::take_data(std::string_view in, std::string& out) {
     return piece.size();
   }
   produced_ += piece.size();
-  if (produced_ > max_bytes_) bad(413, "the body is too large");
-  else out.append(piece);
+  if (produced_ > max_bytes_)
+    bad(413, "the body is too large");
+  else
+    out.append(piece);
   return piece.size();
 }
 
 void BodyDecoder::framing_byte(char c) {
   switch (state_) {
     case State::kSize:
-    case State::kExtension: return size_byte(c);
+    case State::kExtension:
+      return size_byte(c);
     case State::kSizeLf:
       if (c != '\n') return bad(400, "a chunk size does not end in CR LF");
       return end_of_size();
@@ -159,8 +170,10 @@ void BodyDecoder::framing_byte(char c) {
       line_bytes_ = 0;
       return;
     case State::kTrailer:
-    case State::kTrailerLf: return trailer_byte(c);
-    default: return;
+    case State::kTrailerLf:
+      return trailer_byte(c);
+    default:
+      return;
   }
 }
 
@@ -171,7 +184,8 @@ void BodyDecoder::size_byte(char c) {
     return;
   }
   if (state_ == State::kExtension) {
-    if (static_cast<unsigned char>(c) < 0x20 && c != '\t') return bad(400, "a chunk extension is malformed");
+    if (static_cast<unsigned char>(c) < 0x20 && c != '\t')
+      return bad(400, "a chunk extension is malformed");
     if (++line_bytes_ > kMaxExtensionBytes) bad(400, "a chunk extension is too long");
     return;
   }
@@ -195,7 +209,8 @@ void BodyDecoder::end_of_size() {
   }
   if (++chunks_ > kMaxChunks) return bad(413, "the body has too many chunks");
   // A packed chunk may be smaller than what it unpacks to, never larger than the limit either.
-  if (left_ > max_bytes_ - std::min(produced_, max_bytes_)) return bad(413, "the body is too large");
+  if (left_ > max_bytes_ - std::min(produced_, max_bytes_))
+    return bad(413, "the body is too large");
   state_ = State::kChunk;
 }
 

@@ -39,7 +39,18 @@ class BodyDecoder {
   Fault fault() const { return fault_; }
 
  private:
-  enum class State : std::uint8_t { kLength, kSize, kExtension, kSizeLf, kChunk, kChunkCr, kChunkLf, kTrailer, kTrailerLf, kEnd };
+  enum class State : std::uint8_t {
+    kLength,
+    kSize,
+    kExtension,
+    kSizeLf,
+    kChunk,
+    kChunkCr,
+    kChunkLf,
+    kTrailer,
+    kTrailerLf,
+    kEnd
+  };
   std::size_t take_data(std::string_view in, std::string& out);
   void framing_byte(char c);
   void size_byte(char c);
@@ -54,8 +65,8 @@ class BodyDecoder {
   std::uint64_t produced_ = 0;
   std::size_t chunks_ = 0;
   std::size_t digits_ = 0;
-  std::size_t line_bytes_ = 0;     // of an extension or of all trailers
-  std::size_t trailer_line_ = 0;   // bytes in the trailer line in work
+  std::size_t line_bytes_ = 0;    // of an extension or of all trailers
+  std::size_t trailer_line_ = 0;  // bytes in the trailer line in work
   std::unique_ptr<Inflater> inflater_;
   Fault fault_;
 };

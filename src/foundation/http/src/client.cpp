@@ -26,7 +26,9 @@ struct Url {
   std::string port;
   std::string whole;
 
-  bool same_place(const Url& other) const { return scheme == other.scheme && host == other.host && port == other.port; }
+  bool same_place(const Url& other) const {
+    return scheme == other.scheme && host == other.host && port == other.port;
+  }
 };
 
 // What the callbacks of one transfer share.
@@ -51,11 +53,15 @@ std::string part(CURLU* url, CURLUPart which, unsigned flags = 0) {
 
 // `text` may be relative to `base`.
 base::Result<Url> parse_url(const std::string& text, const std::string& base_url = {}) {
-  const std::unique_ptr<CURLU, decltype(&::curl_url_cleanup)> url(::curl_url(), &::curl_url_cleanup);
+  const std::unique_ptr<CURLU, decltype(&::curl_url_cleanup)> url(::curl_url(),
+                                                                  &::curl_url_cleanup);
   MARU_CHECK(url != nullptr);
-  const bool based = base_url.empty() || ::curl_url_set(url.get(), CURLUPART_URL, base_url.c_str(), 0) == CURLUE_OK;
-  if (!based || ::curl_url_set(url.get(), CURLUPART_URL, text.c_str(), CURLU_NON_SUPPORT_SCHEME) != CURLUE_OK) {
-    return base::fail(base::Code::kInvalidArgument, "not a URL: " + text.substr(0, 200), "write it as https://host/path");
+  const bool based = base_url.empty() ||
+                     ::curl_url_set(url.get(), CURLUPART_URL, base_url.c_str(), 0) == CURLUE_OK;
+  if (!based || ::curl_url_set(url.get(), CURLUPART_URL, text.c_str(), CURLU_NON_SUPPORT_SCHEME) !=
+                    CURLUE_OK) {
+    return base::fail(base::Code::kInvalidArgument, "not a URL: " + text.substr(0, 200),
+                      "write it as https://host/path");
   }
   Url out;
   out.scheme = base::to_lower_ascii(part(url.get(), CURLUPART_SCHEME));
@@ -63,10 +69,12 @@ base::Result<Url> parse_url(const std::string& text, const std::string& base_url
   out.port = part(url.get(), CURLUPART_PORT, CURLU_DEFAULT_PORT);
   out.whole = part(url.get(), CURLUPART_URL);
   if (!part(url.get(), CURLUPART_USER).empty() || !part(url.get(), CURLUPART_PASSWORD).empty()) {
-    return base::fail(base::Code::kInvalidArgument, "a URL must not carry a user or password: " + out.host,
+    return base::fail(base::Code::kInvalidArgument,
+                      "a URL must not carry a user or password: " + out.host,
                       "send credentials in a header");
   }
-  if (out.host.empty()) return base::fail(base::Code::kInvalidArgument, "the URL has no host: " + text.substr(0, 200));
+  if (out.host.empty())
+    return base::fail(base::Code::kInvalidArgument, "the URL has no host: " + text.substr(0, 200));
   return out;
 }
 
@@ -75,14 +83,19 @@ std::size_t on_body(char* data, std::size_t size, std::size_t count, void* conte
   const std::string_view bytes(data, size * count);
   transfer.body_bytes += bytes.size();
   if (transfer.body_bytes > transfer.policy->max_body_bytes) {
-    transfer.status = base::fail(base::Code::kTooLarge, "the answer is larger than " + std::to_string(transfer.policy->max_body_bytes) + " bytes");
+    transfer.status = base::fail(
+        base::Code::kTooLarge,
+        "the answer is larger than " + std::to_string(transfer.policy->max_body_bytes) + " bytes");
     return 0;
   }
   try {
-    if (transfer.request->on_body) transfer.status = transfer.request->on_body(bytes);
-    else transfer.response.body.append(bytes);
+    if (transfer.request->on_body)
+      transfer.status = transfer.request->on_body(bytes);
+    else
+      transfer.response.body.append(bytes);
   } catch (const std::exception& thrown) {
-    transfer.status = base::fail(base::Code::kInternal, std::string("the receiver of the answer threw: ") + thrown.what());
+    transfer.status = base::fail(base::Code::kInternal,
+                                 std::string("the receiver of the answer threw: ") + thrown.what());
   }
   return transfer.status ? bytes.size() : 0;
 }
@@ -101,7 +114,8 @@ std::size_t on_header(char* data, std::size_t size, std::size_t count, void* con
   }
   const std::size_t colon = line.find(':');
   if (colon != std::string_view::npos) {
-    transfer.response.headers.add(base::trim(line.substr(0, colon)), base::trim(line.substr(colon + 1)));
+    transfer.response.headers.add(base::trim(line.substr(0, colon)),
+                                  base::trim(line.substr(colon + 1)));
   }
   return line.size();
 }
@@ -109,7 +123,8 @@ std::size_t on_header(char* data, std::size_t size, std::size_t count, void* con
 // Called with the very address that is about to be connected to: a name that answers differently the second time gains nothing.
 curl_socket_t open_socket(void* context, curlsocktype, curl_sockaddr* address) {
   auto& transfer = *static_cast<Transfer*>(context);
-  if (address->family != AF_UNIX && !transfer.private_allowed && is_private_address(&address->addr)) {
+  if (address->family != AF_UNIX && !transfer.private_allowed &&
+      is_private_address(&address->addr)) {
     transfer.refused_address = true;
     return CURL_SOCKET_BAD;
   }
@@ -121,30 +136,38 @@ base::Error failure(CURLcode code, const Url& url) {
   const std::string reason = ::curl_easy_strerror(code);
   switch (code) {
     case CURLE_OPERATION_TIMEDOUT:
-      return {base::Code::kDeadlineExceeded, "no answer in time from " + where, "check that the server is up, or allow more time", nullptr};
+      return {base::Code::kDeadlineExceeded, "no answer in time from " + where,
+              "check that the server is up, or allow more time", nullptr};
     case CURLE_COULDNT_RESOLVE_HOST:
     case CURLE_COULDNT_CONNECT:
     case CURLE_GOT_NOTHING:
     case CURLE_RECV_ERROR:
     case CURLE_SEND_ERROR:
     case CURLE_PARTIAL_FILE:
-      return {base::Code::kUnavailable, "cannot talk to " + where + ": " + reason, "check the address and that the server is up", nullptr};
+      return {base::Code::kUnavailable, "cannot talk to " + where + ": " + reason,
+              "check the address and that the server is up", nullptr};
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_CACERT_BADFILE:
-      return {base::Code::kUnauthenticated, "the certificate is not trusted: " + where, "add its authority to the system's certificates", nullptr};
+      return {base::Code::kUnauthenticated, "the certificate is not trusted: " + where,
+              "add its authority to the system's certificates", nullptr};
     case CURLE_UNSUPPORTED_PROTOCOL:
-    case CURLE_URL_MALFORMAT: return {base::Code::kInvalidArgument, "not a URL that can be fetched: " + where, "", nullptr};
-    default: return {base::Code::kUnavailable, "the request failed: " + where + ": " + reason, "", nullptr};
+    case CURLE_URL_MALFORMAT:
+      return {base::Code::kInvalidArgument, "not a URL that can be fetched: " + where, "", nullptr};
+    default:
+      return {base::Code::kUnavailable, "the request failed: " + where + ": " + reason, "",
+              nullptr};
   }
 }
 
 void set_method(CURL* easy, const ClientRequest& request) {
   ::curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, std::string(method_name(request.method)).c_str());
   if (request.method == Method::kHead) ::curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
-  const bool sends = request.method == Method::kPost || request.method == Method::kPut || request.method == Method::kPatch;
+  const bool sends = request.method == Method::kPost || request.method == Method::kPut ||
+                     request.method == Method::kPatch;
   if (!sends && request.body.empty()) return;
   ::curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request.body.data());
-  ::curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request.body.size()));
+  ::curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
+                     static_cast<curl_off_t>(request.body.size()));
 }
 
 List make_headers(const ClientRequest& request, base::Status& status) {
@@ -155,7 +178,8 @@ List make_headers(const ClientRequest& request, base::Status& status) {
   for (const auto& [name, value] : request.headers.all()) {
     const std::string line = value.empty() ? name + ";" : name + ": " + value;
     if (line.find_first_of(std::string_view("\r\n\0", 3)) != std::string::npos) {
-      status = base::fail(base::Code::kInvalidArgument, "a header field has a line break: " + name.substr(0, 64));
+      status = base::fail(base::Code::kInvalidArgument,
+                          "a header field has a line break: " + name.substr(0, 64));
     }
     list = ::curl_slist_append(list, line.c_str());
   }
@@ -191,7 +215,8 @@ struct Client::Impl {
       return std::find(list.begin(), list.end(), word) != list.end();
     };
     if (!has(policy.allowed_schemes, url.scheme)) {
-      return base::fail(base::Code::kPermissionDenied, "URLs of this scheme are not fetched: " + url.scheme,
+      return base::fail(base::Code::kPermissionDenied,
+                        "URLs of this scheme are not fetched: " + url.scheme,
                         "use " + base::join(policy.allowed_schemes, " or "));
     }
     return {};
@@ -209,7 +234,8 @@ base::Result<ClientResponse> Client::Impl::send_once(const ClientRequest& reques
   transfer.request = &request;
   transfer.policy = &policy;
   transfer.private_allowed = policy.allow_private || !request.unix_socket.empty() ||
-                             std::find(policy.allowed_hosts.begin(), policy.allowed_hosts.end(), url.host) != policy.allowed_hosts.end();
+                             std::find(policy.allowed_hosts.begin(), policy.allowed_hosts.end(),
+                                       url.host) != policy.allowed_hosts.end();
   base::Status header_status;
   const List headers = make_headers(request, header_status);
   TRY(header_status);
@@ -219,7 +245,8 @@ base::Result<ClientResponse> Client::Impl::send_once(const ClientRequest& reques
   ::curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
   ::curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
   ::curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, static_cast<long>(request.timeout_ms));
-  ::curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(request.connect_timeout_ms));
+  ::curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
+                     static_cast<long>(request.connect_timeout_ms));
   ::curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers.get());
   ::curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, &on_body);
   ::curl_easy_setopt(easy, CURLOPT_WRITEDATA, &transfer);
@@ -227,7 +254,8 @@ base::Result<ClientResponse> Client::Impl::send_once(const ClientRequest& reques
   ::curl_easy_setopt(easy, CURLOPT_HEADERDATA, &transfer);
   ::curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, &open_socket);
   ::curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, &transfer);
-  if (!request.unix_socket.empty()) ::curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, request.unix_socket.c_str());
+  if (!request.unix_socket.empty())
+    ::curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, request.unix_socket.c_str());
   set_method(easy, request);
   const CURLcode code = ::curl_easy_perform(easy);
   long status = 0;
@@ -235,7 +263,8 @@ base::Result<ClientResponse> Client::Impl::send_once(const ClientRequest& reques
   transfer.response.status = static_cast<int>(status);
   give(std::move(handle));
   if (transfer.refused_address) {
-    return base::fail(base::Code::kPermissionDenied, "the host is at a private address: " + url.host,
+    return base::fail(base::Code::kPermissionDenied,
+                      "the host is at a private address: " + url.host,
                       "list it under the hosts that may be reached");
   }
   if (!transfer.status) return tl::unexpected<base::Error>(std::move(transfer.status).error());
@@ -257,7 +286,8 @@ base::Result<ClientResponse> Client::send(const ClientRequest& request) {
   TRY(impl_->check(url));
   for (std::size_t hops = 0;; ++hops) {
     TRY_ASSIGN(ClientResponse response, impl_->send_once(request, url));
-    const bool moved = response.status == 301 || response.status == 302 || response.status == 303 || response.status == 307 || response.status == 308;
+    const bool moved = response.status == 301 || response.status == 302 || response.status == 303 ||
+                       response.status == 307 || response.status == 308;
     const bool safe = request.method == Method::kGet || request.method == Method::kHead;
     const std::string location(response.headers.get("Location"));
     if (!moved || !safe || location.empty()) return response;
@@ -266,8 +296,10 @@ base::Result<ClientResponse> Client::send(const ClientRequest& request) {
     }
     TRY_ASSIGN(Url next, parse_url(location, url.whole));
     if (!next.same_place(url)) {
-      return base::fail(base::Code::kPermissionDenied, "a redirect to another place is not followed: " + next.scheme + "://" + next.host,
-                        "ask for that URL itself");
+      return base::fail(
+          base::Code::kPermissionDenied,
+          "a redirect to another place is not followed: " + next.scheme + "://" + next.host,
+          "ask for that URL itself");
     }
     url = std::move(next);
   }

@@ -15,23 +15,29 @@ namespace {
 
 constexpr std::size_t kSmallBuffer = 4 << 10;  // what an idle connection holds
 constexpr std::size_t kLargeBuffer = 64 << 10;
-constexpr std::size_t kGzipInlineBytes = 256 << 10;  // an I/O thread packs no more than this at once
+constexpr std::size_t kGzipInlineBytes = 256
+                                         << 10;  // an I/O thread packs no more than this at once
 constexpr std::size_t kGzipPoolBytes = 64u << 20;
 // Room for a head within every limit, and a little of what follows.
 static_assert(kLargeBuffer > kMaxRequestLineBytes + kMaxHeaderBytes + 1024);
 
 base::Code code_of(int status) {
   switch (status) {
-    case 408: return base::Code::kDeadlineExceeded;
+    case 408:
+      return base::Code::kDeadlineExceeded;
     case 413:
     case 414:
-    case 431: return base::Code::kTooLarge;
+    case 431:
+      return base::Code::kTooLarge;
     case 415:
     case 417:
     case 501:
-    case 505: return base::Code::kUnimplemented;
-    case 500: return base::Code::kInternal;
-    default: return base::Code::kInvalidArgument;
+    case 505:
+      return base::Code::kUnimplemented;
+    case 500:
+      return base::Code::kInternal;
+    default:
+      return base::Code::kInvalidArgument;
   }
 }
 
@@ -45,8 +51,12 @@ bool plain_id(std::string_view text) {
 
 }  // namespace
 
-Connection::Connection(std::shared_ptr<ServerCore> core, IoLoop& loop, tcp::socket socket, std::string peer_address)
-    : core_(std::move(core)), loop_(loop), socket_(std::move(socket)), peer_address_(std::move(peer_address)) {
+Connection::Connection(std::shared_ptr<ServerCore> core, IoLoop& loop, tcp::socket socket,
+                       std::string peer_address)
+    : core_(std::move(core)),
+      loop_(loop),
+      socket_(std::move(socket)),
+      peer_address_(std::move(peer_address)) {
   if (core_->tls) tls_ = std::make_unique<asio::ssl::stream<tcp::socket&>>(socket_, *core_->tls);
 }
 
@@ -76,11 +86,12 @@ void Connection::start() {
     phase_ = Phase::kHead;
     return read();
   }
-  tls_->async_handshake(asio::ssl::stream_base::server, [self = shared_from_this()](error_code error) {
-    if (error || self->phase_ != Phase::kHandshake) return self->close();
-    self->phase_ = Phase::kHead;
-    self->read();
-  });
+  tls_->async_handshake(asio::ssl::stream_base::server,
+                        [self = shared_from_this()](error_code error) {
+                          if (error || self->phase_ != Phase::kHandshake) return self->close();
+                          self->phase_ = Phase::kHead;
+                          self->read();
+                        });
 }
 
 void Connection::close() {
@@ -89,7 +100,8 @@ void Connection::close() {
   phase_ = Phase::kClosed;
   loop_.connections.erase(self);
   if (exchange_) exchange_->context.cancel.cancel();
-  if (in_pipe_) in_pipe_->fail({base::Code::kCancelled, "the peer has closed the connection", "", nullptr});
+  if (in_pipe_)
+    in_pipe_->fail({base::Code::kCancelled, "the peer has closed the connection", "", nullptr});
   if (out_pipe_) out_pipe_->abort();
   error_code ignored;
   socket_.close(ignored);
@@ -113,10 +125,13 @@ void Connection::sweep(std::int64_t now_ns, bool beat) {
   if (read_deadline_ == 0 || now_ns < read_deadline_) return;
   read_deadline_ = 0;
   if (phase_ == Phase::kStream) {
-    in_pipe_->fail({base::Code::kDeadlineExceeded, "the body of the request stopped coming", "", nullptr});
+    in_pipe_->fail(
+        {base::Code::kDeadlineExceeded, "the body of the request stopped coming", "", nullptr});
     body_broken_ = true;
   } else if ((phase_ == Phase::kHead && head_started_) || phase_ == Phase::kBody) {
-    send_error({base::Code::kDeadlineExceeded, "the request did not come in time", "send it without long pauses", nullptr}, 408);
+    send_error({base::Code::kDeadlineExceeded, "the request did not come in time",
+                "send it without long pauses", nullptr},
+               408);
   } else {
     close();
   }
@@ -130,7 +145,8 @@ void Connection::consume(std::size_t size) {
 void Connection::read() {
   if (reading_ || phase_ == Phase::kClosed) return;
   if (begin_ > 0 && end_ == buffer_.size()) {
-    std::copy(buffer_.begin() + static_cast<std::ptrdiff_t>(begin_), buffer_.begin() + static_cast<std::ptrdiff_t>(end_), buffer_.begin());
+    std::copy(buffer_.begin() + static_cast<std::ptrdiff_t>(begin_),
+              buffer_.begin() + static_cast<std::ptrdiff_t>(end_), buffer_.begin());
     end_ -= begin_;
     begin_ = 0;
   }
@@ -140,9 +156,13 @@ void Connection::read() {
   }
   reading_ = true;
   const auto space = asio::buffer(buffer_.data() + end_, buffer_.size() - end_);
-  auto handler = [self = shared_from_this()](error_code error, std::size_t size) { self->on_read(error, size); };
-  if (tls_) tls_->async_read_some(space, std::move(handler));
-  else socket_.async_read_some(space, std::move(handler));
+  auto handler = [self = shared_from_this()](error_code error, std::size_t size) {
+    self->on_read(error, size);
+  };
+  if (tls_)
+    tls_->async_read_some(space, std::move(handler));
+  else
+    socket_.async_read_some(space, std::move(handler));
 }
 
 void Connection::on_read(error_code error, std::size_t size) {
@@ -172,16 +192,19 @@ void Connection::process() {
 
 void Connection::step() {
   switch (phase_) {
-    case Phase::kHead: return step_head();
+    case Phase::kHead:
+      return step_head();
     case Phase::kBody:
-    case Phase::kStream: return step_body();
+    case Phase::kStream:
+      return step_body();
     case Phase::kLinger:
       begin_ = end_ = 0;
       return read();
     case Phase::kBusy:
       if (events_) read();  // only to notice that the peer hangs up
       return;
-    default: return;
+    default:
+      return;
   }
 }
 
@@ -196,9 +219,12 @@ void Connection::step_head() {
     arm(read_deadline_, core_->options.header_timeout_ms);
   }
   switch (parser_.parse(unread())) {
-    case HeadParser::State::kMore: return read();
-    case HeadParser::State::kBad: return refuse_bytes(parser_.fault());
-    case HeadParser::State::kDone: break;
+    case HeadParser::State::kMore:
+      return read();
+    case HeadParser::State::kBad:
+      return refuse_bytes(parser_.fault());
+    case HeadParser::State::kDone:
+      break;
   }
   consume(parser_.consumed());
   on_head();
@@ -236,16 +262,21 @@ void Connection::on_head() {
 // Host and Origin; answers and returns false when they are foreign.
 bool Connection::admit(Exchange& exchange, const std::string& authority) {
   const Headers& headers = exchange.request.headers;
-  const std::string_view host = authority.empty() ? headers.get("Host") : std::string_view(authority);
+  const std::string_view host =
+      authority.empty() ? headers.get("Host") : std::string_view(authority);
   if (!core_->hosts.host_allowed(host)) {
-    send_error({base::Code::kPermissionDenied, "this server does not answer to the name " + std::string(host),
-                "add it to http.allowed-hosts", nullptr}, 0);
+    send_error({base::Code::kPermissionDenied,
+                "this server does not answer to the name " + std::string(host),
+                "add it to http.allowed-hosts", nullptr},
+               0);
     return false;
   }
   const std::string_view origin = headers.get("Origin");
   if (!core_->hosts.origin_allowed(origin, host)) {
-    send_error({base::Code::kPermissionDenied, "requests of pages from another origin are refused: " + std::string(origin),
-                "add its host to http.allowed-hosts", nullptr}, 0);
+    send_error({base::Code::kPermissionDenied,
+                "requests of pages from another origin are refused: " + std::string(origin),
+                "add its host to http.allowed-hosts", nullptr},
+               0);
     return false;
   }
   return true;
@@ -258,7 +289,8 @@ bool Connection::find_route(Exchange& exchange) {
     const Head& head = parser_.head();
     if (head.chunked || head.content_length > 0) keep_alive_ = false;
     phase_ = Phase::kBusy;
-    send(core_->router.not_found(exchange.request, exchange.context, found.method_mismatch, found.allow));
+    send(core_->router.not_found(exchange.request, exchange.context, found.method_mismatch,
+                                 found.allow));
     return false;
   }
   exchange.options = found.options;
@@ -283,7 +315,8 @@ void Connection::begin_body() {
   const Head& head = parser_.head();
   Exchange& exchange = *exchange_;
   const Coding coding = parse_coding(exchange.request.headers.get("Content-Encoding"));
-  const std::size_t limit = exchange.options->max_body_bytes > 0 ? exchange.options->max_body_bytes : core_->options.max_body_bytes;
+  const std::size_t limit = exchange.options->max_body_bytes > 0 ? exchange.options->max_body_bytes
+                                                                 : core_->options.max_body_bytes;
   const bool has_body = head.chunked || head.content_length > 0;
   if (!has_body && !exchange.options->stream_body) {
     phase_ = Phase::kBusy;
@@ -312,8 +345,10 @@ void Connection::send_continue() {
     self->process();
   };
   const auto bytes = asio::buffer(kContinue.data(), kContinue.size());
-  if (tls_) asio::async_write(*tls_, bytes, std::move(handler));
-  else asio::async_write(socket_, bytes, std::move(handler));
+  if (tls_)
+    asio::async_write(*tls_, bytes, std::move(handler));
+  else
+    asio::async_write(socket_, bytes, std::move(handler));
 }
 
 void Connection::step_body() {
@@ -336,8 +371,10 @@ void Connection::step_body() {
     decoder_.reset();
     read_deadline_ = 0;
     phase_ = Phase::kBusy;
-    if (streaming) in_pipe_->end();
-    else start_handler();
+    if (streaming)
+      in_pipe_->end();
+    else
+      start_handler();
     return;
   }
   if (resting_) {
@@ -372,7 +409,8 @@ void Connection::start_handler() {
   // A handler that waits for a body must not wait on the thread that brings it.
   if (where == RunOn::kInline && exchange.options->stream_body) where = RunOn::kBlocking;
   if (where == RunOn::kInline) {
-    Response response = run_handler(*exchange.options, *exchange.handler, exchange.request, exchange.context);
+    Response response =
+        run_handler(*exchange.options, *exchange.handler, exchange.request, exchange.context);
     if (!response.stream || exchange.head_only) {
       compress_body(response, exchange.gzip_wanted, kGzipInlineBytes);
       return send(std::move(response));
@@ -383,7 +421,8 @@ void Connection::start_handler() {
   base::Pool* pool = where == RunOn::kServe      ? core_->options.serve_pool
                      : where == RunOn::kBlocking ? core_->options.blocking_pool
                                                  : core_->options.work_pool;
-  const base::Status queued = pool->submit([self = shared_from_this(), ex = exchange_] { self->run_job(ex); });
+  const base::Status queued =
+      pool->submit([self = shared_from_this(), ex = exchange_] { self->run_job(ex); });
   if (queued) return;
   ++core_->shed;
   send_error(queued.error(), 503);
@@ -393,7 +432,8 @@ void Connection::start_handler() {
 void Connection::run_job(const std::shared_ptr<Exchange>& exchange) {
   const auto self = shared_from_this();
   Response response = exchange->ready ? std::move(*exchange->ready)
-                                      : run_handler(*exchange->options, *exchange->handler, exchange->request, exchange->context);
+                                      : run_handler(*exchange->options, *exchange->handler,
+                                                    exchange->request, exchange->context);
   if (!response.stream || exchange->head_only) {
     compress_body(response, exchange->gzip_wanted, kGzipPoolBytes);
     core_->post(loop_, [self, moved = std::make_shared<Response>(std::move(response))] {
@@ -410,19 +450,23 @@ void Connection::run_job(const std::shared_ptr<Exchange>& exchange) {
       if (const auto alive = weak.lock()) alive->pump();
     });
   });
-  const bool posted = core_->post(loop_, [self, pipe, moved = std::make_shared<Response>(std::move(response))] {
-    if (self->phase_ == Phase::kClosed) return pipe->abort();
-    self->out_pipe_ = pipe;
-    self->send(std::move(*moved));
-  });
+  const bool posted =
+      core_->post(loop_, [self, pipe, moved = std::make_shared<Response>(std::move(response))] {
+        if (self->phase_ == Phase::kClosed) return pipe->abort();
+        self->out_pipe_ = pipe;
+        self->send(std::move(*moved));
+      });
   if (!posted) pipe->abort();
   bool good = false;
   try {
     const base::Status status = writer(*pipe);
     good = status.has_value();
-    if (!good) base::log_warn("a streamed response ended early", {{"path", exchange->request.path}, {"reason", status.error().text()}});
+    if (!good)
+      base::log_warn("a streamed response ended early",
+                     {{"path", exchange->request.path}, {"reason", status.error().text()}});
   } catch (const std::exception& thrown) {
-    base::log_error("a streamed response threw", {{"path", exchange->request.path}, {"what", thrown.what()}});
+    base::log_error("a streamed response threw",
+                    {{"path", exchange->request.path}, {"what", thrown.what()}});
   }
   pipe->finish(good);
 }

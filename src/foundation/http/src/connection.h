@@ -47,7 +47,10 @@ struct IoLoop {
 // What all connections of a server share.
 struct ServerCore {
   ServerCore(ServerOptions o, const Router& r, Authenticate a)
-      : options(std::move(o)), router(r), authenticate(std::move(a)), hosts(options.host, options.allowed_hosts) {}
+      : options(std::move(o)),
+        router(r),
+        authenticate(std::move(a)),
+        hosts(options.host, options.allowed_hosts) {}
 
   const ServerOptions options;
   const Router& router;
@@ -65,7 +68,8 @@ struct ServerCore {
 
   std::mutex open_mutex;
   std::condition_variable all_closed;
-  std::atomic<std::uint64_t> open{0}, total{0}, requests{0}, responses_4xx{0}, responses_5xx{0}, shed{0};
+  std::atomic<std::uint64_t> open{0}, total{0}, requests{0}, responses_4xx{0}, responses_5xx{0},
+      shed{0};
 
   std::int64_t now_ns() const { return options.clock->monotonic_ns(); }
 
@@ -89,7 +93,8 @@ struct Exchange {
 // except run_job. Owned by its loop until close(), and by its pending operations.
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
-  Connection(std::shared_ptr<ServerCore> core, IoLoop& loop, tcp::socket socket, std::string peer_address);
+  Connection(std::shared_ptr<ServerCore> core, IoLoop& loop, tcp::socket socket,
+             std::string peer_address);
   ~Connection();
   void start();
   void sweep(std::int64_t now_ns, bool beat);
@@ -99,7 +104,16 @@ class Connection : public std::enable_shared_from_this<Connection> {
  private:
   // kHead: waits for a request. kBody: collects its body. kStream: passes it on while the handler runs. kContinue: tells the peer to
   // send the body. kBusy: the request is whole and being answered. kLinger: answered for good; waits for the peer to hang up.
-  enum class Phase : std::uint8_t { kHandshake, kHead, kBody, kStream, kContinue, kBusy, kLinger, kClosed };
+  enum class Phase : std::uint8_t {
+    kHandshake,
+    kHead,
+    kBody,
+    kStream,
+    kContinue,
+    kBusy,
+    kLinger,
+    kClosed
+  };
   enum class Source : std::uint8_t { kNone, kFile, kPipe, kEvents };
   using Buffers = std::array<asio::const_buffer, 3>;
 
@@ -141,7 +155,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void on_written(error_code error, std::size_t size);
   void finish_response();
   void linger();
-  void arm(std::int64_t& deadline, std::int64_t timeout_ms) { deadline = core_->now_ns() + timeout_ms * 1'000'000; }
+  void arm(std::int64_t& deadline, std::int64_t timeout_ms) {
+    deadline = core_->now_ns() + timeout_ms * 1'000'000;
+  }
   const std::string& date();
 
   std::shared_ptr<ServerCore> core_;

@@ -14,9 +14,11 @@ namespace maru::http {
 namespace {
 
 constexpr std::size_t kFilePiece = 256 << 10;
-constexpr std::size_t kJoinBytes = 8 << 10;  // bodies up to here travel in one buffer with their head
+constexpr std::size_t kJoinBytes = 8
+                                   << 10;  // bodies up to here travel in one buffer with their head
 constexpr std::int64_t kLingerMs = 2'000;
-constexpr std::int64_t kDrainLingerMs = 300;  // a stopping server waits less for its peers to hang up
+constexpr std::int64_t kDrainLingerMs =
+    300;  // a stopping server waits less for its peers to hang up
 
 bool has_no_body(int status) { return status < 200 || status == 204 || status == 304; }
 
@@ -50,8 +52,10 @@ void Connection::send_error(const base::Error& error, int status) {
   const bool unread_body = phase_ != Phase::kBusy && (head.chunked || head.content_length > 0);
   if (unread_body || (status != 0 && status != 503)) keep_alive_ = false;
   const bool known_route = exchange_ && exchange_->options != nullptr;
-  Response response = known_route ? format_error(exchange_->options, error, exchange_->request, exchange_->context)
-                                  : error_response(error, exchange_ ? std::string_view(exchange_->context.trace_id) : "");
+  Response response =
+      known_route
+          ? format_error(exchange_->options, error, exchange_->request, exchange_->context)
+          : error_response(error, exchange_ ? std::string_view(exchange_->context.trace_id) : "");
   if (status != 0) response.status = status;
   if (response.status == 401) response.headers.set("WWW-Authenticate", "Bearer");
   if (response.status == 503) response.headers.set("Retry-After", "1");
@@ -70,8 +74,10 @@ void Connection::send(Response response) {
     response_ = error_response({base::Code::kNotFound, "the file cannot be read", "", nullptr},
                                exchange_ ? std::string_view(exchange_->context.trace_id) : "");
   }
-  if (response_.status >= 500) ++core_->responses_5xx;
-  else if (response_.status >= 400) ++core_->responses_4xx;
+  if (response_.status >= 500)
+    ++core_->responses_5xx;
+  else if (response_.status >= 400)
+    ++core_->responses_4xx;
   Framing framing;
   framing.minor_version = parser_.head().minor_version;
   framing.date = date();
@@ -107,9 +113,11 @@ void Connection::choose_source(Framing& framing, bool bodyless) {
     source_ = Source::kFile;
     return;
   }
-  const bool live = response_.events != nullptr || out_pipe_ != nullptr || response_.stream != nullptr;
+  const bool live =
+      response_.events != nullptr || out_pipe_ != nullptr || response_.stream != nullptr;
   if (!live) {
-    const std::size_t size = response_.shared_body ? response_.shared_body->size() : response_.body.size();
+    const std::size_t size =
+        response_.shared_body ? response_.shared_body->size() : response_.body.size();
     if (!has_no_body(response_.status)) framing.length = size;
     return;
   }
@@ -188,10 +196,14 @@ Connection::Next Connection::next_piece() {
   if (phase_ == Phase::kClosed) return Next::kWait;
   if (last_piece_) return Next::kEnd;
   switch (source_) {
-    case Source::kNone: return Next::kEnd;
-    case Source::kFile: return next_file_piece();
-    case Source::kPipe: return next_pipe_piece();
-    case Source::kEvents: return next_event_piece();
+    case Source::kNone:
+      return Next::kEnd;
+    case Source::kFile:
+      return next_file_piece();
+    case Source::kPipe:
+      return next_pipe_piece();
+    case Source::kEvents:
+      return next_event_piece();
   }
   return Next::kEnd;
 }
@@ -215,17 +227,18 @@ Connection::Next Connection::next_file_piece() {
 void Connection::read_file_piece() {
   const auto size = static_cast<std::size_t>(std::min<std::uint64_t>(left_, kFilePiece));
   reading_file_ = true;
-  const base::Status queued = core_->options.blocking_pool->submit([self = shared_from_this(), fd = file_, at = file_at_, size] {
-    auto bytes = std::make_shared<std::string>(read_exactly(fd, at, size));
-    const bool posted = self->core_->post(self->loop_, [self, bytes] {
-      self->reading_file_ = false;
-      if (self->phase_ == Phase::kClosed) return self->close_file();
-      self->piece_ = std::move(*bytes);
-      self->has_file_piece_ = true;
-      self->pump();
-    });
-    if (!posted) ::close(fd);
-  });
+  const base::Status queued = core_->options.blocking_pool->submit(
+      [self = shared_from_this(), fd = file_, at = file_at_, size] {
+        auto bytes = std::make_shared<std::string>(read_exactly(fd, at, size));
+        const bool posted = self->core_->post(self->loop_, [self, bytes] {
+          self->reading_file_ = false;
+          if (self->phase_ == Phase::kClosed) return self->close_file();
+          self->piece_ = std::move(*bytes);
+          self->has_file_piece_ = true;
+          self->pump();
+        });
+        if (!posted) ::close(fd);
+      });
   if (queued) return;
   piece_ = read_exactly(file_, file_at_, size);
   has_file_piece_ = true;
@@ -270,10 +283,12 @@ void Connection::frame_piece() {
     return;
   }
   std::array<char, 20> digits;
-  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), piece_.size(), 16).ptr;
+  const auto end =
+      std::to_chars(digits.data(), digits.data() + digits.size(), piece_.size(), 16).ptr;
   frame_.assign(digits.data(), end);
   frame_ += kLineEnd;
-  pending_ = {asio::buffer(frame_), asio::buffer(piece_), asio::buffer(kLineEnd.data(), kLineEnd.size())};
+  pending_ = {asio::buffer(frame_), asio::buffer(piece_),
+              asio::buffer(kLineEnd.data(), kLineEnd.size())};
 }
 
 namespace {
@@ -310,9 +325,13 @@ bool Connection::write() {
 
 void Connection::write_rest() {
   arm(write_deadline_, core_->options.body_idle_timeout_ms);
-  auto handler = [self = shared_from_this()](error_code error, std::size_t size) { self->on_written(error, size); };
-  if (tls_) tls_->async_write_some(pending_, std::move(handler));
-  else socket_.async_write_some(pending_, std::move(handler));
+  auto handler = [self = shared_from_this()](error_code error, std::size_t size) {
+    self->on_written(error, size);
+  };
+  if (tls_)
+    tls_->async_write_some(pending_, std::move(handler));
+  else
+    socket_.async_write_some(pending_, std::move(handler));
 }
 
 void Connection::on_written(error_code error, std::size_t size) {
@@ -348,7 +367,8 @@ void Connection::finish_response() {
 // To close at once would reset the connection while the peer still sends, and the answer would be lost with it.
 void Connection::linger() {
   phase_ = Phase::kLinger;
-  if (in_pipe_) in_pipe_->fail({base::Code::kCancelled, "the request has been answered", "", nullptr});
+  if (in_pipe_)
+    in_pipe_->fail({base::Code::kCancelled, "the request has been answered", "", nullptr});
   in_pipe_.reset();
   arm(read_deadline_, core_->draining ? kDrainLingerMs : kLingerMs);
   if (tls_ && !reading_) {

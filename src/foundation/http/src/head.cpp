@@ -10,7 +10,8 @@ namespace {
 
 constexpr std::array<bool, 256> token_table() {
   std::array<bool, 256> table{};
-  for (const char c : std::string_view("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")) {
+  for (const char c : std::string_view(
+           "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")) {
     table[static_cast<unsigned char>(c)] = true;
   }
   return table;
@@ -97,27 +98,34 @@ HeadParser::State HeadParser::parse_line(std::string_view line) {
   if (line.empty()) return finish();
   fields_bytes_ += line.size() + 2;
   if (fields_bytes_ > kMaxHeaderBytes) return bad(431, "the header fields are too large");
-  if (head_.headers.all().size() >= kMaxHeaderCount) return bad(431, "there are too many header fields");
+  if (head_.headers.all().size() >= kMaxHeaderCount)
+    return bad(431, "there are too many header fields");
   return parse_field(line);
 }
 
 HeadParser::State HeadParser::parse_request_line(std::string_view line) {
   const std::size_t first = line.find(' ');
   const std::size_t last = line.rfind(' ');
-  if (first == std::string_view::npos || first == last) return bad(400, "the request line is not METHOD TARGET VERSION");
+  if (first == std::string_view::npos || first == last)
+    return bad(400, "the request line is not METHOD TARGET VERSION");
   const std::string_view method = line.substr(0, first);
   const std::string_view target = line.substr(first + 1, last - first - 1);
   const std::string_view version = line.substr(last + 1);
   if (!is_token(method)) return bad(400, "the method is malformed");
   for (const char c : target) {
     const auto byte = static_cast<unsigned char>(c);
-    if (byte <= 0x20 || byte >= 0x7f || c == '#') return bad(400, "the target has a character that must be percent-encoded");
+    if (byte <= 0x20 || byte >= 0x7f || c == '#')
+      return bad(400, "the target has a character that must be percent-encoded");
   }
   if (target.empty()) return bad(400, "the target is empty");
-  if (version == "HTTP/1.1") head_.minor_version = 1;
-  else if (version == "HTTP/1.0") head_.minor_version = 0;
-  else if (version.starts_with("HTTP/")) return bad(505, "only HTTP/1.0 and HTTP/1.1 are spoken here");
-  else return bad(400, "the request line is not METHOD TARGET VERSION");
+  if (version == "HTTP/1.1")
+    head_.minor_version = 1;
+  else if (version == "HTTP/1.0")
+    head_.minor_version = 0;
+  else if (version.starts_with("HTTP/"))
+    return bad(505, "only HTTP/1.0 and HTTP/1.1 are spoken here");
+  else
+    return bad(400, "the request line is not METHOD TARGET VERSION");
   head_.known_method = find_method(method, head_.method);
   head_.target = target;
   return State::kMore;
@@ -132,7 +140,8 @@ HeadParser::State HeadParser::parse_field(std::string_view line) {
   const std::string_view value = trim_blanks(line.substr(colon + 1));
   for (const char c : value) {
     const auto byte = static_cast<unsigned char>(c);
-    if ((byte < 0x20 && c != '\t') || byte == 0x7f) return bad(400, "a header field has a control character");
+    if ((byte < 0x20 && c != '\t') || byte == 0x7f)
+      return bad(400, "a header field has a control character");
   }
   head_.headers.add(line.substr(0, colon), value);
   return State::kMore;
@@ -143,16 +152,20 @@ HeadParser::State HeadParser::finish() {
   const std::string_view connection = head_.headers.get("Connection");
   head_.keep_alive = head_.minor_version == 1;
   if (!connection.empty()) {
-    if (has_word(connection, "close")) head_.keep_alive = false;
-    else if (has_word(connection, "keep-alive")) head_.keep_alive = true;
+    if (has_word(connection, "close"))
+      head_.keep_alive = false;
+    else if (has_word(connection, "keep-alive"))
+      head_.keep_alive = true;
   }
   const std::size_t hosts = count(head_.headers, "Host");
-  if (hosts > 1 || (hosts == 0 && head_.minor_version == 1)) return bad(400, "there must be exactly one Host field");
+  if (hosts > 1 || (hosts == 0 && head_.minor_version == 1))
+    return bad(400, "there must be exactly one Host field");
   if (frame() == State::kBad) return State::kBad;
   if (!head_.known_method) return bad(501, "the method is not known");
   const std::string_view expect = head_.headers.get("Expect");
   if (!expect.empty() && head_.minor_version == 1) {
-    if (base::to_lower_ascii(expect) != "100-continue") return bad(417, "the expectation is not known");
+    if (base::to_lower_ascii(expect) != "100-continue")
+      return bad(417, "the expectation is not known");
     head_.expect_continue = true;
   }
   return State::kDone;

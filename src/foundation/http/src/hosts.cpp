@@ -21,14 +21,17 @@ std::string host_of(std::string_view authority) {
 }
 
 std::string without_default_port(std::string_view authority) {
-  if (authority.ends_with(":80")) authority.remove_suffix(3);
-  else if (authority.ends_with(":443")) authority.remove_suffix(4);
+  if (authority.ends_with(":80"))
+    authority.remove_suffix(3);
+  else if (authority.ends_with(":443"))
+    authority.remove_suffix(4);
   return base::to_lower_ascii(authority);
 }
 
 bool is_address(const std::string& name) {
   in6_addr buffer{};
-  return ::inet_pton(AF_INET, name.c_str(), &buffer) == 1 || ::inet_pton(AF_INET6, name.c_str(), &buffer) == 1;
+  return ::inet_pton(AF_INET, name.c_str(), &buffer) == 1 ||
+         ::inet_pton(AF_INET6, name.c_str(), &buffer) == 1;
 }
 
 bool is_loopback(const std::string& name) {
@@ -50,15 +53,17 @@ HostList::HostList(std::string_view listen_host, std::vector<std::string> extra)
 bool HostList::named(std::string_view authority) const {
   const std::string whole = base::to_lower_ascii(authority);
   const std::string host = host_of(authority);
-  return any_ || std::any_of(extra_.begin(), extra_.end(),
-                             [&](const std::string& name) { return name == whole || name == host; });
+  return any_ || std::any_of(extra_.begin(), extra_.end(), [&](const std::string& name) {
+           return name == whole || name == host;
+         });
 }
 
 bool HostList::host_allowed(std::string_view authority) const {
   if (authority.empty()) return true;  // HTTP/1.0 without a Host field: no browser does that
   const std::string host = host_of(authority);
   // A name can be pointed here by anyone who runs a name server; an address cannot.
-  return is_loopback(host) || host == listen_host_ || named(authority) || (wildcard_listen_ && is_address(host));
+  return is_loopback(host) || host == listen_host_ || named(authority) ||
+         (wildcard_listen_ && is_address(host));
 }
 
 bool HostList::origin_allowed(std::string_view origin, std::string_view host) const {

@@ -25,7 +25,8 @@ int hex_value(char c) {
 }  // namespace
 
 std::string_view method_name(Method method) {
-  constexpr std::string_view kNames[] = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"};
+  constexpr std::string_view kNames[] = {"GET",   "HEAD",   "POST",   "PUT",
+                                         "PATCH", "DELETE", "OPTIONS"};
   return kNames[static_cast<std::size_t>(method)];
 }
 
@@ -47,7 +48,8 @@ std::string_view Headers::get(std::string_view name) const {
 }
 
 bool Headers::has(std::string_view name) const {
-  return std::any_of(all_.begin(), all_.end(), [&](const auto& h) { return same_name(h.first, name); });
+  return std::any_of(all_.begin(), all_.end(),
+                     [&](const auto& h) { return same_name(h.first, name); });
 }
 
 void Headers::remove(std::string_view name) {
@@ -68,7 +70,9 @@ std::string_view Request::param(std::string_view name) const {
   return {};
 }
 
-Response Response::json(const base::Json& value, int status) { return json_text(value.dump(), status); }
+Response Response::json(const base::Json& value, int status) {
+  return json_text(value.dump(), status);
+}
 
 Response Response::json_text(std::string text, int status) {
   return Response::text(std::move(text), status, "application/json");
@@ -110,7 +114,8 @@ std::string percent_decode(std::string_view text) {
   std::string out;
   out.reserve(text.size());
   for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '%' && i + 2 < text.size() && hex_value(text[i + 1]) >= 0 && hex_value(text[i + 2]) >= 0) {
+    if (text[i] == '%' && i + 2 < text.size() && hex_value(text[i + 1]) >= 0 &&
+        hex_value(text[i + 2]) >= 0) {
       out += static_cast<char>(hex_value(text[i + 1]) * 16 + hex_value(text[i + 2]));
       i += 2;
     } else {
@@ -125,8 +130,8 @@ std::string percent_encode(std::string_view text) {
   std::string out;
   out.reserve(text.size());
   for (const char c : text) {
-    const bool unreserved = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                            c == '-' || c == '.' || c == '_' || c == '~';
+    const bool unreserved = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                            (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' || c == '~';
     if (unreserved) {
       out += c;
       continue;

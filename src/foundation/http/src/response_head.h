@@ -14,7 +14,7 @@ struct Framing {
   int minor_version = 1;
   bool chunked = false;
   std::optional<std::uint64_t> length;
-  std::string_view date;        // as in the Date field
+  std::string_view date;  // as in the Date field
   std::string_view request_id;
 };
 

@@ -151,7 +151,8 @@ Router::Match Router::match(Method method, std::string_view path) const {
     out.options = &route->options;
     out.handler = &route->handler;
     const auto& names = walk.found->names[index];
-    for (std::size_t i = 0; i < names.size(); ++i) out.params.emplace_back(names[i], std::string(walk.values[i]));
+    for (std::size_t i = 0; i < names.size(); ++i)
+      out.params.emplace_back(names[i], std::string(walk.values[i]));
     return out;
   }
   if (walk.other_method != nullptr) {
@@ -166,9 +167,10 @@ Router::Match Router::match(Method method, std::string_view path) const {
   return out;
 }
 
-Response Router::not_found(const Request& request, const base::Context& context, bool method_mismatch,
-                           std::string_view allow) const {
-  base::Error error{base::Code::kNotFound, "no such path: " + request.path, "see /api/v1/openapi.json", nullptr};
+Response Router::not_found(const Request& request, const base::Context& context,
+                           bool method_mismatch, std::string_view allow) const {
+  base::Error error{base::Code::kNotFound, "no such path: " + request.path,
+                    "see /api/v1/openapi.json", nullptr};
   if (method_mismatch) {
     error = {base::Code::kUnimplemented,
              "this path does not take the method " + std::string(method_name(request.method)),
@@ -192,7 +194,8 @@ Response Router::not_found(const Request& request, const base::Context& context,
 
 Response Router::handle(Request& request, base::Context& context) const {
   Match found = match(request.method, request.path);
-  if (found.options == nullptr) return not_found(request, context, found.method_mismatch, found.allow);
+  if (found.options == nullptr)
+    return not_found(request, context, found.method_mismatch, found.allow);
   request.path_params = std::move(found.params);
   if (const base::Status status = check_permission(*found.options, context); !status) {
     return format_error(found.options, status.error(), request, context);
@@ -208,8 +211,11 @@ Response run_handler(const RouteOptions& options, const Handler& handler, const 
     if (result) return std::move(*result);
     error = std::move(result).error();
   } catch (const std::exception& thrown) {
-    base::log_error("a handler threw", {{"path", request.path}, {"what", thrown.what()}, {"request_id", context.trace_id}});
-    error = {base::Code::kInternal, "an unexpected failure inside the server", "look for the request id in the log", nullptr};
+    base::log_error(
+        "a handler threw",
+        {{"path", request.path}, {"what", thrown.what()}, {"request_id", context.trace_id}});
+    error = {base::Code::kInternal, "an unexpected failure inside the server",
+             "look for the request id in the log", nullptr};
   }
   return format_error(&options, error, request, context);
 }
@@ -228,12 +234,17 @@ base::Status check_permission(const RouteOptions& options, const base::Context& 
 
 bool allows(base::Role role, Permission permission) {
   switch (permission) {
-    case Permission::kPublic: return true;
+    case Permission::kPublic:
+      return true;
     case Permission::kRead:
-    case Permission::kPredict: return role >= base::Role::kViewer;
-    case Permission::kWrite: return role >= base::Role::kEditor;
-    case Permission::kOperate: return role >= base::Role::kOperator;
-    case Permission::kAdmin: return role >= base::Role::kAdmin;
+    case Permission::kPredict:
+      return role >= base::Role::kViewer;
+    case Permission::kWrite:
+      return role >= base::Role::kEditor;
+    case Permission::kOperate:
+      return role >= base::Role::kOperator;
+    case Permission::kAdmin:
+      return role >= base::Role::kAdmin;
   }
   return false;
 }

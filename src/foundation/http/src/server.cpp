@@ -14,9 +14,11 @@ constexpr auto kSweep = std::chrono::milliseconds(250);
 constexpr auto kAcceptPause = std::chrono::milliseconds(100);
 constexpr std::int64_t kBeatNs = 15'000'000'000;
 constexpr std::string_view kFull =
-    "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\nContent-Type: application/json\r\n"
+    "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\nContent-Type: "
+    "application/json\r\n"
     "Content-Length: 102\r\n\r\n"
-    "{\"error_code\":\"UNAVAILABLE\",\"message\":\"too many connections\",\"hint\":\"try again later\",\"request_id\":\"\"}";
+    "{\"error_code\":\"UNAVAILABLE\",\"message\":\"too many connections\",\"hint\":\"try again "
+    "later\",\"request_id\":\"\"}";
 
 base::Result<tcp::endpoint> resolve(asio::io_context& context, const ServerOptions& options) {
   error_code error;
@@ -25,7 +27,8 @@ base::Result<tcp::endpoint> resolve(asio::io_context& context, const ServerOptio
   tcp::resolver resolver(context);
   const auto found = resolver.resolve(options.host, std::to_string(options.port), error);
   if (error || found.empty()) {
-    return base::fail(base::Code::kInvalidArgument, "the address to listen on is not known here: " + options.host,
+    return base::fail(base::Code::kInvalidArgument,
+                      "the address to listen on is not known here: " + options.host,
                       "use an address of this machine, such as 127.0.0.1");
   }
   return found.begin()->endpoint();
@@ -56,21 +59,27 @@ base::Status Server::Impl::load_tls() {
   const ServerOptions& options = core->options;
   if (options.tls_certificate_file.empty() && options.tls_key_file.empty()) return {};
   if (options.tls_certificate_file.empty() || options.tls_key_file.empty()) {
-    return base::fail(base::Code::kInvalidArgument, "TLS needs both a certificate and a key", "set http.tls-cert and http.tls-key");
+    return base::fail(base::Code::kInvalidArgument, "TLS needs both a certificate and a key",
+                      "set http.tls-cert and http.tls-key");
   }
   auto context = std::make_unique<asio::ssl::context>(asio::ssl::context::tls_server);
   ::SSL_CTX_set_min_proto_version(context->native_handle(), TLS1_2_VERSION);
-  context->set_options(asio::ssl::context::default_workarounds | asio::ssl::context::no_compression);
+  context->set_options(asio::ssl::context::default_workarounds |
+                       asio::ssl::context::no_compression);
   error_code error;
   context->use_certificate_chain_file(options.tls_certificate_file, error);
   if (error) {
-    return base::fail(base::Code::kInvalidArgument, "the TLS certificate cannot be used: " + options.tls_certificate_file + ": " + error.message(),
+    return base::fail(base::Code::kInvalidArgument,
+                      "the TLS certificate cannot be used: " + options.tls_certificate_file + ": " +
+                          error.message(),
                       "it must be a PEM file");
   }
   context->use_private_key_file(options.tls_key_file, asio::ssl::context::pem, error);
   if (error) {
-    return base::fail(base::Code::kInvalidArgument, "the TLS key cannot be used: " + options.tls_key_file + ": " + error.message(),
-                      "it must be a PEM file that belongs to the certificate");
+    return base::fail(
+        base::Code::kInvalidArgument,
+        "the TLS key cannot be used: " + options.tls_key_file + ": " + error.message(),
+        "it must be a PEM file that belongs to the certificate");
   }
   core->tls = std::move(context);
   return {};
@@ -96,25 +105,28 @@ base::Status Server::Impl::listen() {
     return base::fail(base::Code::kUnavailable, "the port is in use by another program: " + where,
                       "stop that program, or choose another port with --listen");
   }
-  const auto code = error == asio::error::access_denied ? base::Code::kPermissionDenied : base::Code::kInvalidArgument;
+  const auto code = error == asio::error::access_denied ? base::Code::kPermissionDenied
+                                                        : base::Code::kInvalidArgument;
   return base::fail(code, "cannot listen on " + where + ": " + error.message());
 }
 
 void Server::Impl::accept() {
   const std::size_t index = next_loop++ % core->loops.size();
-  acceptor->async_accept(core->loops[index]->context, [this, index](error_code error, tcp::socket socket) {
-    if (error == asio::error::operation_aborted || core->draining) return;
-    if (!error) on_accept(std::move(socket), index);
-    if (error != asio::error::no_descriptors && error != asio::error::no_buffer_space && error != asio::error::no_memory) {
-      return accept();
-    }
-    // Out of descriptors: a retry at once would spin until one is closed.
-    base::log_warn("connections cannot be accepted", {{"reason", error.message()}});
-    pause->expires_after(kAcceptPause);
-    pause->async_wait([this](error_code stopped) {
-      if (!stopped && !core->draining) accept();
-    });
-  });
+  acceptor->async_accept(
+      core->loops[index]->context, [this, index](error_code error, tcp::socket socket) {
+        if (error == asio::error::operation_aborted || core->draining) return;
+        if (!error) on_accept(std::move(socket), index);
+        if (error != asio::error::no_descriptors && error != asio::error::no_buffer_space &&
+            error != asio::error::no_memory) {
+          return accept();
+        }
+        // Out of descriptors: a retry at once would spin until one is closed.
+        base::log_warn("connections cannot be accepted", {{"reason", error.message()}});
+        pause->expires_after(kAcceptPause);
+        pause->async_wait([this](error_code stopped) {
+          if (!stopped && !core->draining) accept();
+        });
+      });
 }
 
 void Server::Impl::on_accept(tcp::socket socket, std::size_t loop_index) {
@@ -138,7 +150,8 @@ void Server::Impl::on_accept(tcp::socket socket, std::size_t loop_index) {
   ++core->open;
   ++core->total;
   IoLoop& loop = *core->loops[loop_index];
-  const auto connection = std::make_shared<Connection>(core, loop, std::move(socket), std::move(address));
+  const auto connection =
+      std::make_shared<Connection>(core, loop, std::move(socket), std::move(address));
   core->post(loop, [connection] { connection->start(); });
 }
 
@@ -150,7 +163,8 @@ void Server::Impl::sweep(IoLoop& loop) {
     const bool beat = now - loop.beat_ns >= kBeatNs;
     if (beat) loop.beat_ns = now;
     // A copy: sweeping closes connections.
-    const std::vector<std::shared_ptr<Connection>> all(loop.connections.begin(), loop.connections.end());
+    const std::vector<std::shared_ptr<Connection>> all(loop.connections.begin(),
+                                                       loop.connections.end());
     for (const auto& connection : all) connection->sweep(now, beat);
     sweep(loop);
   });
@@ -159,7 +173,8 @@ void Server::Impl::sweep(IoLoop& loop) {
 Server::Server(ServerOptions options, const Router& router, Authenticate authenticate)
     : impl_(std::make_shared<Impl>(std::move(options), router, std::move(authenticate))) {
   const ServerOptions& kept = impl_->core->options;
-  MARU_CHECK(kept.serve_pool != nullptr && kept.blocking_pool != nullptr && kept.work_pool != nullptr);
+  MARU_CHECK(kept.serve_pool != nullptr && kept.blocking_pool != nullptr &&
+             kept.work_pool != nullptr);
 }
 
 Server::~Server() { stop(); }
@@ -198,13 +213,15 @@ void Server::stop() {
   });
   for (const auto& loop : core.loops) {
     core.post(*loop, [at = loop.get()] {
-      const std::vector<std::shared_ptr<Connection>> all(at->connections.begin(), at->connections.end());
+      const std::vector<std::shared_ptr<Connection>> all(at->connections.begin(),
+                                                         at->connections.end());
       for (const auto& connection : all) connection->drain();
     });
   }
   {
     std::unique_lock lock(core.open_mutex);
-    core.all_closed.wait_for(lock, std::chrono::milliseconds(core.options.drain_timeout_ms), [&] { return core.open == 0; });
+    core.all_closed.wait_for(lock, std::chrono::milliseconds(core.options.drain_timeout_ms),
+                             [&] { return core.open == 0; });
   }
   {
     const std::unique_lock lock(core.post_mutex);
@@ -214,7 +231,8 @@ void Server::stop() {
     loop->context.stop();
     loop->thread.join();
     // The threads are gone, so this one may touch what was theirs: close what is left, and let its operations end.
-    const std::vector<std::shared_ptr<Connection>> all(loop->connections.begin(), loop->connections.end());
+    const std::vector<std::shared_ptr<Connection>> all(loop->connections.begin(),
+                                                       loop->connections.end());
     for (const auto& connection : all) connection->close();
     loop->sweep.cancel();
     loop->context.restart();

@@ -141,24 +141,31 @@ void EventHub::publish(std::string_view topic, std::string_view json) {
   }
 }
 
-base::Result<Response> EventHub::subscribe(std::vector<std::string> topics, std::string_view last_event_id) {
+base::Result<Response> EventHub::subscribe(std::vector<std::string> topics,
+                                           std::string_view last_event_id) {
   if (topics.empty()) {
-    return base::fail(base::Code::kInvalidArgument, "no topic to follow", "name at least one, such as run:ID");
+    return base::fail(base::Code::kInvalidArgument, "no topic to follow",
+                      "name at least one, such as run:ID");
   }
   auto stream = std::make_shared<EventStream>(std::move(topics), impl_->epoch);
   const std::lock_guard lock(impl_->mutex);
-  if (impl_->closed) return base::fail(base::Code::kUnavailable, "the server is stopping", "connect again in a moment");
+  if (impl_->closed)
+    return base::fail(base::Code::kUnavailable, "the server is stopping",
+                      "connect again in a moment");
   if (impl_->open >= kMaxSubscribers) {
-    return base::fail(base::Code::kUnavailable, "too many live event streams: " + std::to_string(impl_->open),
+    return base::fail(base::Code::kUnavailable,
+                      "too many live event streams: " + std::to_string(impl_->open),
                       "close some pages, or ask again later");
   }
   stream->push_raw("retry: 2000\n\n");
   if (!last_event_id.empty()) {
     const std::size_t dash = last_event_id.find('-');
-    const std::string_view digits = dash == std::string_view::npos ? std::string_view() : last_event_id.substr(dash + 1);
+    const std::string_view digits =
+        dash == std::string_view::npos ? std::string_view() : last_event_id.substr(dash + 1);
     std::uint64_t seen = 0;
     const auto parsed = std::from_chars(digits.data(), digits.data() + digits.size(), seen);
-    const bool ours = last_event_id.substr(0, dash) == impl_->epoch && parsed.ec == std::errc() && seen <= impl_->last;
+    const bool ours = last_event_id.substr(0, dash) == impl_->epoch && parsed.ec == std::errc() &&
+                      seen <= impl_->last;
     const bool whole = ours && (impl_->replay.empty() || impl_->replay.front().number <= seen + 1);
     // What was missed is lost: the subscriber must fetch the state anew.
     if (!whole) stream->push_raw("event: resync\ndata: {}\n\n");

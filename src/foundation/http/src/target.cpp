@@ -7,10 +7,13 @@
 namespace maru::http {
 namespace {
 
-bool is_hex(char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); }
+bool is_hex(char c) {
+  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+}
 
 tl::unexpected<base::Error> refuse(const char* why) {
-  return base::fail(base::Code::kInvalidArgument, std::string("the path of the request is refused: ") + why,
+  return base::fail(base::Code::kInvalidArgument,
+                    std::string("the path of the request is refused: ") + why,
                     "percent-encode names once, without . or .. segments");
 }
 
@@ -54,7 +57,8 @@ base::Status parse_target(std::string_view target, Request& request, std::string
     const std::size_t start = target.find("//") + 2;
     const std::size_t end = std::min(target.find_first_of("/?", start), target.size());
     authority = target.substr(start, end - start);
-    if (authority.empty() || authority.find('@') != std::string::npos) return refuse("bad authority");
+    if (authority.empty() || authority.find('@') != std::string::npos)
+      return refuse("bad authority");
     target.remove_prefix(end);
     if (target.empty()) target = "/";
   }
@@ -76,7 +80,8 @@ base::Status parse_target(std::string_view target, Request& request, std::string
     left.remove_prefix(std::min(end + 1, left.size()));
     if (pair.empty()) continue;
     const std::size_t equals = pair.find('=');
-    const std::string_view value = equals == std::string_view::npos ? std::string_view() : pair.substr(equals + 1);
+    const std::string_view value =
+        equals == std::string_view::npos ? std::string_view() : pair.substr(equals + 1);
     request.query.emplace_back(decode_query(pair.substr(0, equals)), decode_query(value));
   }
   return {};

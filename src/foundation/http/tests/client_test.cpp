@@ -46,20 +46,27 @@ ClientRequest to(std::string url) {
 }  // namespace
 
 TEST_CASE("addresses: private, special and public") {
-  for (const char* a : {"0.0.0.0", "0.1.2.3", "10.0.0.1", "100.64.0.1", "100.127.255.255", "127.0.0.1", "127.255.255.255", "169.254.169.254", "172.16.0.1", "172.31.255.255",
-                        "192.0.0.1", "192.168.1.1", "198.18.0.1", "198.19.255.255", "224.0.0.1", "255.255.255.255"}) {
+  for (const char* a :
+       {"0.0.0.0", "0.1.2.3", "10.0.0.1", "100.64.0.1", "100.127.255.255", "127.0.0.1",
+        "127.255.255.255", "169.254.169.254", "172.16.0.1", "172.31.255.255", "192.0.0.1",
+        "192.168.1.1", "198.18.0.1", "198.19.255.255", "224.0.0.1", "255.255.255.255"}) {
     CAPTURE(a);
     CHECK(private_v4(a));
   }
-  for (const char* a : {"1.1.1.1", "9.255.255.255", "11.0.0.0", "100.63.255.255", "100.128.0.0", "126.0.0.1", "128.0.0.1", "169.253.0.1", "172.15.0.1", "172.32.0.1", "192.169.0.1", "223.255.255.255"}) {
+  for (const char* a :
+       {"1.1.1.1", "9.255.255.255", "11.0.0.0", "100.63.255.255", "100.128.0.0", "126.0.0.1",
+        "128.0.0.1", "169.253.0.1", "172.15.0.1", "172.32.0.1", "192.169.0.1", "223.255.255.255"}) {
     CAPTURE(a);
     CHECK_FALSE(private_v4(a));
   }
-  for (const char* a : {"::", "::1", "::ffff:127.0.0.1", "::ffff:169.254.169.254", "::127.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::", "2001:0:1::", "2001:db8::1", "fc00::1", "fd12::1", "fe80::1", "ff02::1"}) {
+  for (const char* a :
+       {"::", "::1", "::ffff:127.0.0.1", "::ffff:169.254.169.254", "::127.0.0.1", "64:ff9b::7f00:1",
+        "2002:7f00:1::", "2001:0:1::", "2001:db8::1", "fc00::1", "fd12::1", "fe80::1", "ff02::1"}) {
     CAPTURE(a);
     CHECK(private_v6(a));
   }
-  for (const char* a : {"2606:4700::1111", "2a00:1450::1", "::ffff:1.1.1.1", "64:ff9b::101:101", "2002:101:101::"}) {
+  for (const char* a : {"2606:4700::1111", "2a00:1450::1", "::ffff:1.1.1.1", "64:ff9b::101:101",
+                        "2002:101:101::"}) {
     CAPTURE(a);
     CHECK_FALSE(private_v6(a));
   }
@@ -70,20 +77,26 @@ TEST_CASE("SSRF corpus: every spelling of a private address is refused before a 
   REQUIRE(t.server->start());
   const std::string port = ":" + std::to_string(t.port()) + "/hello";
   Client client;
-  for (const char* host : {"127.0.0.1", "localhost", "127.1", "127.0.1", "2130706433", "0x7f000001", "0177.0.0.1", "0x7f.1", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "127.0.0.1.",
-                           "LOCALHOST", "0.0.0.0", "0", "[::]", "[::1]"}) {
+  for (const char* host : {"127.0.0.1", "localhost", "127.1", "127.0.1", "2130706433", "0x7f000001",
+                           "0177.0.0.1", "0x7f.1", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]",
+                           "127.0.0.1.", "LOCALHOST", "0.0.0.0", "0", "[::]", "[::1]"}) {
     CAPTURE(host);
     const auto answer = client.send(to("http://" + std::string(host) + port));
     REQUIRE_FALSE(answer);
     // A spelling that no resolver of this machine knows is as good: nothing was connected to.
-    const bool refused = answer.error().code == base::Code::kPermissionDenied || answer.error().code == base::Code::kUnavailable || answer.error().code == base::Code::kInvalidArgument;
+    const bool refused = answer.error().code == base::Code::kPermissionDenied ||
+                         answer.error().code == base::Code::kUnavailable ||
+                         answer.error().code == base::Code::kInvalidArgument;
     CHECK(refused);
   }
   CHECK(client.send(to("http://127.0.0.1" + port)).error().code == base::Code::kPermissionDenied);
   CHECK(client.send(to("http://2130706433" + port)).error().code == base::Code::kPermissionDenied);
-  CHECK(client.send(to("http://[::ffff:127.0.0.1]" + port)).error().code == base::Code::kPermissionDenied);
+  CHECK(client.send(to("http://[::ffff:127.0.0.1]" + port)).error().code ==
+        base::Code::kPermissionDenied);
   CHECK(t.server->counters().connections_total == 0);
-  for (const char* url : {"file:///etc/passwd", "gopher://127.0.0.1/x", "ftp://127.0.0.1/x", "dict://127.0.0.1:11211/", "http://user:pass@127.0.0.1/", "http://", "not a url", ""}) {
+  for (const char* url :
+       {"file:///etc/passwd", "gopher://127.0.0.1/x", "ftp://127.0.0.1/x",
+        "dict://127.0.0.1:11211/", "http://user:pass@127.0.0.1/", "http://", "not a url", ""}) {
     CAPTURE(url);
     CHECK_FALSE(client.send(to(url)));
   }
@@ -91,7 +104,8 @@ TEST_CASE("SSRF corpus: every spelling of a private address is refused before a 
   named.allowed_hosts = {"LocalHost"};
   Client exception(named);
   CHECK(exception.send(to("http://localhost" + port)).value().status == 200);
-  CHECK(exception.send(to("http://127.0.0.1" + port)).error().code == base::Code::kPermissionDenied);
+  CHECK(exception.send(to("http://127.0.0.1" + port)).error().code ==
+        base::Code::kPermissionDenied);
 }
 
 TEST_CASE("methods, headers, bodies, reuse of connections") {
@@ -121,9 +135,11 @@ TEST_CASE("methods, headers, bodies, reuse of connections") {
 
 TEST_CASE("the body cap, the streamed body and its refusal") {
   TestServer t;
-  t.router.add(Method::kGet, "/big", {Permission::kPublic, RunOn::kServe}, [](const Request& request, base::Context&) -> base::Result<Response> {
-    return Response::text(std::string(std::stoul(std::string(request.query_param("n"))), 'x'));
-  });
+  t.router.add(
+      Method::kGet, "/big", {Permission::kPublic, RunOn::kServe},
+      [](const Request& request, base::Context&) -> base::Result<Response> {
+        return Response::text(std::string(std::stoul(std::string(request.query_param("n"))), 'x'));
+      });
   REQUIRE(t.server->start());
   EgressPolicy policy = open_policy();
   policy.max_body_bytes = 1000;
@@ -139,21 +155,28 @@ TEST_CASE("the body cap, the streamed body and its refusal") {
   };
   CHECK(client.send(streamed).value().body.empty());
   CHECK(got == 900);
-  streamed.on_body = [](std::string_view) -> base::Status { return base::fail(base::Code::kNoSpace, "full"); };
+  streamed.on_body = [](std::string_view) -> base::Status {
+    return base::fail(base::Code::kNoSpace, "full");
+  };
   CHECK(client.send(streamed).error().code == base::Code::kNoSpace);
 }
 
 TEST_CASE("redirects stay at their place and end") {
   TestServer t;
-  t.router.add(Method::kGet, "/to/{where...}", {Permission::kPublic, RunOn::kInline}, [](const Request& request, base::Context&) -> base::Result<Response> {
-    Response out = Response::empty(302);
-    out.headers.add("Location", request.query_param("url"));
-    return out;
-  });
+  t.router.add(Method::kGet, "/to/{where...}", {Permission::kPublic, RunOn::kInline},
+               [](const Request& request, base::Context&) -> base::Result<Response> {
+                 Response out = Response::empty(302);
+                 out.headers.add("Location", request.query_param("url"));
+                 return out;
+               });
   REQUIRE(t.server->start());
   Client client(open_policy());
   CHECK(client.send(to(t.url("/to/x?url=/hello"))).value().status == 200);
-  CHECK(client.send(to(t.url("/to/x?url=http%3A%2F%2Flocalhost%3A" + std::to_string(t.port()) + "%2Fhello"))).error().code == base::Code::kPermissionDenied);
+  CHECK(client
+            .send(to(t.url("/to/x?url=http%3A%2F%2Flocalhost%3A" + std::to_string(t.port()) +
+                           "%2Fhello")))
+            .error()
+            .code == base::Code::kPermissionDenied);
   CHECK_FALSE(client.send(to(t.url("/to/x?url=file%3A%2F%2F%2Fetc%2Fpasswd"))));
   CHECK(client.send(to(t.url("/to/x?url=%3Furl%3D"))).value().status == 302);
   CHECK(client.send(to(t.url("/to/loop?url=%2Fto%2Fx%3Furl%3D%252Fto%252Floop"))).has_value());
@@ -162,8 +185,10 @@ TEST_CASE("redirects stay at their place and end") {
 TEST_CASE("TLS with a certificate made here") {
   std::string folder = "/tmp/maru-tls-test-XXXXXX";
   REQUIRE(::mkdtemp(folder.data()) != nullptr);
-  const std::string make = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 -subj /CN=localhost -addext subjectAltName=DNS:localhost,IP:127.0.0.1 -keyout " +
-                           folder + "/key.pem -out " + folder + "/cert.pem 2>/dev/null";
+  const std::string make =
+      "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 -subj "
+      "/CN=localhost -addext subjectAltName=DNS:localhost,IP:127.0.0.1 -keyout " +
+      folder + "/key.pem -out " + folder + "/cert.pem 2>/dev/null";
   if (std::system(make.c_str()) != 0) {
     MESSAGE("skipped: the openssl program is not here");
     return;
@@ -172,9 +197,10 @@ TEST_CASE("TLS with a certificate made here") {
   options.tls_certificate_file = folder + "/cert.pem";
   options.tls_key_file = folder + "/key.pem";
   TestServer t(std::move(options));
-  t.router.add(Method::kGet, "/large", {Permission::kPublic, RunOn::kServe}, [](const Request& request, base::Context&) -> base::Result<Response> {
-    return Response::text(std::string(3'000'000, request.tls ? 't' : 'p'));
-  });
+  t.router.add(Method::kGet, "/large", {Permission::kPublic, RunOn::kServe},
+               [](const Request& request, base::Context&) -> base::Result<Response> {
+                 return Response::text(std::string(3'000'000, request.tls ? 't' : 'p'));
+               });
   REQUIRE(t.server->start());
   const std::string base_url = "https://localhost:" + std::to_string(t.port());
   // Our client trusts the system's authorities alone.
@@ -186,7 +212,9 @@ TEST_CASE("TLS with a certificate made here") {
     CHECK(base::read_file(folder + "/out").value() == std::string(3'000'000, 't'));
     REQUIRE(std::system((curl + "--tls-max 1.2 -d body " + base_url + "/echo").c_str()) == 0);
     CHECK(base::read_file(folder + "/out").value() == "body");
-    CHECK(std::system((curl + "--tlsv1.0 --tls-max 1.1 --ciphers DEFAULT@SECLEVEL=0 " + base_url + "/hello").c_str()) != 0);
+    CHECK(std::system(
+              (curl + "--tlsv1.0 --tls-max 1.1 --ciphers DEFAULT@SECLEVEL=0 " + base_url + "/hello")
+                  .c_str()) != 0);
   } else {
     MESSAGE("skipped in part: the curl program is not here");
   }

@@ -16,7 +16,8 @@ Handler named(std::string name) {
   };
 }
 
-std::string ask(const Router& router, Method method, const std::string& path, base::Role role = base::Role::kAdmin) {
+std::string ask(const Router& router, Method method, const std::string& path,
+                base::Role role = base::Role::kAdmin) {
   Request request;
   request.method = method;
   request.path = path;
@@ -51,8 +52,10 @@ TEST_CASE("literals win over parameters, parameters over the rest, with a way ba
 
 TEST_CASE("every permission against every role") {
   using enum Permission;
-  const base::Role roles[] = {base::Role::kNone, base::Role::kViewer, base::Role::kEditor, base::Role::kOperator, base::Role::kAdmin};
-  const std::pair<Permission, int> first_allowed[] = {{kPublic, 0}, {kRead, 1}, {kPredict, 1}, {kWrite, 2}, {kOperate, 3}, {kAdmin, 4}};
+  const base::Role roles[] = {base::Role::kNone, base::Role::kViewer, base::Role::kEditor,
+                              base::Role::kOperator, base::Role::kAdmin};
+  const std::pair<Permission, int> first_allowed[] = {{kPublic, 0}, {kRead, 1},    {kPredict, 1},
+                                                      {kWrite, 2},  {kOperate, 3}, {kAdmin, 4}};
   for (const auto& [permission, first] : first_allowed) {
     Router router;
     router.add(Method::kGet, "/x", {permission}, named("x"));
@@ -64,10 +67,15 @@ TEST_CASE("every permission against every role") {
 
 TEST_CASE("error formats: of the route, of a prefix, by default") {
   Router router;
-  const ErrorFormat own = [](const base::Error& error, const Request&, const base::Context&) { return Response::text("own " + error.message, 418); };
+  const ErrorFormat own = [](const base::Error& error, const Request&, const base::Context&) {
+    return Response::text("own " + error.message, 418);
+  };
   RouteOptions options{Permission::kPublic};
   options.error_format = own;
-  router.add(Method::kGet, "/v2/x", options, [](const Request&, base::Context&) -> base::Result<Response> { return base::fail(base::Code::kNotFound, "m"); });
+  router.add(Method::kGet, "/v2/x", options,
+             [](const Request&, base::Context&) -> base::Result<Response> {
+               return base::fail(base::Code::kNotFound, "m");
+             });
   router.set_fallback_format("/v2", own);
   CHECK(ask(router, Method::kGet, "/v2/x") == "418");
   CHECK(ask(router, Method::kGet, "/v2/none") == "418");
@@ -80,7 +88,9 @@ TEST_CASE("error body") {
   const auto wrapped = base::wrap(inner, "cannot save");
   const Response response = error_response(wrapped.value(), "rid");
   CHECK(response.status == 507);
-  CHECK(response.body == R"({"error_code":"NO_SPACE","message":"cannot save: disk \"full\"","hint":"free some","request_id":"rid"})");
+  CHECK(
+      response.body ==
+      R"({"error_code":"NO_SPACE","message":"cannot save: disk \"full\"","hint":"free some","request_id":"rid"})");
 }
 
 TEST_CASE("percent coding") {

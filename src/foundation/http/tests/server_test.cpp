@@ -18,7 +18,8 @@ std::string get(const std::string& path, const std::string& fields = {}) {
   return "GET " + path + " HTTP/1.1\r\n" + kHost + fields + "\r\n";
 }
 std::string post(const std::string& path, const std::string& body, const std::string& fields = {}) {
-  return "POST " + path + " HTTP/1.1\r\n" + kHost + fields + "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
+  return "POST " + path + " HTTP/1.1\r\n" + kHost + fields +
+         "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
 }
 }  // namespace
 
@@ -63,7 +64,9 @@ TEST_CASE("chunked in") {
   TestServer t;
   REQUIRE(t.server->start());
   Peer peer(t.port());
-  REQUIRE(peer.send("POST /echo HTTP/1.1\r\n" + kHost + "Transfer-Encoding: chunked\r\n\r\n4;name=value\r\nWiki\r\nA\r\npedia in c\r\n0\r\nTrailer: x\r\n\r\n"));
+  REQUIRE(peer.send("POST /echo HTTP/1.1\r\n" + kHost +
+                    "Transfer-Encoding: chunked\r\n\r\n4;name=value\r\nWiki\r\nA\r\npedia in "
+                    "c\r\n0\r\nTrailer: x\r\n\r\n"));
   CHECK(peer.answer().body == "Wikipedia in c");
   REQUIRE(peer.send(get("/hello")));
   CHECK(peer.answer().status == 200);
@@ -73,7 +76,8 @@ TEST_CASE("HEAD has the length and no body; 404 and 405 are JSON") {
   TestServer t;
   REQUIRE(t.server->start());
   Peer peer(t.port());
-  REQUIRE(peer.send("HEAD /hello HTTP/1.1\r\n" + kHost + "\r\n" + get("/nowhere") + "DELETE /hello HTTP/1.1\r\n" + kHost + "\r\n"));
+  REQUIRE(peer.send("HEAD /hello HTTP/1.1\r\n" + kHost + "\r\n" + get("/nowhere") +
+                    "DELETE /hello HTTP/1.1\r\n" + kHost + "\r\n"));
   const auto head = peer.answer(true);
   CHECK(head.status == 200);
   CHECK(head.head.find("Content-Length: 11\r\n") != std::string::npos);
@@ -101,7 +105,8 @@ TEST_CASE("a handler that throws is a 500 without its secrets") {
 
 TEST_CASE("permission is checked before the handler and before the body") {
   TestServer t({}, [](const Request& request) -> base::Result<base::Principal> {
-    if (request.headers.get("Authorization") == "Bearer good") return base::Principal{"boss", base::Role::kAdmin};
+    if (request.headers.get("Authorization") == "Bearer good")
+      return base::Principal{"boss", base::Role::kAdmin};
     if (request.headers.has("Authorization")) return base::Principal{"guest", base::Role::kViewer};
     return base::fail(base::Code::kUnauthenticated, "no token");
   });
@@ -123,11 +128,13 @@ TEST_CASE("Expect: 100-continue") {
   TestServer t;
   REQUIRE(t.server->start());
   Peer peer(t.port());
-  REQUIRE(peer.send("PUT /small HTTP/1.1\r\n" + kHost + "Expect: 100-continue\r\nContent-Length: 5\r\n\r\n"));
+  REQUIRE(peer.send("PUT /small HTTP/1.1\r\n" + kHost +
+                    "Expect: 100-continue\r\nContent-Length: 5\r\n\r\n"));
   CHECK(peer.answer().status == 100);
   REQUIRE(peer.send("12345"));
   CHECK(peer.answer().body == "12345");
-  REQUIRE(peer.send("PUT /small HTTP/1.1\r\n" + kHost + "Expect: 100-continue\r\nContent-Length: 11\r\n\r\n"));
+  REQUIRE(peer.send("PUT /small HTTP/1.1\r\n" + kHost +
+                    "Expect: 100-continue\r\nContent-Length: 11\r\n\r\n"));
   CHECK(peer.answer().status == 413);  // and no 100 before it
 }
 
@@ -138,9 +145,13 @@ TEST_CASE("the limit of a route's body at -1, 0, +1, by length and by chunks") {
     for (const std::size_t size : {9u, 10u, 11u}) {
       Peer peer(t.port());
       const std::string body(size, 'x');
-      const std::string framing = chunked ? "Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n" + std::string(size == 11 ? "a" : size == 10 ? "9" : "8") +
-                                                "\r\n" + std::string(size - 1, 'x') + "\r\n0\r\n\r\n"
-                                          : "Content-Length: " + std::to_string(size) + "\r\n\r\n" + body;
+      const std::string framing =
+          chunked ? "Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n" +
+                        std::string(size == 11   ? "a"
+                                    : size == 10 ? "9"
+                                                 : "8") +
+                        "\r\n" + std::string(size - 1, 'x') + "\r\n0\r\n\r\n"
+                  : "Content-Length: " + std::to_string(size) + "\r\n\r\n" + body;
       REQUIRE(peer.send("PUT /small HTTP/1.1\r\n" + kHost + framing));
       const auto answer = peer.answer();
       CHECK(answer.status == (size <= 10 ? 200 : 413));
@@ -159,20 +170,26 @@ TEST_CASE("limits of the head at -1, 0, +1") {
   };
   for (int delta = -1; delta <= 1; ++delta) {
     CAPTURE(delta);
-    const auto at = [&](std::size_t limit) { return static_cast<std::size_t>(static_cast<long>(limit) + delta); };
+    const auto at = [&](std::size_t limit) {
+      return static_cast<std::size_t>(static_cast<long>(limit) + delta);
+    };
     const std::string prefix = "GET /path/";
     const std::string suffix = " HTTP/1.1";
-    const std::string line = prefix + std::string(at(kMaxRequestLineBytes) - prefix.size() - suffix.size(), 'a') + suffix;
+    const std::string line =
+        prefix + std::string(at(kMaxRequestLineBytes) - prefix.size() - suffix.size(), 'a') +
+        suffix;
     CHECK(status(line + "\r\n" + kHost + "\r\n") == (delta <= 0 ? 200 : 414));
     const std::string field = "X: ";
-    const std::string big = field + std::string(at(kMaxHeaderBytes) - kHost.size() - field.size() - 2, 'b') + "\r\n";
+    const std::string big =
+        field + std::string(at(kMaxHeaderBytes) - kHost.size() - field.size() - 2, 'b') + "\r\n";
     CHECK(status("GET /hello HTTP/1.1\r\n" + kHost + big + "\r\n") == (delta <= 0 ? 200 : 431));
     std::string many;
     for (std::size_t i = 0; i < at(kMaxHeaderCount) - 1; ++i) many += "A: b\r\n";
     CHECK(status("GET /hello HTTP/1.1\r\n" + kHost + many + "\r\n") == (delta <= 0 ? 200 : 431));
     std::string chunks;
     for (std::size_t i = 0; i < at(kMaxChunks); ++i) chunks += "1\r\nx\r\n";
-    CHECK(status("POST /echo HTTP/1.1\r\n" + kHost + "Transfer-Encoding: chunked\r\n\r\n" + chunks + "0\r\n\r\n") == (delta <= 0 ? 200 : 413));
+    CHECK(status("POST /echo HTTP/1.1\r\n" + kHost + "Transfer-Encoding: chunked\r\n\r\n" + chunks +
+                 "0\r\n\r\n") == (delta <= 0 ? 200 : 413));
   }
   CHECK(status(std::string(100'000, 'a')) == 414);  // without any line end
 }
@@ -184,14 +201,21 @@ TEST_CASE("foreign Host and Origin are refused") {
   REQUIRE(t.server->start());
   const auto status = [&](const std::string& host, const std::string& origin) {
     Peer peer(t.port());
-    peer.send("GET /hello HTTP/1.1\r\nHost: " + host + "\r\n" + (origin.empty() ? "" : "Origin: " + origin + "\r\n") + "\r\n");
+    peer.send("GET /hello HTTP/1.1\r\nHost: " + host + "\r\n" +
+              (origin.empty() ? "" : "Origin: " + origin + "\r\n") + "\r\n");
     return peer.answer().status;
   };
-  for (const char* host : {"127.0.0.1", "localhost:7400", "LOCALHOST", "[::1]:80", "maru.example", "Maru.Example:443"}) CHECK(status(host, "") == 200);
-  for (const char* host : {"evil.example", "127.0.0.1.evil.example", "localhost.evil.example", "10.0.0.1", "maru.example.evil"}) CHECK(status(host, "") == 403);
+  for (const char* host :
+       {"127.0.0.1", "localhost:7400", "LOCALHOST", "[::1]:80", "maru.example", "Maru.Example:443"})
+    CHECK(status(host, "") == 200);
+  for (const char* host : {"evil.example", "127.0.0.1.evil.example", "localhost.evil.example",
+                           "10.0.0.1", "maru.example.evil"})
+    CHECK(status(host, "") == 403);
   CHECK(status("localhost:7400", "http://localhost:7400") == 200);
   CHECK(status("localhost", "http://maru.example") == 200);
-  for (const char* origin : {"http://evil.example", "null", "http://localhost:9999", "https://127.0.0.1.evil.example"}) CHECK(status("localhost:7400", origin) == 403);
+  for (const char* origin :
+       {"http://evil.example", "null", "http://localhost:9999", "https://127.0.0.1.evil.example"})
+    CHECK(status("localhost:7400", origin) == 403);
 }
 
 TEST_CASE("path: decoded once, tricks refused") {
@@ -207,7 +231,8 @@ TEST_CASE("path: decoded once, tricks refused") {
   CHECK(answer("/path/%ED%95%9C").body == "한|");
   CHECK(answer("http://127.0.0.1/path/abs").body == "abs|");
   CHECK(answer("http://evil.example/path/abs").status == 403);
-  for (const char* bad : {"/path/../x", "/path/%2e%2e/x", "/path/..", "/path/a%2f..%2fb", "/path/%5c..%5cx", "/path/a\\b", "/path/%00", "/path/%0a", "/path/./x",
+  for (const char* bad : {"/path/../x", "/path/%2e%2e/x", "/path/..", "/path/a%2f..%2fb",
+                          "/path/%5c..%5cx", "/path/a\\b", "/path/%00", "/path/%0a", "/path/./x",
                           "/path/%zz", "/path/%2", "/path/%ff", "path/x", "/path/#x"}) {
     CAPTURE(bad);
     CHECK(answer(bad).status == 400);
@@ -255,10 +280,21 @@ TEST_CASE("smuggling shapes are refused and nothing after them is answered") {
       "POST /echo HTTP/1.1 x\r\n" + kHost + "\r\n",
       "POST /echo http/1.1\r\n" + kHost + "\r\n",
       "PO ST /echo HTTP/1.1\r\n" + kHost + "\r\n",
-      chunked + "-1\r\n\r\n", chunked + "+1\r\nx\r\n0\r\n\r\n", chunked + "0x1\r\nx\r\n0\r\n\r\n", chunked + " 1\r\nx\r\n0\r\n\r\n",
-      chunked + "1 \r\nx\r\n0\r\n\r\n", chunked + "00000000000000000001\r\nx\r\n0\r\n\r\n", chunked + "FFFFFFFFFFFFFFFFFFFF\r\nx\r\n", chunked + "\r\nx\r\n",
-      chunked + "1\nx\r\n0\r\n\r\n", chunked + "1\r\nxx\r\n0\r\n\r\n", chunked + "1\r\nx\n0\r\n\r\n", chunked + ";x\r\n", chunked + "g\r\n",
-      chunked + "1;" + std::string(300, 'e') + "\r\nx\r\n", chunked + "0\r\nX: a\n\r\n",
+      chunked + "-1\r\n\r\n",
+      chunked + "+1\r\nx\r\n0\r\n\r\n",
+      chunked + "0x1\r\nx\r\n0\r\n\r\n",
+      chunked + " 1\r\nx\r\n0\r\n\r\n",
+      chunked + "1 \r\nx\r\n0\r\n\r\n",
+      chunked + "00000000000000000001\r\nx\r\n0\r\n\r\n",
+      chunked + "FFFFFFFFFFFFFFFFFFFF\r\nx\r\n",
+      chunked + "\r\nx\r\n",
+      chunked + "1\nx\r\n0\r\n\r\n",
+      chunked + "1\r\nxx\r\n0\r\n\r\n",
+      chunked + "1\r\nx\n0\r\n\r\n",
+      chunked + ";x\r\n",
+      chunked + "g\r\n",
+      chunked + "1;" + std::string(300, 'e') + "\r\nx\r\n",
+      chunked + "0\r\nX: a\n\r\n",
   };
   for (const std::string& bytes : corpus) {
     CAPTURE(bytes);
@@ -294,11 +330,12 @@ TEST_CASE("a full pool answers 503 with Retry-After, and inline routes go on") {
   std::promise<void> release;
   const std::shared_future<void> released = release.get_future().share();
   std::atomic<int> entered{0};
-  t.router.add(Method::kGet, "/slow", {Permission::kPublic, RunOn::kWork}, [&, released](const Request&, base::Context&) -> base::Result<Response> {
-    ++entered;
-    released.wait();
-    return Response::text("done");
-  });
+  t.router.add(Method::kGet, "/slow", {Permission::kPublic, RunOn::kWork},
+               [&, released](const Request&, base::Context&) -> base::Result<Response> {
+                 ++entered;
+                 released.wait();
+                 return Response::text("done");
+               });
   REQUIRE(t.server->start());
   Peer first(t.port());
   first.send(get("/slow"));

@@ -42,7 +42,8 @@ TEST_CASE("a streamed upload larger than the server's limit passes in bounded pi
   Peer peer(t.port());
   const std::size_t total = 200u << 20;
   const std::string piece(1 << 20, 'u');
-  REQUIRE(peer.send("POST /count HTTP/1.1\r\n" + kHost + "Content-Length: " + std::to_string(total) + "\r\n\r\n"));
+  REQUIRE(peer.send("POST /count HTTP/1.1\r\n" + kHost +
+                    "Content-Length: " + std::to_string(total) + "\r\n\r\n"));
   for (std::size_t sent = 0; sent < total; sent += piece.size()) REQUIRE(peer.send(piece));
   const auto answer = peer.answer();
   CHECK(answer.status == 200);
@@ -53,11 +54,13 @@ TEST_CASE("a streamed upload larger than the server's limit passes in bounded pi
   CHECK(peer.answer().status == 200);
 }
 
-TEST_CASE("an upload whose handler does not read stops the peer: back-pressure, then an early answer") {
+TEST_CASE(
+    "an upload whose handler does not read stops the peer: back-pressure, then an early answer") {
   TestServer t;
   std::promise<void> release;
   const std::shared_future<void> released = release.get_future().share();
-  t.router.add(Method::kPost, "/deaf", {Permission::kPublic, RunOn::kBlocking, true, ~std::size_t{0}},
+  t.router.add(Method::kPost, "/deaf",
+               {Permission::kPublic, RunOn::kBlocking, true, ~std::size_t{0}},
                [released](const Request&, base::Context&) -> base::Result<Response> {
                  released.wait();
                  return Response::text("enough");
@@ -85,19 +88,20 @@ TEST_CASE("a streamed download waits for a slow peer and ends whole") {
   TestServer t;
   std::atomic<std::size_t> written{0};
   constexpr std::size_t kTotal = 64u << 20;
-  t.router.add(Method::kGet, "/down", {Permission::kPublic, RunOn::kBlocking}, [&](const Request&, base::Context&) -> base::Result<Response> {
-    Response out;
-    out.stream = [&](BodyWriter& writer) -> base::Status {
-      const std::string piece(100'000, 's');
-      for (std::size_t done = 0; done < kTotal; done += piece.size()) {
-        const std::string_view now = std::string_view(piece).substr(0, kTotal - done);
-        TRY(writer.write(now));
-        written += now.size();
-      }
-      return {};
-    };
-    return out;
-  });
+  t.router.add(Method::kGet, "/down", {Permission::kPublic, RunOn::kBlocking},
+               [&](const Request&, base::Context&) -> base::Result<Response> {
+                 Response out;
+                 out.stream = [&](BodyWriter& writer) -> base::Status {
+                   const std::string piece(100'000, 's');
+                   for (std::size_t done = 0; done < kTotal; done += piece.size()) {
+                     const std::string_view now = std::string_view(piece).substr(0, kTotal - done);
+                     TRY(writer.write(now));
+                     written += now.size();
+                   }
+                   return {};
+                 };
+                 return out;
+               });
   REQUIRE(t.server->start());
   Peer peer(t.port());
   REQUIRE(peer.send("GET /down HTTP/1.1\r\n" + kHost + "\r\n"));
@@ -116,27 +120,29 @@ TEST_CASE("a streamed download waits for a slow peer and ends whole") {
 TEST_CASE("a stream that fails is cut off, not ended; a gone peer stops the writer") {
   TestServer t;
   std::promise<base::Code> told;
-  t.router.add(Method::kGet, "/fails", {Permission::kPublic, RunOn::kServe}, [](const Request&, base::Context&) -> base::Result<Response> {
-    Response out;
-    out.stream = [](BodyWriter& writer) -> base::Status {
-      TRY(writer.write("half"));
-      return base::fail(base::Code::kDataLoss, "the rest is gone");
-    };
-    return out;
-  });
-  t.router.add(Method::kGet, "/endless", {Permission::kPublic, RunOn::kInline}, [&](const Request&, base::Context&) -> base::Result<Response> {
-    Response out;
-    out.stream = [&](BodyWriter& writer) -> base::Status {
-      const std::string piece(100'000, 'e');
-      for (;;) {
-        if (const base::Status status = writer.write(piece); !status) {
-          told.set_value(status.error().code);
-          return status;
-        }
-      }
-    };
-    return out;
-  });
+  t.router.add(Method::kGet, "/fails", {Permission::kPublic, RunOn::kServe},
+               [](const Request&, base::Context&) -> base::Result<Response> {
+                 Response out;
+                 out.stream = [](BodyWriter& writer) -> base::Status {
+                   TRY(writer.write("half"));
+                   return base::fail(base::Code::kDataLoss, "the rest is gone");
+                 };
+                 return out;
+               });
+  t.router.add(Method::kGet, "/endless", {Permission::kPublic, RunOn::kInline},
+               [&](const Request&, base::Context&) -> base::Result<Response> {
+                 Response out;
+                 out.stream = [&](BodyWriter& writer) -> base::Status {
+                   const std::string piece(100'000, 'e');
+                   for (;;) {
+                     if (const base::Status status = writer.write(piece); !status) {
+                       told.set_value(status.error().code);
+                       return status;
+                     }
+                   }
+                 };
+                 return out;
+               });
   REQUIRE(t.server->start());
   Peer peer(t.port());
   peer.send("GET /fails HTTP/1.1\r\n" + kHost + "\r\n");
@@ -158,13 +164,14 @@ TEST_CASE("a file, whole, in part and too short") {
   REQUIRE(base::write_file_atomic(folder + "/f", content));
   REQUIRE(base::write_file_atomic(folder + "/empty", ""));
   TestServer t;
-  t.router.add(Method::kGet, "/file/{name}", {Permission::kPublic, RunOn::kServe}, [&](const Request& request, base::Context&) -> base::Result<Response> {
-    Response out;
-    out.file_path = folder + "/" + std::string(request.param("name"));
-    out.file_offset = std::stoul(std::string(request.query_param("from", "0")));
-    out.file_length = std::stoul(std::string(request.query_param("size", "0")));
-    return out;
-  });
+  t.router.add(Method::kGet, "/file/{name}", {Permission::kPublic, RunOn::kServe},
+               [&](const Request& request, base::Context&) -> base::Result<Response> {
+                 Response out;
+                 out.file_path = folder + "/" + std::string(request.param("name"));
+                 out.file_offset = std::stoul(std::string(request.query_param("from", "0")));
+                 out.file_length = std::stoul(std::string(request.query_param("size", "0")));
+                 return out;
+               });
   REQUIRE(t.server->start());
   Peer peer(t.port());
   const auto get = [&](const std::string& path) {
@@ -177,23 +184,26 @@ TEST_CASE("a file, whole, in part and too short") {
   CHECK(get("/file/absent").status == 404);
   CHECK(get("/file/f?from=99999999").status == 404);
   peer.send("HEAD /file/f HTTP/1.1\r\n" + kHost + "\r\n");
-  CHECK(peer.answer(true).head.find("Content-Length: " + std::to_string(content.size())) != std::string::npos);
+  CHECK(peer.answer(true).head.find("Content-Length: " + std::to_string(content.size())) !=
+        std::string::npos);
   CHECK(get("/hello").status == 200);
   REQUIRE(base::remove_tree(folder));
 }
 
 TEST_CASE("gzip both ways") {
   TestServer t;
-  t.router.add(Method::kGet, "/large", {Permission::kPublic, RunOn::kServe}, [](const Request&, base::Context&) -> base::Result<Response> {
-    Response out = Response::json_text("\"" + std::string(5000, 'z') + "\"");
-    out.headers.add("ETag", "\"tag\"");
-    return out;
-  });
+  t.router.add(Method::kGet, "/large", {Permission::kPublic, RunOn::kServe},
+               [](const Request&, base::Context&) -> base::Result<Response> {
+                 Response out = Response::json_text("\"" + std::string(5000, 'z') + "\"");
+                 out.headers.add("ETag", "\"tag\"");
+                 return out;
+               });
   REQUIRE(t.server->start());
   Peer peer(t.port());
   const std::string text(100'000, 'q');
   const std::string packed = gzip(text);
-  peer.send("POST /echo HTTP/1.1\r\n" + kHost + "Content-Encoding: gzip\r\nContent-Length: " + std::to_string(packed.size()) + "\r\n\r\n" + packed);
+  peer.send("POST /echo HTTP/1.1\r\n" + kHost + "Content-Encoding: gzip\r\nContent-Length: " +
+            std::to_string(packed.size()) + "\r\n\r\n" + packed);
   CHECK(peer.answer().body == text);
   peer.send("GET /large HTTP/1.1\r\n" + kHost + "\r\n");
   const auto plain = peer.answer();
@@ -216,12 +226,15 @@ TEST_CASE("bombs: the ratio and the produced size are capped, on both paths") {
   for (const char* path : {"/echo", "/count"}) {
     CAPTURE(path);
     Peer peer(t.port());
-    peer.send("POST " + std::string(path) + " HTTP/1.1\r\n" + kHost + "Content-Encoding: gzip\r\nContent-Length: " + std::to_string(bomb.size()) + "\r\n\r\n" + bomb);
+    peer.send("POST " + std::string(path) + " HTTP/1.1\r\n" + kHost +
+              "Content-Encoding: gzip\r\nContent-Length: " + std::to_string(bomb.size()) +
+              "\r\n\r\n" + bomb);
     CHECK(peer.answer().status == 413);
   }
   Peer cut(t.port());
   const std::string good = gzip(std::string(10'000, 'a') + "end");
-  cut.send("POST /echo HTTP/1.1\r\n" + kHost + "Content-Encoding: gzip\r\nContent-Length: " + std::to_string(good.size() - 4) + "\r\n\r\n" + good.substr(0, good.size() - 4));
+  cut.send("POST /echo HTTP/1.1\r\n" + kHost + "Content-Encoding: gzip\r\nContent-Length: " +
+           std::to_string(good.size() - 4) + "\r\n\r\n" + good.substr(0, good.size() - 4));
   CHECK(cut.answer().status == 400);
 }
 
@@ -280,7 +293,8 @@ TEST_CASE("event hub: a newer event of a topic replaces the older one; subscribe
   CHECK(out.find("data: 4997\n") == std::string::npos);
   for (int i = 0; i < 3000; ++i) hub.publish("a:" + std::to_string(i), "1");
   REQUIRE(held[0].events->take(out));
-  CHECK(static_cast<std::size_t>(std::count(out.begin(), out.end(), '\n')) <= 4 * EventStream::kMaxPending);
+  CHECK(static_cast<std::size_t>(std::count(out.begin(), out.end(), '\n')) <=
+        4 * EventStream::kMaxPending);
   CHECK(hub.subscribe({"a:*"}, "").has_value());
   hub.close();
   CHECK(hub.subscribe({"a:*"}, "").error().code == base::Code::kUnavailable);
@@ -303,7 +317,8 @@ TEST_CASE("1,000 idle connections starve nobody") {
     REQUIRE(idle.back().connected());
   }
   // Half of them have asked once.
-  for (std::size_t i = 0; i < idle.size(); i += 2) idle[i].send("GET /hello HTTP/1.1\r\n" + kHost + "\r\n");
+  for (std::size_t i = 0; i < idle.size(); i += 2)
+    idle[i].send("GET /hello HTTP/1.1\r\n" + kHost + "\r\n");
   for (std::size_t i = 0; i < idle.size(); i += 2) REQUIRE(idle[i].answer().status == 200);
   Peer peer(t.port());
   const std::int64_t start = base::system_clock().monotonic_ns();
@@ -373,11 +388,12 @@ TEST_CASE("stop finishes what is in flight, closes idle connections, refuses new
   std::promise<void> release;
   const std::shared_future<void> released = release.get_future().share();
   std::atomic<int> entered{0};
-  t.router.add(Method::kGet, "/slow", {Permission::kPublic, RunOn::kBlocking}, [&, released](const Request&, base::Context&) -> base::Result<Response> {
-    ++entered;
-    released.wait();
-    return Response::text("finished");
-  });
+  t.router.add(Method::kGet, "/slow", {Permission::kPublic, RunOn::kBlocking},
+               [&, released](const Request&, base::Context&) -> base::Result<Response> {
+                 ++entered;
+                 released.wait();
+                 return Response::text("finished");
+               });
   REQUIRE(t.server->start());
   const std::uint16_t port = t.port();
   Peer idle(port);

@@ -10,7 +10,9 @@
 
 namespace maru::http::test {
 
-inline base::Result<base::Principal> admit_all(const Request&) { return base::Principal{"tester", base::Role::kAdmin}; }
+inline base::Result<base::Principal> admit_all(const Request&) {
+  return base::Principal{"tester", base::Role::kAdmin};
+}
 
 // A server on a free port with a route for each way of answering.
 struct TestServer {
@@ -34,42 +36,53 @@ struct TestServer {
     if (server) server->stop();
   }
   std::uint16_t port() const { return server->port(); }
-  std::string url(const std::string& path) const { return "http://127.0.0.1:" + std::to_string(port()) + path; }
+  std::string url(const std::string& path) const {
+    return "http://127.0.0.1:" + std::to_string(port()) + path;
+  }
 
  private:
   void add_routes() {
     const auto echo = [](const Request& request, base::Context&) -> base::Result<Response> {
       return Response::text(request.body);
     };
-    router.add(Method::kGet, "/hello", {Permission::kPublic, RunOn::kInline}, [](const Request&, base::Context&) -> base::Result<Response> {
-      return Response::json_text("{\"hello\":1}");
-    });
+    router.add(Method::kGet, "/hello", {Permission::kPublic, RunOn::kInline},
+               [](const Request&, base::Context&) -> base::Result<Response> {
+                 return Response::json_text("{\"hello\":1}");
+               });
     router.add(Method::kPost, "/inline", {Permission::kPublic, RunOn::kInline}, echo);
     router.add(Method::kPost, "/echo", {Permission::kPublic, RunOn::kServe}, echo);
     router.add(Method::kPut, "/small", {Permission::kPublic, RunOn::kServe, false, 10}, echo);
-    router.add(Method::kGet, "/path/{rest...}", {Permission::kPublic, RunOn::kInline}, [](const Request& request, base::Context&) -> base::Result<Response> {
-      return Response::text(std::string(request.param("rest")) + "|" + std::string(request.query_param("q")));
-    });
-    router.add(Method::kPost, "/count", {Permission::kPublic, RunOn::kBlocking, true, ~std::size_t{0}}, [](const Request& request, base::Context&) -> base::Result<Response> {
-      std::size_t total = 0;
-      std::size_t largest = 0;
-      for (;;) {
-        TRY_ASSIGN(const std::string piece, request.body_stream->read());
-        if (piece.empty()) break;
-        total += piece.size();
-        largest = std::max(largest, piece.size());
-      }
-      return Response::text(std::to_string(total) + " " + std::to_string(largest));
-    });
-    router.add(Method::kGet, "/boom", {Permission::kPublic, RunOn::kServe}, [](const Request&, base::Context&) -> base::Result<Response> {
-      throw std::runtime_error("secret detail");
-    });
-    router.add(Method::kGet, "/admin", {Permission::kAdmin, RunOn::kServe}, [](const Request&, base::Context& context) -> base::Result<Response> {
-      return Response::text(context.principal.name);
-    });
-    router.add(Method::kGet, "/events", {Permission::kPublic, RunOn::kInline}, [this](const Request& request, base::Context&) -> base::Result<Response> {
-      return hub.subscribe({"run:*", "endpoint:a"}, request.headers.get("Last-Event-ID"));
-    });
+    router.add(Method::kGet, "/path/{rest...}", {Permission::kPublic, RunOn::kInline},
+               [](const Request& request, base::Context&) -> base::Result<Response> {
+                 return Response::text(std::string(request.param("rest")) + "|" +
+                                       std::string(request.query_param("q")));
+               });
+    router.add(Method::kPost, "/count",
+               {Permission::kPublic, RunOn::kBlocking, true, ~std::size_t{0}},
+               [](const Request& request, base::Context&) -> base::Result<Response> {
+                 std::size_t total = 0;
+                 std::size_t largest = 0;
+                 for (;;) {
+                   TRY_ASSIGN(const std::string piece, request.body_stream->read());
+                   if (piece.empty()) break;
+                   total += piece.size();
+                   largest = std::max(largest, piece.size());
+                 }
+                 return Response::text(std::to_string(total) + " " + std::to_string(largest));
+               });
+    router.add(Method::kGet, "/boom", {Permission::kPublic, RunOn::kServe},
+               [](const Request&, base::Context&) -> base::Result<Response> {
+                 throw std::runtime_error("secret detail");
+               });
+    router.add(Method::kGet, "/admin", {Permission::kAdmin, RunOn::kServe},
+               [](const Request&, base::Context& context) -> base::Result<Response> {
+                 return Response::text(context.principal.name);
+               });
+    router.add(
+        Method::kGet, "/events", {Permission::kPublic, RunOn::kInline},
+        [this](const Request& request, base::Context&) -> base::Result<Response> {
+          return hub.subscribe({"run:*", "endpoint:a"}, request.headers.get("Last-Event-ID"));
+        });
   }
 };
 

@@ -24,8 +24,10 @@ std::string short_sql(std::string_view sql) {
 
 Value cell(sqlite3_stmt* statement, int i) {
   switch (sqlite3_column_type(statement, i)) {
-    case SQLITE_INTEGER: return static_cast<std::int64_t>(sqlite3_column_int64(statement, i));
-    case SQLITE_FLOAT: return sqlite3_column_double(statement, i);
+    case SQLITE_INTEGER:
+      return static_cast<std::int64_t>(sqlite3_column_int64(statement, i));
+    case SQLITE_FLOAT:
+      return sqlite3_column_double(statement, i);
     case SQLITE_TEXT: {
       const auto* text = reinterpret_cast<const char*>(sqlite3_column_text(statement, i));
       return std::string(text, static_cast<std::size_t>(sqlite3_column_bytes(statement, i)));
@@ -35,7 +37,8 @@ Value cell(sqlite3_stmt* statement, int i) {
       const auto size = static_cast<std::size_t>(sqlite3_column_bytes(statement, i));
       return Blob{size == 0 ? std::string() : std::string(bytes, size)};
     }
-    default: return std::monostate{};
+    default:
+      return std::monostate{};
   }
 }
 
@@ -66,7 +69,7 @@ Result<std::unique_ptr<Connection>> Connection::open(const std::string& path, Mo
   if (mode == Mode::kWriter) {
     const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (fd < 0) {
-      const Code code = errno == EACCES ? Code::kPermissionDenied
+      const Code code = errno == EACCES   ? Code::kPermissionDenied
                         : errno == ENOSPC ? Code::kNoSpace
                         : errno == ENOENT ? Code::kNotFound
                                           : Code::kUnavailable;
@@ -87,7 +90,8 @@ Result<std::unique_ptr<Connection>> Connection::open(const std::string& path, Mo
       return fail(Code::kUnavailable, "the database cannot use write-ahead logging: " + path,
                   "the folder must be on a local file system");
     }
-    TRY(connection->run_script("PRAGMA synchronous=FULL; PRAGMA cache_size=-8192;"
+    TRY(
+        connection->run_script("PRAGMA synchronous=FULL; PRAGMA cache_size=-8192;"
                                "PRAGMA journal_size_limit=67108864;"));
   } else {
     TRY(connection->run_script("PRAGMA query_only=ON; PRAGMA cache_size=-2048;"));
@@ -135,8 +139,10 @@ tl::unexpected<base::Error> Connection::error(int code, std::string_view sql) {
         return fail(Code::kAlreadyExists, "exists already: " + what);
       }
       return fail(Code::kFailedPrecondition, "breaks a rule of the database: " + what);
-    case SQLITE_TOOBIG: return fail(Code::kTooLarge, "a value is too large for the database");
-    case SQLITE_INTERRUPT: return fail(Code::kCancelled, "the statement was interrupted");
+    case SQLITE_TOOBIG:
+      return fail(Code::kTooLarge, "a value is too large for the database");
+    case SQLITE_INTERRUPT:
+      return fail(Code::kCancelled, "the statement was interrupted");
     default:
       return fail(Code::kInternal, "database statement failed: " + short_sql(sql) + ": " + what);
   }
@@ -176,9 +182,9 @@ Status Connection::bind(sqlite3_stmt* statement, std::span<const Value> params,
       if (parsed.ptr != end) number = 0;
     }
     if (number < 1 || number > params.size()) {
-      return fail(Code::kInternal, "a parameter has no value: " +
-                                       std::string(name == nullptr ? "?" : name) + " in " +
-                                       short_sql(sql));
+      return fail(Code::kInternal,
+                  "a parameter has no value: " + std::string(name == nullptr ? "?" : name) +
+                      " in " + short_sql(sql));
     }
     const int code = std::visit(Binder{statement, i}, params[number - 1]);
     if (code != SQLITE_OK) return error(code, sql);

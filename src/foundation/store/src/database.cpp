@@ -141,7 +141,8 @@ Status SqliteDatabase::start() {
   const bool closed_cleanly = !base::path_exists(options_.path + "-wal");
   TRY_ASSIGN(writer_, Connection::open(options_.path, Connection::Mode::kWriter));
   TRY(check_pages(closed_cleanly));
-  TRY(writer_->run_script("CREATE TABLE IF NOT EXISTS maru_migrations (room TEXT NOT NULL,"
+  TRY(
+      writer_->run_script("CREATE TABLE IF NOT EXISTS maru_migrations (room TEXT NOT NULL,"
                           "version BIGINT NOT NULL, PRIMARY KEY (room, version))"));
   thread_ = std::jthread([this] { loop(); });
   return {};
@@ -177,8 +178,10 @@ Result<std::unique_ptr<Connection>> SqliteDatabase::take_reader() {
 void SqliteDatabase::give_back(std::unique_ptr<Connection> reader) {
   {
     const std::lock_guard lock(readers_mutex_);
-    if (reader == nullptr) --readers_open_;
-    else readers_.push_back(std::move(reader));
+    if (reader == nullptr)
+      --readers_open_;
+    else
+      readers_.push_back(std::move(reader));
   }
   reader_free_.notify_one();
 }
@@ -289,8 +292,8 @@ void SqliteDatabase::turn_read_only(const base::Error& why) {
 void SqliteDatabase::run_group(std::vector<Queued>& group) {
   if (read_only_.load()) {
     for (auto& item : group) {
-      item.outcome = fail(Code::kUnavailable, "the database is read-only after a disk failure: " +
-                                                  options_.path,
+      item.outcome = fail(Code::kUnavailable,
+                          "the database is read-only after a disk failure: " + options_.path,
                           "look at the disk, then restart");
     }
     return;
@@ -313,8 +316,7 @@ void SqliteDatabase::run_group(std::vector<Queued>& group) {
     for (auto& item : group) {
       if (item.outcome) item.outcome = whole;
     }
-    const bool commit_unknown =
-        whole.error().code != Code::kNoSpace && writer_->in_transaction();
+    const bool commit_unknown = whole.error().code != Code::kNoSpace && writer_->in_transaction();
     if (writer_->in_transaction()) static_cast<void>(writer_->run_script("ROLLBACK"));
     if (commit_unknown) turn_read_only(whole.error());
   }
@@ -367,8 +369,7 @@ Status SqliteDatabase::backup_to(const std::string& path) {
   {
     TRY_ASSIGN(auto source, Connection::open(options_.path, Connection::Mode::kReader));
     TRY_ASSIGN(auto target, Connection::open(partial, Connection::Mode::kWriter));
-    sqlite3_backup* copy =
-        sqlite3_backup_init(target->handle(), "main", source->handle(), "main");
+    sqlite3_backup* copy = sqlite3_backup_init(target->handle(), "main", source->handle(), "main");
     if (copy == nullptr) return fail(Code::kInternal, "cannot start a backup: " + partial);
     const int stepped = sqlite3_backup_step(copy, -1);
     const int finished = sqlite3_backup_finish(copy);

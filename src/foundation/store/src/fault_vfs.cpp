@@ -61,9 +61,7 @@ int control(sqlite3_file* f, int op, void* arg) {
   return real(f)->pMethods->xFileControl(real(f), op, arg);
 }
 int sector_size(sqlite3_file* f) { return real(f)->pMethods->xSectorSize(real(f)); }
-int characteristics(sqlite3_file* f) {
-  return real(f)->pMethods->xDeviceCharacteristics(real(f));
-}
+int characteristics(sqlite3_file* f) { return real(f)->pMethods->xDeviceCharacteristics(real(f)); }
 int shm_map(sqlite3_file* f, int region, int size, int extend, void volatile** out) {
   return real(f)->pMethods->xShmMap(real(f), region, size, extend, out);
 }
@@ -79,11 +77,25 @@ int unfetch(sqlite3_file* f, sqlite3_int64 at, void* page) {
   return real(f)->pMethods->xUnfetch(real(f), at, page);
 }
 
-const sqlite3_io_methods kMethods = {3,       close,     read,           write,
-                                     truncate, sync,      file_size,      lock,
-                                     unlock,  check_reserved, control,    sector_size,
-                                     characteristics, shm_map, shm_lock,  shm_barrier,
-                                     shm_unmap, fetch,    unfetch};
+const sqlite3_io_methods kMethods = {3,
+                                     close,
+                                     read,
+                                     write,
+                                     truncate,
+                                     sync,
+                                     file_size,
+                                     lock,
+                                     unlock,
+                                     check_reserved,
+                                     control,
+                                     sector_size,
+                                     characteristics,
+                                     shm_map,
+                                     shm_lock,
+                                     shm_barrier,
+                                     shm_unmap,
+                                     fetch,
+                                     unfetch};
 
 int open(sqlite3_vfs*, const char* name, sqlite3_file* file, int flags, int* out_flags) {
   auto* mine = reinterpret_cast<FaultFile*>(file);

@@ -17,7 +17,8 @@ using base::Code;
 using base::Status;
 
 constexpr std::array<Migration, 1> kTable = {
-    {{1, "CREATE TABLE t (id BIGINT PRIMARY KEY, v TEXT NOT NULL); CREATE INDEX t_by_v ON t (v);"}}};
+    {{1,
+      "CREATE TABLE t (id BIGINT PRIMARY KEY, v TEXT NOT NULL); CREATE INDEX t_by_v ON t (v);"}}};
 
 std::unique_ptr<Database> open(const std::string& path, std::size_t queue_limit = 65'536) {
   DatabaseOptions options;
@@ -152,7 +153,8 @@ TEST_CASE("a full queue refuses at its limit, and at once") {
   db->write_async([](Writer& w) { return insert(w, 1); }, done);
   db->write_async([](Writer& w) { return insert(w, 2); }, done);
   Status refused;
-  db->write_async([](Writer& w) { return insert(w, 3); }, [&](Status s) { refused = std::move(s); });
+  db->write_async([](Writer& w) { return insert(w, 3); },
+                  [&](Status s) { refused = std::move(s); });
   REQUIRE_FALSE(refused.has_value());
   CHECK(refused.error().code == Code::kUnavailable);
   std::unique_lock lock(mutex);
@@ -166,8 +168,9 @@ TEST_CASE("a full queue refuses at its limit, and at once") {
 TEST_CASE("migrations are applied once, in order, and a newer database is refused") {
   TempFolder folder;
   constexpr std::array<Migration, 2> kTwo = {{{1, "CREATE TABLE a (x BIGINT)"},
-                                              {2, "ALTER TABLE a ADD COLUMN y BIGINT; INSERT INTO a "
-                                                  "VALUES (1, 2)"}}};
+                                              {2,
+                                               "ALTER TABLE a ADD COLUMN y BIGINT; INSERT INTO a "
+                                               "VALUES (1, 2)"}}};
   DatabaseOptions options;
   options.path = folder.file("a.db");
   for (int i = 0; i < 2; ++i) {
@@ -179,7 +182,8 @@ TEST_CASE("migrations are applied once, in order, and a newer database is refuse
   const Status older = db->migrate("room", std::span(kTwo).first(1));
   REQUIRE_FALSE(older.has_value());
   CHECK(older.error().code == Code::kFailedPrecondition);
-  constexpr std::array<Migration, 1> kBroken = {{{1, "CREATE TABLE b (x BIGINT); CREATE NONSENSE"}}};
+  constexpr std::array<Migration, 1> kBroken = {
+      {{1, "CREATE TABLE b (x BIGINT); CREATE NONSENSE"}}};
   CHECK_FALSE(db->migrate("broken", kBroken).has_value());
   CHECK_FALSE(db->query("SELECT * FROM b").has_value());  // nothing of it remains
 }
@@ -190,9 +194,9 @@ TEST_CASE("a damaged file and a file that is no database are named at open") {
   {
     auto db = open(path);
     REQUIRE(db->write([](Writer& w) -> Status {
-              for (std::int64_t i = 0; i < 500; ++i) TRY(insert(w, i, std::string(100, 'x')));
-              return {};
-            }).has_value());
+                for (std::int64_t i = 0; i < 500; ++i) TRY(insert(w, i, std::string(100, 'x')));
+                return {};
+              }).has_value());
   }
   std::string bytes = *base::read_file(path);
   for (std::size_t i = 8192; i < 12'000; ++i) bytes[i] = '\x55';

@@ -17,7 +17,8 @@ namespace {
 using base::Code;
 using base::Status;
 
-constexpr std::array<Migration, 1> kTable = {{{1, "CREATE TABLE t (id BIGINT PRIMARY KEY, v TEXT NOT NULL)"}}};
+constexpr std::array<Migration, 1> kTable = {
+    {{1, "CREATE TABLE t (id BIGINT PRIMARY KEY, v TEXT NOT NULL)"}}};
 constexpr std::int64_t kWrites = 12;
 
 base::Result<std::unique_ptr<Database>> open(const std::string& path) {
@@ -57,7 +58,8 @@ std::vector<std::int64_t> workload(const std::string& path) {
 
 // Runs the workload in a child that dies at the n-th pass of `point`. What it was told is durable, one byte an id; false when it
 // lived to the end.
-bool dies_at(const std::string& path, const std::string& point, int n, std::vector<std::int64_t>& acknowledged) {
+bool dies_at(const std::string& path, const std::string& point, int n,
+             std::vector<std::int64_t>& acknowledged) {
   std::array<int, 2> ends{};
   REQUIRE(::pipe(ends.data()) == 0);
   const pid_t child = ::fork();
@@ -87,7 +89,8 @@ bool dies_at(const std::string& path, const std::string& point, int n, std::vect
 }  // namespace
 
 TEST_CASE("kill -9 at every durable step: acknowledged is recovered, and no hole") {
-  for (const char* point : {"store.commit", "store.acknowledge", "store.write", "store.sync", "store.truncate", "store.delete"}) {
+  for (const char* point : {"store.commit", "store.acknowledge", "store.write", "store.sync",
+                            "store.truncate", "store.delete"}) {
     int deaths = 0;
     for (int n = 1; n < 400; ++n) {
       CAPTURE(point);
@@ -106,7 +109,8 @@ TEST_CASE("kill -9 at every durable step: acknowledged is recovered, and no hole
       if (!found.empty()) CHECK(*found.rbegin() == static_cast<std::int64_t>(found.size()));
     }
     MESSAGE(std::string(point), ": died ", deaths, " times");
-    if (std::string(point) != "store.truncate" && std::string(point) != "store.delete") CHECK(deaths > 5);
+    if (std::string(point) != "store.truncate" && std::string(point) != "store.delete")
+      CHECK(deaths > 5);
   }
 }
 

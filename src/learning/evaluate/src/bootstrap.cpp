@@ -18,7 +18,8 @@ void draw_weights(base::Rng& rng, Weights& weights) {
 }
 
 Interval interval_of(double value, std::vector<double> draws) {
-  draws.erase(std::remove_if(draws.begin(), draws.end(), [](double d) { return std::isnan(d); }), draws.end());
+  draws.erase(std::remove_if(draws.begin(), draws.end(), [](double d) { return std::isnan(d); }),
+              draws.end());
   if (draws.empty()) return {value, value, value};
   std::sort(draws.begin(), draws.end());
   const auto at = [&draws](double p) {
@@ -42,18 +43,23 @@ base::Json Interval::to_json() const {
   return out;
 }
 
-base::Result<Comparison> compare(std::string_view metric, const std::vector<double>& labels, const model::Predictions& candidate,
-                                 const model::Predictions& champion, double candidate_threshold, double champion_threshold,
-                                 std::uint64_t seed) {
+base::Result<Comparison> compare(std::string_view metric, const std::vector<double>& labels,
+                                 const model::Predictions& candidate,
+                                 const model::Predictions& champion, double candidate_threshold,
+                                 double champion_threshold, std::uint64_t seed) {
   constexpr int kResamples = 1000;
   if (candidate.task != champion.task || candidate.width != champion.width)
-    return base::fail(base::Code::kInvalidArgument, "the two models answer different tasks: " + std::string(model::task_name(candidate.task)) +
-                                                        " and " + std::string(model::task_name(champion.task)),
-                      "compare versions that were trained for the same label");
+    return base::fail(
+        base::Code::kInvalidArgument,
+        "the two models answer different tasks: " + std::string(model::task_name(candidate.task)) +
+            " and " + std::string(model::task_name(champion.task)),
+        "compare versions that were trained for the same label");
   const std::string name(metric.empty() ? default_metric(candidate.task) : std::string(metric));
   TRY_ASSIGN(const Meter first, Meter::make(labels, candidate, candidate_threshold, nullptr, name));
   TRY_ASSIGN(const Meter second, Meter::make(labels, champion, champion_threshold, nullptr, name));
-  if (first.rows() == 0) return base::fail(base::Code::kInvalidArgument, "there are no labelled rows to compare the models on");
+  if (first.rows() == 0)
+    return base::fail(base::Code::kInvalidArgument,
+                      "there are no labelled rows to compare the models on");
   Comparison out;
   out.metric = name;
   out.candidate = first.measure(nullptr).front();

@@ -16,13 +16,16 @@ struct Cut {
 // Every distinct score from the highest, with what lies at or above it.
 std::vector<Cut> cuts_of(const Meter& meter) {
   std::vector<std::pair<double, double>> rows;
-  for (std::size_t i = 0; i < meter.rows(); ++i) rows.emplace_back(meter.scores()[i], meter.labels()[i]);
-  std::sort(rows.begin(), rows.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
+  for (std::size_t i = 0; i < meter.rows(); ++i)
+    rows.emplace_back(meter.scores()[i], meter.labels()[i]);
+  std::sort(rows.begin(), rows.end(),
+            [](const auto& a, const auto& b) { return a.first > b.first; });
   std::vector<Cut> out;
   double hits = 0, misses = 0;
   for (std::size_t i = 0; i < rows.size(); ++i) {
     (rows[i].second > 0 ? hits : misses) += 1;
-    if (i + 1 == rows.size() || rows[i + 1].first != rows[i].first) out.push_back({rows[i].first, hits, misses});
+    if (i + 1 == rows.size() || rows[i + 1].first != rows[i].first)
+      out.push_back({rows[i].first, hits, misses});
   }
   return out;
 }
@@ -48,8 +51,12 @@ void add_binary(const Meter& meter, base::Json& out) {
   for (std::size_t i : spread(cuts.size(), kPoints - 1)) {
     const Cut& cut = cuts[i];
     base::Json a = base::Json::object(), b = base::Json::object();
-    a.set("fpr", negatives > 0 ? cut.misses / negatives : 0).set("tpr", positives > 0 ? cut.hits / positives : 0).set("threshold", cut.score);
-    b.set("recall", positives > 0 ? cut.hits / positives : 0).set("precision", cut.hits / (cut.hits + cut.misses)).set("threshold", cut.score);
+    a.set("fpr", negatives > 0 ? cut.misses / negatives : 0)
+        .set("tpr", positives > 0 ? cut.hits / positives : 0)
+        .set("threshold", cut.score);
+    b.set("recall", positives > 0 ? cut.hits / positives : 0)
+        .set("precision", cut.hits / (cut.hits + cut.misses))
+        .set("threshold", cut.score);
     roc.push(std::move(a));
     pr.push(std::move(b));
   }
@@ -57,28 +64,36 @@ void add_binary(const Meter& meter, base::Json& out) {
 }
 
 void add_calibration(const Meter& meter, bool binary, base::Json& out) {
-  std::vector<double> rows(kCalibrationBins), predicted(kCalibrationBins), observed(kCalibrationBins);
+  std::vector<double> rows(kCalibrationBins), predicted(kCalibrationBins),
+      observed(kCalibrationBins);
   std::vector<double> of_negative(kHistogramBins), of_positive(kHistogramBins);
   for (std::size_t i = 0; i < meter.rows(); ++i) {
     const double p = meter.scores()[i];
-    const bool hit = binary ? meter.labels()[i] > 0 : static_cast<double>(meter.predicted()[i]) == meter.labels()[i];
-    const auto bin = static_cast<std::size_t>(std::clamp(p * kCalibrationBins, 0.0, kCalibrationBins - 1.0));
+    const bool hit = binary ? meter.labels()[i] > 0
+                            : static_cast<double>(meter.predicted()[i]) == meter.labels()[i];
+    const auto bin =
+        static_cast<std::size_t>(std::clamp(p * kCalibrationBins, 0.0, kCalibrationBins - 1.0));
     rows[bin] += 1;
     predicted[bin] += p;
     observed[bin] += hit ? 1 : 0;
-    (hit ? of_positive : of_negative)[static_cast<std::size_t>(std::clamp(p * kHistogramBins, 0.0, kHistogramBins - 1.0))] += 1;
+    (hit ? of_positive : of_negative)[static_cast<std::size_t>(
+        std::clamp(p * kHistogramBins, 0.0, kHistogramBins - 1.0))] += 1;
   }
   base::Json bins = base::Json::array(), histogram = base::Json::array();
   for (std::size_t b = 0; b < kCalibrationBins; ++b) {
     if (rows[b] == 0) continue;
     base::Json bin = base::Json::object();
-    bin.set("low", static_cast<double>(b) / kCalibrationBins).set("high", static_cast<double>(b + 1) / kCalibrationBins);
-    bin.set("rows", static_cast<std::int64_t>(rows[b])).set("predicted", predicted[b] / rows[b]).set("observed", observed[b] / rows[b]);
+    bin.set("low", static_cast<double>(b) / kCalibrationBins)
+        .set("high", static_cast<double>(b + 1) / kCalibrationBins);
+    bin.set("rows", static_cast<std::int64_t>(rows[b]))
+        .set("predicted", predicted[b] / rows[b])
+        .set("observed", observed[b] / rows[b]);
     bins.push(std::move(bin));
   }
   for (std::size_t b = 0; b < kHistogramBins; ++b) {
     base::Json bin = base::Json::object();
-    bin.set("low", static_cast<double>(b) / kHistogramBins).set("high", static_cast<double>(b + 1) / kHistogramBins);
+    bin.set("low", static_cast<double>(b) / kHistogramBins)
+        .set("high", static_cast<double>(b + 1) / kHistogramBins);
     bin.set(binary ? "negative" : "wrong", static_cast<std::int64_t>(of_negative[b]));
     bin.set(binary ? "positive" : "right", static_cast<std::int64_t>(of_positive[b]));
     histogram.push(std::move(bin));
@@ -118,7 +133,9 @@ void add_residuals(const Meter& meter, base::Json& out) {
     }
     const auto rows = static_cast<double>(to - from);
     base::Json bin = base::Json::object();
-    bin.set("low", pairs[from].first).set("high", pairs[to - 1].first).set("rows", static_cast<std::int64_t>(to - from));
+    bin.set("low", pairs[from].first)
+        .set("high", pairs[to - 1].first)
+        .set("rows", static_cast<std::int64_t>(to - from));
     bins.push(bin.set("predicted", predicted / rows).set("observed", observed / rows));
   }
   out.set("residuals", std::move(quantiles)).set("calibration", std::move(bins));

@@ -23,11 +23,13 @@ std::string show(double value) {
 
 std::string show_us(double us) {
   char buffer[40];
-  std::snprintf(buffer, sizeof buffer, "%.3g %s", us < 1000 ? us : us / 1000, us < 1000 ? "us" : "ms");
+  std::snprintf(buffer, sizeof buffer, "%.3g %s", us < 1000 ? us : us / 1000,
+                us < 1000 ? "us" : "ms");
   return buffer;
 }
 
-base::Status unknown_key(const std::string& what, const std::string& key, const std::vector<std::string>& known) {
+base::Status unknown_key(const std::string& what, const std::string& key,
+                         const std::vector<std::string>& known) {
   std::string hint = base::did_you_mean(key, known);
   if (hint.empty()) hint = "known: " + base::join(known, ", ");
   return fail(Code::kInvalidArgument, "unknown " + what + ": " + key, hint);
@@ -35,11 +37,13 @@ base::Status unknown_key(const std::string& what, const std::string& key, const 
 
 base::Result<double> number_of(const std::string& gate, const Json& value) {
   if (value.is_number()) return value.as_double();
-  return fail(Code::kInvalidArgument, "a gate's bound must be a number: " + gate + " = " + value.dump());
+  return fail(Code::kInvalidArgument,
+              "a gate's bound must be a number: " + gate + " = " + value.dump());
 }
 
 // min and max are inclusive. A metric that could not be measured fails.
-void add_bound(const std::string& metric, bool lower, double bound, const Report& report, Gates& out) {
+void add_bound(const std::string& metric, bool lower, double bound, const Report& report,
+               Gates& out) {
   GateResult gate;
   gate.name = metric + (lower ? ".min" : ".max");
   gate.bound = show(bound);
@@ -50,13 +54,15 @@ void add_bound(const std::string& metric, bool lower, double bound, const Report
     const Interval& measured = at->second;
     gate.value = show(measured.value);
     gate.ok = lower ? measured.value >= bound : measured.value <= bound;
-    gate.reason = metric + " is " + show(measured.value) + " [" + show(measured.low) + ", " + show(measured.high) + "], " +
-                  (lower ? "at least " : "at most ") + gate.bound + (gate.ok ? " was asked" : " is required");
+    gate.reason = metric + " is " + show(measured.value) + " [" + show(measured.low) + ", " +
+                  show(measured.high) + "], " + (lower ? "at least " : "at most ") + gate.bound +
+                  (gate.ok ? " was asked" : " is required");
   }
   out.push_back(std::move(gate));
 }
 
-void add_comparison(const std::string& metric, const std::string& rival, const Comparison* comparison, Gates& out) {
+void add_comparison(const std::string& metric, const std::string& rival,
+                    const Comparison* comparison, Gates& out) {
   GateResult gate;
   gate.name = metric + ".not_worse_than";
   gate.bound = rival;
@@ -70,25 +76,30 @@ void add_comparison(const std::string& metric, const std::string& rival, const C
     gate.value = show(comparison->candidate);
     gate.bound = rival + " " + show(comparison->champion);
     const Interval& d = comparison->difference;
-    gate.reason = "difference " + show(d.value) + " [" + show(d.low) + ", " + show(d.high) + "] on the same rows (positive is better): " +
+    gate.reason = "difference " + show(d.value) + " [" + show(d.low) + ", " + show(d.high) +
+                  "] on the same rows (positive is better): " +
                   (gate.ok ? d.low > 0 ? "better" : "not worse beyond chance" : "worse");
   }
   out.push_back(std::move(gate));
 }
 
-base::Status check_metric(const std::string& metric, const Json& rule, const Report& report, const Comparison* comparison, Gates& out) {
+base::Status check_metric(const std::string& metric, const Json& rule, const Report& report,
+                          const Comparison* comparison, Gates& out) {
   if (rule.is_number()) {
     add_bound(metric, larger_is_better(metric), rule.as_double(), report, out);
     return {};
   }
   if (!rule.is_object() || rule.size() == 0)
-    return fail(Code::kInvalidArgument, "a gate is a number or {min, max, not_worse_than}: " + metric + " = " + rule.dump());
+    return fail(Code::kInvalidArgument, "a gate is a number or {min, max, not_worse_than}: " +
+                                            metric + " = " + rule.dump());
   for (const auto& [key, value] : rule.members()) {
     if (key == "min" || key == "max") {
       TRY_ASSIGN(const double bound, number_of(metric + "." + key, value));
       add_bound(metric, key == "min", bound, report, out);
     } else if (key == "not_worse_than") {
-      if (!value.is_string()) return fail(Code::kInvalidArgument, "not_worse_than names an alias or a version: " + value.dump(), "champion");
+      if (!value.is_string())
+        return fail(Code::kInvalidArgument,
+                    "not_worse_than names an alias or a version: " + value.dump(), "champion");
       add_comparison(metric, value.as_string(), comparison, out);
     } else {
       TRY(unknown_key("key of gate " + metric, key, {"min", "max", "not_worse_than"}));
@@ -100,9 +111,12 @@ base::Status check_metric(const std::string& metric, const Json& rule, const Rep
 base::Status check_latency(const Json& rule, bool p99, const model::Bundle& bundle, Gates& out) {
   GateResult gate;
   gate.name = p99 ? "latency_p99" : "latency_p50";
-  const auto bound_us = rule.is_string() ? base::parse_duration_us(rule.as_string())
-                                         : base::Result<std::int64_t>(fail(Code::kInvalidArgument, "a duration needs a unit: " + rule.dump()));
-  if (!bound_us) return base::wrap(bound_us.error(), "reading gate " + gate.name, "write it as 2ms");
+  const auto bound_us =
+      rule.is_string() ? base::parse_duration_us(rule.as_string())
+                       : base::Result<std::int64_t>(fail(
+                             Code::kInvalidArgument, "a duration needs a unit: " + rule.dump()));
+  if (!bound_us)
+    return base::wrap(bound_us.error(), "reading gate " + gate.name, "write it as 2ms");
   TRY_ASSIGN(const Latency latency, measure_latency(bundle));
   const double measured = p99 ? latency.p99_us : latency.p50_us;
   gate.ok = measured <= static_cast<double>(*bound_us);
@@ -116,13 +130,16 @@ base::Status check_latency(const Json& rule, bool p99, const model::Bundle& bund
 base::Status check_memory(const Json& rule, const model::Bundle& bundle, Gates& out) {
   GateResult gate;
   gate.name = "memory";
-  const auto bound = rule.is_string()   ? base::parse_bytes(rule.as_string())
-                     : rule.is_number() ? base::Result<std::int64_t>(rule.as_int())
-                                        : base::Result<std::int64_t>(fail(Code::kInvalidArgument, "not a size: " + rule.dump()));
+  const auto bound =
+      rule.is_string() ? base::parse_bytes(rule.as_string())
+      : rule.is_number()
+          ? base::Result<std::int64_t>(rule.as_int())
+          : base::Result<std::int64_t>(fail(Code::kInvalidArgument, "not a size: " + rule.dump()));
   if (!bound) return base::wrap(bound.error(), "reading gate memory", "write it as 256MiB");
   gate.ok = bundle.memory_bytes() <= static_cast<std::uint64_t>(std::max<std::int64_t>(0, *bound));
   gate.value = base::format_bytes(bundle.memory_bytes());
-  gate.bound = rule.is_string() ? rule.as_string() : base::format_bytes(static_cast<std::uint64_t>(*bound));
+  gate.bound =
+      rule.is_string() ? rule.as_string() : base::format_bytes(static_cast<std::uint64_t>(*bound));
   gate.reason = "the loaded model takes " + gate.value;
   out.push_back(std::move(gate));
   return {};
@@ -136,11 +153,14 @@ Json GateResult::to_json() const {
   return out;
 }
 
-base::Result<std::vector<GateResult>> check_gates(const Json& gates, const Report& report, const Comparison* comparison,
+base::Result<std::vector<GateResult>> check_gates(const Json& gates, const Report& report,
+                                                  const Comparison* comparison,
                                                   const model::Bundle& bundle) {
   Gates out;
   if (gates.is_null()) return out;
-  if (!gates.is_object()) return fail(Code::kInvalidArgument, "evaluate.gates is a map of metric to rule: " + gates.dump());
+  if (!gates.is_object())
+    return fail(Code::kInvalidArgument,
+                "evaluate.gates is a map of metric to rule: " + gates.dump());
   const std::vector<std::string> metrics = metric_names(report.task);
   for (const auto& [key, rule] : gates.members()) {
     if (key == "latency_p99" || key == "latency_p50") {
@@ -152,7 +172,8 @@ base::Result<std::vector<GateResult>> check_gates(const Json& gates, const Repor
     } else {
       std::vector<std::string> known = metrics;
       known.insert(known.end(), {"latency_p50", "latency_p99", "memory"});
-      TRY(unknown_key("gate for a " + std::string(model::task_name(report.task)) + " model", key, known));
+      TRY(unknown_key("gate for a " + std::string(model::task_name(report.task)) + " model", key,
+                      known));
     }
   }
   return out;
@@ -161,9 +182,11 @@ base::Result<std::vector<GateResult>> check_gates(const Json& gates, const Repor
 base::Result<Latency> measure_latency(const model::Bundle& bundle, int calls) {
   const data::Table& sample = bundle.sample();
   if (sample.rows() == 0 || calls <= 0)
-    return fail(Code::kFailedPrecondition, "latency needs sample rows: the bundle has " + std::to_string(sample.rows()));
+    return fail(Code::kFailedPrecondition,
+                "latency needs sample rows: the bundle has " + std::to_string(sample.rows()));
   std::vector<model::InputBatch> rows(std::min<std::size_t>(sample.rows(), 256));
-  for (std::size_t r = 0; r < rows.size(); ++r) TRY(model::fill_from_table(bundle.signature(), sample.slice(r, 1), rows[r]));
+  for (std::size_t r = 0; r < rows.size(); ++r)
+    TRY(model::fill_from_table(bundle.signature(), sample.slice(r, 1), rows[r]));
   model::Predictions answer;
   const base::Clock& clock = base::system_clock();
   std::vector<double> taken_us;
@@ -175,7 +198,9 @@ base::Result<Latency> measure_latency(const model::Bundle& bundle, int calls) {
     if (i >= 0) taken_us.push_back(static_cast<double>(clock.monotonic_ns() - from_ns) / 1000);
   }
   std::sort(taken_us.begin(), taken_us.end());
-  const auto at = [&taken_us](double p) { return taken_us[static_cast<std::size_t>(p * static_cast<double>(taken_us.size() - 1))]; };
+  const auto at = [&taken_us](double p) {
+    return taken_us[static_cast<std::size_t>(p * static_cast<double>(taken_us.size() - 1))];
+  };
   return Latency{at(0.5), at(0.99)};
 }
 

@@ -17,14 +17,17 @@ constexpr double kEpsilon = std::numeric_limits<double>::epsilon();
 
 double log_loss_of(double p) { return -std::log(std::clamp(p, kEpsilon, 1 - kEpsilon)); }
 
-double weight_of(const Weights* weights, std::size_t row) { return weights == nullptr ? 1.0 : (*weights)[row]; }
+double weight_of(const Weights* weights, std::size_t row) {
+  return weights == nullptr ? 1.0 : (*weights)[row];
+}
 
 double ratio(double part, double whole) { return whole > 0 ? part / whole : 0; }
 
 }  // namespace
 
 bool larger_is_better(std::string_view metric) {
-  static const std::vector<std::string> kSmaller = {"log_loss", "brier", "ece", "rmse", "mae", "mape"};
+  static const std::vector<std::string> kSmaller = {"log_loss", "brier", "ece",
+                                                    "rmse",     "mae",   "mape"};
   return std::find(kSmaller.begin(), kSmaller.end(), metric) == kSmaller.end();
 }
 
@@ -35,8 +38,10 @@ std::string default_metric(model::Task task) {
 
 std::vector<std::string> metric_names(model::Task task) {
   if (task == model::Task::kBinary)
-    return {"roc_auc", "pr_auc", "log_loss", "brier", "ece", "accuracy", "balanced_accuracy", "f1", "precision", "recall"};
-  if (task == model::Task::kMulticlass) return {"log_loss", "accuracy", "balanced_accuracy", "macro_f1", "roc_auc", "ece"};
+    return {"roc_auc",           "pr_auc", "log_loss",  "brier", "ece", "accuracy",
+            "balanced_accuracy", "f1",     "precision", "recall"};
+  if (task == model::Task::kMulticlass)
+    return {"log_loss", "accuracy", "balanced_accuracy", "macro_f1", "roc_auc", "ece"};
   return {"rmse", "mae", "r2", "mape"};
 }
 
@@ -45,14 +50,20 @@ base::Status known_metric(std::string_view metric, model::Task task) {
   if (std::find(names.begin(), names.end(), metric) != names.end()) return {};
   std::string hint = base::did_you_mean(metric, names);
   if (hint.empty()) hint = "known: " + base::join(names, ", ");
-  return fail(Code::kInvalidArgument, "unknown metric for a " + std::string(model::task_name(task)) + " task: " + std::string(metric), hint);
+  return fail(Code::kInvalidArgument,
+              "unknown metric for a " + std::string(model::task_name(task)) +
+                  " task: " + std::string(metric),
+              hint);
 }
 
-base::Result<Meter> Meter::make(const std::vector<double>& labels, const model::Predictions& predictions, double threshold,
+base::Result<Meter> Meter::make(const std::vector<double>& labels,
+                                const model::Predictions& predictions, double threshold,
                                 const std::vector<std::uint32_t>* rows, const std::string& only) {
-  if (labels.size() != predictions.rows || predictions.scores.size() != predictions.rows * predictions.width)
-    return fail(Code::kInvalidArgument, "labels and predictions differ in length: " + std::to_string(labels.size()) + " and " +
-                                            std::to_string(predictions.rows));
+  if (labels.size() != predictions.rows ||
+      predictions.scores.size() != predictions.rows * predictions.width)
+    return fail(Code::kInvalidArgument,
+                "labels and predictions differ in length: " + std::to_string(labels.size()) +
+                    " and " + std::to_string(predictions.rows));
   Meter out;
   out.task_ = predictions.task;
   if (only.empty()) {
@@ -62,7 +73,8 @@ base::Result<Meter> Meter::make(const std::vector<double>& labels, const model::
     out.names_ = {only};
   }
   const bool regression = out.task_ == model::Task::kRegression;
-  const double most = out.task_ == model::Task::kBinary ? 2 : static_cast<double>(predictions.width);
+  const double most =
+      out.task_ == model::Task::kBinary ? 2 : static_cast<double>(predictions.width);
   std::vector<std::uint32_t> kept;
   const std::size_t count = rows != nullptr ? rows->size() : labels.size();
   for (std::size_t i = 0; i < count; ++i) {
@@ -78,9 +90,12 @@ base::Result<Meter> Meter::make(const std::vector<double>& labels, const model::
   return out;
 }
 
-bool Meter::wants(std::string_view name) const { return std::find(names_.begin(), names_.end(), name) != names_.end(); }
+bool Meter::wants(std::string_view name) const {
+  return std::find(names_.begin(), names_.end(), name) != names_.end();
+}
 
-Meter::Order Meter::order_by(const std::vector<double>& scores, const std::vector<std::uint8_t>& positive) {
+Meter::Order Meter::order_by(const std::vector<double>& scores,
+                             const std::vector<std::uint8_t>& positive) {
   Order out;
   const std::size_t n = scores.size();
   std::vector<std::pair<double, std::uint32_t>> keyed(n);
@@ -97,7 +112,8 @@ Meter::Order Meter::order_by(const std::vector<double>& scores, const std::vecto
   return out;
 }
 
-void Meter::prepare_binary(const model::Predictions& predictions, const std::vector<std::uint32_t>& kept, double threshold) {
+void Meter::prepare_binary(const model::Predictions& predictions,
+                           const std::vector<std::uint32_t>& kept, double threshold) {
   classes_ = 2;
   std::vector<std::uint8_t> positive;
   for (std::size_t i = 0; i < kept.size(); ++i) {
@@ -109,13 +125,15 @@ void Meter::prepare_binary(const model::Predictions& predictions, const std::vec
     predicted_.push_back(p >= threshold ? 1 : 0);
     loss_.push_back(yes ? log_loss_of(p) : log_loss_of(1 - p));
     brier_.push_back((p - labels_[i]) * (p - labels_[i]));
-    bin_.push_back(static_cast<std::uint8_t>(std::clamp(p * kCalibrationBins, 0.0, kCalibrationBins - 1.0)));
+    bin_.push_back(
+        static_cast<std::uint8_t>(std::clamp(p * kCalibrationBins, 0.0, kCalibrationBins - 1.0)));
   }
   hit_ = positive;
   if (wants("roc_auc") || wants("pr_auc")) orders_.push_back(order_by(scores_, positive));
 }
 
-void Meter::prepare_multiclass(const model::Predictions& predictions, const std::vector<std::uint32_t>& kept) {
+void Meter::prepare_multiclass(const model::Predictions& predictions,
+                               const std::vector<std::uint32_t>& kept) {
   classes_ = predictions.width;
   for (std::size_t i = 0; i < kept.size(); ++i) {
     const double* row = &predictions.scores[kept[i] * classes_];
@@ -125,7 +143,8 @@ void Meter::prepare_multiclass(const model::Predictions& predictions, const std:
     predicted_.push_back(static_cast<std::uint32_t>(best));
     scores_.push_back(row[best]);
     loss_.push_back(log_loss_of(row[truth]));
-    bin_.push_back(static_cast<std::uint8_t>(std::clamp(row[best] * kCalibrationBins, 0.0, kCalibrationBins - 1.0)));
+    bin_.push_back(static_cast<std::uint8_t>(
+        std::clamp(row[best] * kCalibrationBins, 0.0, kCalibrationBins - 1.0)));
     hit_.push_back(best == truth ? 1 : 0);
   }
   if (!wants("roc_auc") || classes_ > kMaxAucClasses) return;
@@ -140,8 +159,11 @@ void Meter::prepare_multiclass(const model::Predictions& predictions, const std:
   }
 }
 
-void Meter::prepare_regression(const model::Predictions& predictions, const std::vector<std::uint32_t>& kept) {
-  const double mean = labels_.empty() ? 0 : std::accumulate(labels_.begin(), labels_.end(), 0.0) / static_cast<double>(labels_.size());
+void Meter::prepare_regression(const model::Predictions& predictions,
+                               const std::vector<std::uint32_t>& kept) {
+  const double mean = labels_.empty() ? 0
+                                      : std::accumulate(labels_.begin(), labels_.end(), 0.0) /
+                                            static_cast<double>(labels_.size());
   for (std::size_t i = 0; i < kept.size(); ++i) {
     const double p = predictions.score(kept[i]), error = std::abs(p - labels_[i]);
     scores_.push_back(p);
@@ -207,7 +229,8 @@ double Meter::calibration_error(const Weights* weights) const {
 
 std::vector<double> Meter::confusion(const Weights* weights) const {
   std::vector<double> out(classes_ * classes_, 0.0);
-  for (std::size_t i = 0; i < truth_.size(); ++i) out[truth_[i] * classes_ + predicted_[i]] += weight_of(weights, i);
+  for (std::size_t i = 0; i < truth_.size(); ++i)
+    out[truth_[i] * classes_ + predicted_[i]] += weight_of(weights, i);
   return out;
 }
 
@@ -292,9 +315,10 @@ std::vector<double> Meter::measure(const Weights* weights) const {
   return out;
 }
 
-base::Result<double> metric_value(std::string_view metric, const std::vector<double>& labels, const model::Predictions& predictions,
-                                  double threshold) {
-  TRY_ASSIGN(const Meter meter, Meter::make(labels, predictions, threshold, nullptr, std::string(metric)));
+base::Result<double> metric_value(std::string_view metric, const std::vector<double>& labels,
+                                  const model::Predictions& predictions, double threshold) {
+  TRY_ASSIGN(const Meter meter,
+             Meter::make(labels, predictions, threshold, nullptr, std::string(metric)));
   return meter.measure(nullptr).front();
 }
 

@@ -20,8 +20,10 @@ inline constexpr std::size_t kMaxAucClasses = 20;  // one-against-rest areas nee
 class Meter {
  public:
   // Rows whose label is negative (unknown class) or NaN are left out. `rows`: row numbers to use, null for all. `only`: one metric, empty for all.
-  static base::Result<Meter> make(const std::vector<double>& labels, const model::Predictions& predictions, double threshold,
-                                  const std::vector<std::uint32_t>* rows = nullptr, const std::string& only = {});
+  static base::Result<Meter> make(const std::vector<double>& labels,
+                                  const model::Predictions& predictions, double threshold,
+                                  const std::vector<std::uint32_t>* rows = nullptr,
+                                  const std::string& only = {});
 
   std::size_t rows() const { return labels_.size(); }
   const std::vector<std::string>& names() const { return names_; }
@@ -33,18 +35,24 @@ class Meter {
 
   // The parts that curves are drawn from.
   const std::vector<double>& labels() const { return labels_; }
-  const std::vector<double>& scores() const { return scores_; }     // binary: of the positive class; multiclass: of the predicted one; regression: the value
+  const std::vector<double>& scores() const {
+    return scores_;
+  }  // binary: of the positive class; multiclass: of the predicted one; regression: the value
   const std::vector<std::uint32_t>& predicted() const { return predicted_; }
 
  private:
-  struct Order {                      // rows by ascending score
+  struct Order {  // rows by ascending score
     std::vector<std::uint32_t> row;
     std::vector<std::uint8_t> positive, last_of_tie;
   };
-  static Order order_by(const std::vector<double>& scores, const std::vector<std::uint8_t>& positive);
-  void prepare_binary(const model::Predictions& predictions, const std::vector<std::uint32_t>& kept, double threshold);
-  void prepare_multiclass(const model::Predictions& predictions, const std::vector<std::uint32_t>& kept);
-  void prepare_regression(const model::Predictions& predictions, const std::vector<std::uint32_t>& kept);
+  static Order order_by(const std::vector<double>& scores,
+                        const std::vector<std::uint8_t>& positive);
+  void prepare_binary(const model::Predictions& predictions, const std::vector<std::uint32_t>& kept,
+                      double threshold);
+  void prepare_multiclass(const model::Predictions& predictions,
+                          const std::vector<std::uint32_t>& kept);
+  void prepare_regression(const model::Predictions& predictions,
+                          const std::vector<std::uint32_t>& kept);
   bool wants(std::string_view name) const;
   double area(const Order& order, const Weights* weights) const;
   double average_precision(const Order& order, const Weights* weights) const;

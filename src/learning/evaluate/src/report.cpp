@@ -24,31 +24,42 @@ std::vector<Interval> bootstrap(const Meter& meter, int resamples, base::Rng rng
     for (std::size_t m = 0; m < drawn.size(); ++m) draws[m].push_back(drawn[m]);
   }
   std::vector<Interval> out;
-  for (std::size_t m = 0; m < values.size(); ++m) out.push_back(interval_of(values[m], std::move(draws[m])));
+  for (std::size_t m = 0; m < values.size(); ++m)
+    out.push_back(interval_of(values[m], std::move(draws[m])));
   return out;
 }
 
-Interval interval_from(const Json& json) { return {json["value"].as_double(), json["low"].as_double(), json["high"].as_double()}; }
+Interval interval_from(const Json& json) {
+  return {json["value"].as_double(), json["low"].as_double(), json["high"].as_double()};
+}
 
 Json slice_json(const SliceResult& slice) {
   Json out = Json::object();
-  out.set("column", slice.column).set("value", slice.value).set("rows", slice.rows).set("share", slice.share);
+  out.set("column", slice.column)
+      .set("value", slice.value)
+      .set("rows", slice.rows)
+      .set("share", slice.share);
   return out.set("metric", slice.metric.to_json());
 }
 
 }  // namespace
 
-base::Result<Report> evaluate(const model::Signature& signature, const std::vector<double>& labels, const model::Predictions& predictions,
-                              const data::Table& rows, const EvaluateOptions& options) {
+base::Result<Report> evaluate(const model::Signature& signature, const std::vector<double>& labels,
+                              const model::Predictions& predictions, const data::Table& rows,
+                              const EvaluateOptions& options) {
   Report out;
   out.task = signature.task;
   out.metric = options.metric.empty() ? default_metric(signature.task) : options.metric;
   TRY(known_metric(out.metric, out.task));
-  if (predictions.task != signature.task) return fail(Code::kInvalidArgument, "the predictions are for another task than the signature says");
+  if (predictions.task != signature.task)
+    return fail(Code::kInvalidArgument,
+                "the predictions are for another task than the signature says");
   out.threshold = options.threshold >= 0 ? options.threshold : signature.threshold;
   TRY_ASSIGN(const Meter meter, Meter::make(labels, predictions, out.threshold));
   if (meter.rows() == 0)
-    return fail(Code::kInvalidArgument, "there are no labelled rows to evaluate on: " + std::to_string(labels.size()) + " rows without a known label");
+    return fail(Code::kInvalidArgument,
+                "there are no labelled rows to evaluate on: " + std::to_string(labels.size()) +
+                    " rows without a known label");
   out.rows = meter.rows();
   out.classes = signature.classes;
   base::Rng rng(options.seed);
@@ -58,15 +69,19 @@ base::Result<Report> evaluate(const model::Signature& signature, const std::vect
   if (meter.classes() > 0 && meter.classes() <= kMaxConfusionClasses) {
     const std::vector<double> table = meter.confusion(nullptr);
     out.confusion.assign(meter.classes(), std::vector<std::uint64_t>(meter.classes()));
-    for (std::size_t i = 0; i < table.size(); ++i) out.confusion[i / meter.classes()][i % meter.classes()] = static_cast<std::uint64_t>(table[i]);
+    for (std::size_t i = 0; i < table.size(); ++i)
+      out.confusion[i / meter.classes()][i % meter.classes()] =
+          static_cast<std::uint64_t>(table[i]);
   }
   if (!options.slices.empty() && rows.rows() != labels.size())
-    return fail(Code::kInvalidArgument, "slices need the evaluated rows: " + std::to_string(rows.rows()) + " rows for " +
-                                            std::to_string(labels.size()) + " labels");
+    return fail(Code::kInvalidArgument,
+                "slices need the evaluated rows: " + std::to_string(rows.rows()) + " rows for " +
+                    std::to_string(labels.size()) + " labels");
   for (const std::string& column : options.slices) {
     TRY_ASSIGN(const std::vector<Slice> slices, slices_of(rows, column));
     for (const Slice& slice : slices) {
-      TRY_ASSIGN(const Meter part, Meter::make(labels, predictions, out.threshold, &slice.rows, out.metric));
+      TRY_ASSIGN(const Meter part,
+                 Meter::make(labels, predictions, out.threshold, &slice.rows, out.metric));
       SliceResult result;
       result.column = slice.column;
       result.value = slice.value;
@@ -94,21 +109,27 @@ Json Report::to_json() const {
   }
   for (const std::string& name : classes) names.push(name);
   for (const SliceResult& slice : slices) parts.push(slice_json(slice));
-  out.set("confusion", std::move(table)).set("classes", std::move(names)).set("slices", std::move(parts)).set("curves", curves);
+  out.set("confusion", std::move(table))
+      .set("classes", std::move(names))
+      .set("slices", std::move(parts))
+      .set("curves", curves);
   return out;
 }
 
 base::Result<Report> Report::from_json(const Json& json) {
-  if (!json.is_object()) return fail(Code::kInvalidArgument, "an evaluation report is a JSON object");
+  if (!json.is_object())
+    return fail(Code::kInvalidArgument, "an evaluation report is a JSON object");
   Report out;
   TRY_ASSIGN(out.task, model::parse_task(json["task"].as_string()));
   out.metric = json["metric"].as_string();
   out.rows = static_cast<std::uint64_t>(json["rows"].as_int());
   out.threshold = json["threshold"].as_double(0.5);
-  for (const auto& [name, interval] : json["metrics"].members()) out.metrics[name] = interval_from(interval);
+  for (const auto& [name, interval] : json["metrics"].members())
+    out.metrics[name] = interval_from(interval);
   for (const Json& line : json["confusion"].items()) {
     out.confusion.emplace_back();
-    for (const Json& n : line.items()) out.confusion.back().push_back(static_cast<std::uint64_t>(n.as_int()));
+    for (const Json& n : line.items())
+      out.confusion.back().push_back(static_cast<std::uint64_t>(n.as_int()));
   }
   for (const Json& name : json["classes"].items()) out.classes.push_back(name.as_string());
   for (const Json& part : json["slices"].items()) {
@@ -132,8 +153,11 @@ double choose_threshold(const std::vector<double>& labels, const model::Predicti
     rows.emplace_back(predictions.score(i), labels[i] > 0);
     positives += labels[i] > 0 ? 1 : 0;
   }
-  if (predictions.task != model::Task::kBinary || positives == 0 || positives == static_cast<double>(rows.size())) return 0.5;
-  std::sort(rows.begin(), rows.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
+  if (predictions.task != model::Task::kBinary || positives == 0 ||
+      positives == static_cast<double>(rows.size()))
+    return 0.5;
+  std::sort(rows.begin(), rows.end(),
+            [](const auto& a, const auto& b) { return a.first > b.first; });
   double hits = 0, best = -1, threshold = 0.5;
   for (std::size_t i = 0; i < rows.size(); ++i) {
     hits += rows[i].second ? 1 : 0;

@@ -13,12 +13,14 @@ namespace {
 const char* const kMissing = "(missing)";
 
 std::string show(const data::Column& column, double value) {
-  if (column.type == data::ColumnType::kTimestamp) return base::format_time_us(static_cast<std::int64_t>(value));
+  if (column.type == data::ColumnType::kTimestamp)
+    return base::format_time_us(static_cast<std::int64_t>(value));
   return base::format_double(value);
 }
 
 // Values of a numeric column -> names of at most four quartile ranges.
-std::vector<std::pair<double, std::string>> ranges_of(const data::Column& column, std::vector<double> sorted) {
+std::vector<std::pair<double, std::string>> ranges_of(const data::Column& column,
+                                                      std::vector<double> sorted) {
   std::vector<double> ends;
   for (std::size_t q = 1; q < 4; ++q) {
     const double end = sorted[q * sorted.size() / 4];
@@ -26,8 +28,11 @@ std::vector<std::pair<double, std::string>> ranges_of(const data::Column& column
   }
   std::vector<std::pair<double, std::string>> out;
   for (std::size_t i = 0; i < ends.size(); ++i)
-    out.emplace_back(ends[i], i == 0 ? "<= " + show(column, ends[i]) : "(" + show(column, ends[i - 1]) + ", " + show(column, ends[i]) + "]");
-  out.emplace_back(sorted.back(), ends.empty() ? "<= " + show(column, sorted.back()) : "> " + show(column, ends.back()));
+    out.emplace_back(ends[i],
+                     i == 0 ? "<= " + show(column, ends[i])
+                            : "(" + show(column, ends[i - 1]) + ", " + show(column, ends[i]) + "]");
+  out.emplace_back(sorted.back(), ends.empty() ? "<= " + show(column, sorted.back())
+                                               : "> " + show(column, ends.back()));
   return out;
 }
 
@@ -68,15 +73,18 @@ base::Result<std::vector<Slice>> slices_of(const data::Table& table, const std::
   if (column == nullptr) {
     std::vector<std::string> known;
     for (const data::Column& c : table.columns) known.push_back(c.name);
-    return base::fail(base::Code::kInvalidArgument, "there is no column to slice by: " + name, base::did_you_mean(name, known));
+    return base::fail(base::Code::kInvalidArgument, "there is no column to slice by: " + name,
+                      base::did_you_mean(name, known));
   }
   std::map<std::string, std::vector<std::uint32_t>> groups;
   const std::vector<std::string> names = names_of(*column);
-  for (std::size_t r = 0; r < names.size(); ++r) groups[names[r]].push_back(static_cast<std::uint32_t>(r));
+  for (std::size_t r = 0; r < names.size(); ++r)
+    groups[names[r]].push_back(static_cast<std::uint32_t>(r));
   std::vector<Slice> out;
   for (auto& [value, rows] : groups)
     if (rows.size() >= kMinSliceRows) out.push_back({name, value, std::move(rows)});
-  std::stable_sort(out.begin(), out.end(), [](const Slice& a, const Slice& b) { return a.rows.size() > b.rows.size(); });
+  std::stable_sort(out.begin(), out.end(),
+                   [](const Slice& a, const Slice& b) { return a.rows.size() > b.rows.size(); });
   if (out.size() > kMaxSlicesAColumn) out.resize(kMaxSlicesAColumn);
   return out;
 }

@@ -44,7 +44,8 @@ evaluate::Report report() {
   return out;
 }
 
-base::Result<std::vector<evaluate::GateResult>> run(const char* gates, const evaluate::Comparison* comparison = nullptr) {
+base::Result<std::vector<evaluate::GateResult>> run(
+    const char* gates, const evaluate::Comparison* comparison = nullptr) {
   const TinyBundle bundle;
   return evaluate::check_gates(*base::parse_json(gates), report(), comparison, bundle);
 }

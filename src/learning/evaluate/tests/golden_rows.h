@@ -35,7 +35,8 @@ struct GoldenRows {
     out.width = 4;
     for (std::size_t i = 0; i < kRows; ++i) {
       double s[4], sum = 0;
-      for (std::size_t k = 0; k < 4; ++k) sum += s[k] = static_cast<double>((i * (k + 3) + k * k * 11) % 17) + 1;
+      for (std::size_t k = 0; k < 4; ++k)
+        sum += s[k] = static_cast<double>((i * (k + 3) + k * k * 11) % 17) + 1;
       for (double v : s) out.scores.push_back(v / sum);
       const auto best = std::max_element(s, s + 4) - s;
       const auto bi = static_cast<std::uint64_t>(b[i]);
@@ -51,7 +52,9 @@ struct GoldenRows {
     out.rows = kRows;
     for (std::size_t i = 0; i < kRows; ++i) {
       labels.push_back(10 + a[i] * 3.5 - b[i] * 1.25);
-      out.scores.push_back(labels.back() + (static_cast<double>(static_cast<std::uint64_t>(b[i]) % 7) - 3) * 2.0 + 0.5);
+      out.scores.push_back(labels.back() +
+                           (static_cast<double>(static_cast<std::uint64_t>(b[i]) % 7) - 3) * 2.0 +
+                           0.5);
     }
     return out;
   }

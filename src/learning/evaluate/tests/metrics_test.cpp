@@ -16,13 +16,15 @@ namespace {
 
 using namespace maru;
 
-void check(const char* metric, const std::vector<double>& labels, const model::Predictions& p, double expected) {
+void check(const char* metric, const std::vector<double>& labels, const model::Predictions& p,
+           double expected) {
   const auto value = evaluate::metric_value(metric, labels, p, 0.4);
   REQUIRE_MESSAGE(value.has_value(), metric);
   CHECK_MESSAGE(*value == doctest::Approx(expected).epsilon(1e-12), metric);
 }
 
-double weighted(const char* metric, const std::vector<double>& labels, const model::Predictions& p) {
+double weighted(const char* metric, const std::vector<double>& labels,
+                const model::Predictions& p) {
   const GoldenRows golden;
   evaluate::Weights weights;
   for (double b : golden.b) weights.push_back(static_cast<std::uint16_t>(static_cast<int>(b) % 3));
@@ -44,7 +46,8 @@ TEST_CASE("binary metrics equal scikit-learn's") {
   check("precision", y, p, 0.6566523605150214);
   check("recall", y, p, 0.7611940298507462);
   check("ece", y, p, 0.07269801980198021);
-  CHECK(evaluate::Meter::make(y, p, 0.4)->confusion(nullptr) == std::vector<double>{119, 80, 48, 153});
+  CHECK(evaluate::Meter::make(y, p, 0.4)->confusion(nullptr) ==
+        std::vector<double>{119, 80, 48, 153});
 }
 
 TEST_CASE("row weights mean what scikit-learn's sample_weight means") {
@@ -89,7 +92,8 @@ TEST_CASE("edges: one class, constant target, ties, unknown labels") {
   CHECK_FALSE(evaluate::metric_value("roc_auc", {3, 3, 3, 3}, p, 0).has_value());
   CHECK_FALSE(evaluate::metric_value("rmse", {3, 3}, p, 0).has_value());
   p.task = model::Task::kBinary;
-  CHECK(evaluate::metric_value("roc_acu", {0, 1, 0, 1}, p, 0.5).error().hint.find("roc_auc") != std::string::npos);
+  CHECK(evaluate::metric_value("roc_acu", {0, 1, 0, 1}, p, 0.5).error().hint.find("roc_auc") !=
+        std::string::npos);
 }
 
 TEST_CASE("the area equals the count of ordered pairs") {

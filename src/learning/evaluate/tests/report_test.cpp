@@ -62,7 +62,8 @@ TEST_CASE("a report has every metric inside its interval, and survives JSON") {
   for (const auto& [name, interval] : report->metrics) {
     CHECK_MESSAGE(interval.low < interval.high, name);
     // ece of a resample is biased upwards; the others straddle their value
-    if (name != "ece") CHECK_MESSAGE((interval.low <= interval.value && interval.value <= interval.high), name);
+    if (name != "ece")
+      CHECK_MESSAGE((interval.low <= interval.value && interval.value <= interval.high), name);
   }
   CHECK(report->confusion == std::vector<std::vector<std::uint64_t>>{{119, 80}, {48, 153}});
   CHECK(report->curves["roc"].size() <= 200);
@@ -141,9 +142,17 @@ TEST_CASE("regression and multiclass reports") {
   REQUIRE(second.has_value());
   CHECK(second->metric == "rmse");
   CHECK(second->curves["residuals"].size() == 9);
-  CHECK(second->curves["residuals"].items()[4]["value"].as_double() == doctest::Approx(-0.5).epsilon(0.01));
+  CHECK(second->curves["residuals"].items()[4]["value"].as_double() ==
+        doctest::Approx(-0.5).epsilon(0.01));
   CHECK(second->confusion.empty());
-  CHECK_FALSE(evaluate::evaluate(number, {}, [] { model::Predictions none; none.task = model::Task::kRegression; return none; }(), {}, {}).has_value());
+  CHECK_FALSE(evaluate::evaluate(number, {},
+                                 [] {
+                                   model::Predictions none;
+                                   none.task = model::Task::kRegression;
+                                   return none;
+                                 }(),
+                                 {}, {})
+                  .has_value());
 }
 
 TEST_CASE("200 resamples of 50,000 rows stay quick") {
@@ -153,7 +162,9 @@ TEST_CASE("200 resamples of 50,000 rows stay quick") {
   REQUIRE(evaluate::evaluate(binary_signature(), y, p, {}, {}).has_value());
   const double seconds = static_cast<double>(base::system_clock().monotonic_ns() - from_ns) / 1e9;
   MESSAGE("all binary metrics, 200 resamples, 50,000 rows: ", seconds, " s");
-  CHECK(seconds < 10);  // generous: a debug build on a busy machine; the release build takes well under a second
+  CHECK(
+      seconds <
+      10);  // generous: a debug build on a busy machine; the release build takes well under a second
 }
 
 TEST_CASE("the chosen threshold maximises F1") {

@@ -22,12 +22,14 @@ using base::Result;
 using base::Status;
 
 constexpr std::int64_t kFormat = 1;
-constexpr double kTolerance = 1e-6;  // of max(1, |score|): what float32 inside a tree ensemble may cost
+constexpr double kTolerance =
+    1e-6;  // of max(1, |score|): what float32 inside a tree ensemble may cost
 constexpr std::size_t kMaxSampleRows = 256;
 constexpr std::size_t kMaxJsonBytes = 256u << 20;
 
 tl::unexpected<base::Error> corrupt(const std::string& what) {
-  return fail(Code::kDataLoss, "the model folder is damaged: " + what, "import the model again, or restore it from a backup");
+  return fail(Code::kDataLoss, "the model folder is damaged: " + what,
+              "import the model again, or restore it from a backup");
 }
 
 double difference(double a, double b) {
@@ -53,8 +55,11 @@ Worst worst_of(const std::vector<double>& got, const std::vector<double>& want) 
 // Serves with one engine and says why that one.
 class ServingEvaluator final : public Evaluator {
  public:
-  ServingEvaluator(std::unique_ptr<Evaluator> inner, std::string reason) : inner_(std::move(inner)), reason_(std::move(reason)) {}
-  Status predict(const InputBatch& batch, Predictions& out) const override { return inner_->predict(batch, out); }
+  ServingEvaluator(std::unique_ptr<Evaluator> inner, std::string reason)
+      : inner_(std::move(inner)), reason_(std::move(reason)) {}
+  Status predict(const InputBatch& batch, Predictions& out) const override {
+    return inner_->predict(batch, out);
+  }
   std::string_view engine() const override { return inner_->engine(); }
   std::string reason() const override { return reason_; }
 
@@ -100,7 +105,8 @@ Result<Json> read_json_file(const std::string& path) {
   limits.max_bytes = kMaxJsonBytes;
   limits.max_tokens = 50'000'000;
   auto json = base::parse_json(text, limits);
-  if (!json) return corrupt(base::file_name(path) + " cannot be read (" + json.error().message + ")");
+  if (!json)
+    return corrupt(base::file_name(path) + " cannot be read (" + json.error().message + ")");
   return std::move(*json);
 }
 
@@ -108,20 +114,29 @@ Status LoadedBundle::read_files(const std::string& folder, std::string& onnx, Js
   auto index = read_json_file(base::join_path(folder, "maru.json"));
   if (!index) {
     if (index.error().code == Code::kNotFound)
-      return fail(Code::kNotFound, "there is no Maru model in " + folder, "a model folder has maru.json, model.onnx and MLmodel");
+      return fail(Code::kNotFound, "there is no Maru model in " + folder,
+                  "a model folder has maru.json, model.onnx and MLmodel");
     return tl::unexpected(std::move(index).error());
   }
-  if ((*index)["format"].as_int() > kFormat) return fail(Code::kUnimplemented, "the model was made by a newer Maru", "upgrade Maru");
-  if ((*index)["sha256"].as_string() != index_hash(*index)) return corrupt("maru.json does not match its hash");
+  if ((*index)["format"].as_int() > kFormat)
+    return fail(Code::kUnimplemented, "the model was made by a newer Maru", "upgrade Maru");
+  if ((*index)["sha256"].as_string() != index_hash(*index))
+    return corrupt("maru.json does not match its hash");
   for (const char* needed : {"model.onnx", "sample.json"})
-    if (!(*index)["files"].has(needed)) return corrupt(std::string("maru.json does not list ") + needed);
+    if (!(*index)["files"].has(needed))
+      return corrupt(std::string("maru.json does not list ") + needed);
   TRY_ASSIGN(file_bytes_, base::file_size(base::join_path(folder, "maru.json")));
   for (const auto& [name, hash] : (*index)["files"].members()) {
     // A name from a file is no path.
-    if (name.empty() || name.find('/') != std::string::npos || name.front() == '.') return corrupt("maru.json lists an odd name");
+    if (name.empty() || name.find('/') != std::string::npos || name.front() == '.')
+      return corrupt("maru.json lists an odd name");
     auto bytes = base::read_file(base::join_path(folder, name), kMaxOnnxBytes);
-    if (!bytes) return bytes.error().code == Code::kNotFound ? Status(corrupt(name + " is missing")) : Status(tl::unexpected(std::move(bytes).error()));
-    if (base::sha256_hex(*bytes) != hash.as_string()) return corrupt(name + " does not match its hash");
+    if (!bytes)
+      return bytes.error().code == Code::kNotFound
+                 ? Status(corrupt(name + " is missing"))
+                 : Status(tl::unexpected(std::move(bytes).error()));
+    if (base::sha256_hex(*bytes) != hash.as_string())
+      return corrupt(name + " does not match its hash");
     file_bytes_ += bytes->size();
     if (name == "model.onnx") onnx = std::move(*bytes);
   }
@@ -131,22 +146,27 @@ Status LoadedBundle::read_files(const std::string& folder, std::string& onnx, Js
   return {};
 }
 
-Result<std::string> LoadedBundle::try_native(const std::string& onnx, const std::vector<double>& wanted) {
+Result<std::string> LoadedBundle::try_native(const std::string& onnx,
+                                             const std::vector<double>& wanted) {
   TRY_ASSIGN(const transform::Graph graph, read_onnx(onnx));
   TRY_ASSIGN(Plan plan, compile_plan(graph, signature_));
-  if (sample_.rows() == 0) return fail(Code::kUnimplemented, "there are no sample rows to check the native plan on");
+  if (sample_.rows() == 0)
+    return fail(Code::kUnimplemented, "there are no sample rows to check the native plan on");
   InputBatch batch;
   TRY(fill_from_table(signature_, sample_, batch));
   std::vector<double> got;
   TRY(plan.run(batch, got));
-  if (got.size() != wanted.size()) return corrupt("sample.json has another number of scores than rows");
+  if (got.size() != wanted.size())
+    return corrupt("sample.json has another number of scores than rows");
   const Worst worst = worst_of(got, wanted);
   if (worst.value > kTolerance)
-    return fail(Code::kUnimplemented, "the native plan differs from ONNX Runtime by " + base::format_double(worst.value) + " on sample row " +
+    return fail(Code::kUnimplemented, "the native plan differs from ONNX Runtime by " +
+                                          base::format_double(worst.value) + " on sample row " +
                                           std::to_string(worst.at / plan.output.width));
   memory_bytes_ = plan.bytes();
   TRY_ASSIGN(evaluator_, compile_native(graph, signature_));
-  return "every node is known; " + std::to_string(sample_.rows()) + " sample rows differ from ONNX Runtime by at most " + base::format_double(worst.value);
+  return "every node is known; " + std::to_string(sample_.rows()) +
+         " sample rows differ from ONNX Runtime by at most " + base::format_double(worst.value);
 }
 
 Status LoadedBundle::choose_engine(const std::string& onnx, const Json& sample) {
@@ -190,44 +210,58 @@ data::Table small_sample(const Signature& signature, const data::Table& table) {
   return table.select(names).slice(0, std::min(kMaxSampleRows, table.rows()));
 }
 
-Status write_folder(const std::string& folder, const std::string& onnx, const BundleFacts& facts, const data::Table& sample,
-                    const std::vector<double>& sample_scores, std::size_t width) {
+Status write_folder(const std::string& folder, const std::string& onnx, const BundleFacts& facts,
+                    const data::Table& sample, const std::vector<double>& sample_scores,
+                    std::size_t width) {
   TRY(base::make_folders(folder));
   const std::string onnx_hash = base::sha256_hex(onnx);
   auto files = mlflow_files(facts.signature, width, onnx_hash, onnx.size());
   files.emplace_back("model.onnx", onnx);
-  files.emplace_back("sample.json", Json::object({{"columns", table_to_json(sample)}, {"scores", array_of(sample_scores)}}).dump());
+  files.emplace_back("sample.json", Json::object({{"columns", table_to_json(sample)},
+                                                  {"scores", array_of(sample_scores)}})
+                                        .dump());
   Json hashes = Json::object();
   for (const auto& [name, text] : files) hashes.set(name, base::sha256_hex(text));
-  Json index = Json::object({{"format", kFormat}, {"signature", facts.signature.to_json()}, {"metadata", facts.metadata}, {"files", std::move(hashes)}});
+  Json index = Json::object({{"format", kFormat},
+                             {"signature", facts.signature.to_json()},
+                             {"metadata", facts.metadata},
+                             {"files", std::move(hashes)}});
   // Read back once, so that the hash is over what a reader sees (a NaN becomes text).
   TRY_ASSIGN(index, base::parse_json(index.dump()));
   index.set("sha256", index_hash(index));
-  for (const auto& [name, text] : files) TRY(base::write_file_atomic(base::join_path(folder, name), text));
+  for (const auto& [name, text] : files)
+    TRY(base::write_file_atomic(base::join_path(folder, name), text));
   return base::write_file_atomic(base::join_path(folder, "maru.json"), index.dump_pretty() + "\n");
 }
 
-Status compare(const char* engine, const Predictions& got, const Predictions& expected, const data::Table& rows) {
+Status compare(const char* engine, const Predictions& got, const Predictions& expected,
+               const data::Table& rows) {
   if (got.scores.size() != expected.scores.size() || got.width != expected.width)
-    return fail(Code::kRefused, "the stored model answers in another shape than the trained one: " + std::to_string(got.rows) + " x " +
-                                    std::to_string(got.width) + " for " + std::to_string(expected.rows) + " x " + std::to_string(expected.width));
+    return fail(Code::kRefused, "the stored model answers in another shape than the trained one: " +
+                                    std::to_string(got.rows) + " x " + std::to_string(got.width) +
+                                    " for " + std::to_string(expected.rows) + " x " +
+                                    std::to_string(expected.width));
   const Worst worst = worst_of(got.scores, expected.scores);
   if (worst.value <= kTolerance) return {};
   return fail(Code::kRefused,
-              std::string("the stored model does not repeat the trained one's answers (") + engine + "): row " + std::to_string(worst.at / got.width) +
-                  " of " + std::to_string(rows.rows()) + " gives " + base::format_double(got.scores[worst.at]) + " instead of " +
+              std::string("the stored model does not repeat the trained one's answers (") + engine +
+                  "): row " + std::to_string(worst.at / got.width) + " of " +
+                  std::to_string(rows.rows()) + " gives " +
+                  base::format_double(got.scores[worst.at]) + " instead of " +
                   base::format_double(expected.scores[worst.at]),
               "this is a defect of Maru or a damaged disk: the model was not registered");
 }
 
-Status replay(const Bundle& bundle, const std::string& onnx, const data::Table& rows, const Predictions& expected) {
+Status replay(const Bundle& bundle, const std::string& onnx, const data::Table& rows,
+              const Predictions& expected) {
   InputBatch batch;
   TRY(fill_from_table(bundle.signature(), rows, batch));
   Predictions got;
   TRY(bundle.evaluator().predict(batch, got));
   TRY(compare(std::string(bundle.evaluator().engine()).c_str(), got, expected, rows));
   if (bundle.evaluator().engine() == "onnxruntime") return {};
-  TRY_ASSIGN(const std::unique_ptr<Evaluator> reference, load_onnxruntime(onnx, bundle.signature()));
+  TRY_ASSIGN(const std::unique_ptr<Evaluator> reference,
+             load_onnxruntime(onnx, bundle.signature()));
   TRY(reference->predict(batch, got));
   return compare("onnxruntime", got, expected, rows);
 }
@@ -255,12 +289,20 @@ class Draft {
 
 }  // namespace
 
-Result<std::shared_ptr<const Bundle>> Bundle::create(const std::string& folder, const transform::Graph& graph, const BundleFacts& facts,
-                                                     const data::Table& replay_rows, const Predictions& expected) {
-  if (base::path_exists(folder)) return fail(Code::kAlreadyExists, "there is something already at " + folder, "choose another folder");
+Result<std::shared_ptr<const Bundle>> Bundle::create(const std::string& folder,
+                                                     const transform::Graph& graph,
+                                                     const BundleFacts& facts,
+                                                     const data::Table& replay_rows,
+                                                     const Predictions& expected) {
+  if (base::path_exists(folder))
+    return fail(Code::kAlreadyExists, "there is something already at " + folder,
+                "choose another folder");
   TRY_ASSIGN(const Signature checked, Signature::from_json(facts.signature.to_json()));
-  TRY_ASSIGN(const std::string onnx, write_onnx(graph, Json::object({{"maru.task", task_name(checked.task)}})));
-  if (graph.outputs.front().name != "scores") return fail(Code::kInvalidArgument, "the first output of a model is `scores`: " + graph.outputs.front().name);
+  TRY_ASSIGN(const std::string onnx,
+             write_onnx(graph, Json::object({{"maru.task", task_name(checked.task)}})));
+  if (graph.outputs.front().name != "scores")
+    return fail(Code::kInvalidArgument,
+                "the first output of a model is `scores`: " + graph.outputs.front().name);
   const data::Table sample = small_sample(facts.signature, facts.sample);
   TRY_ASSIGN(const std::unique_ptr<OrtSession> session, OrtSession::open(onnx, facts.signature));
   std::vector<double> sample_scores;

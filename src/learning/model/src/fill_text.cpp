@@ -19,7 +19,8 @@ namespace ondemand = simdjson::ondemand;
 
 constexpr double kMissing = std::numeric_limits<double>::quiet_NaN();
 constexpr std::size_t kFastBytes = 8u << 20;  // above, JsonLimits may have a say
-constexpr std::size_t kKeepBytes = 1u << 20;  // a buffer larger than this is not kept for the next body
+constexpr std::size_t kKeepBytes =
+    1u << 20;  // a buffer larger than this is not kept for the next body
 
 struct Reader {
   ondemand::parser parser;
@@ -49,7 +50,9 @@ void grow(std::vector<std::string>& cells, std::size_t row) {
 bool read_double(ondemand::value& value, double& out) {
   std::string_view token = value.raw_json_token();
   if (!token.empty() && token.front() == '-') token.remove_prefix(1);
-  if (token.size() > 32 || (token.size() > 1 && token[0] == '0' && token[1] >= '0' && token[1] <= '9')) return false;
+  if (token.size() > 32 ||
+      (token.size() > 1 && token[0] == '0' && token[1] >= '0' && token[1] <= '9'))
+    return false;
   // Digits alone may be beyond 64 bits; a long fraction like 40.700000000000003 is plain.
   if (token.size() > 18 && token.find_first_of(".eE") == std::string_view::npos) return false;
   return value.get_double().get(out) == simdjson::SUCCESS;
@@ -57,7 +60,8 @@ bool read_double(ondemand::value& value, double& out) {
 
 class Walk {
  public:
-  Walk(const Signature& signature, InputBatch& out, std::vector<std::uint8_t>& seen) : signature_(signature), out_(out), seen_(seen) {}
+  Walk(const Signature& signature, InputBatch& out, std::vector<std::uint8_t>& seen)
+      : signature_(signature), out_(out), seen_(seen) {}
 
   // False: not plain; `out` is then anything.
   bool document(ondemand::document& document, std::string_view key) {
@@ -76,7 +80,8 @@ class Walk {
       if (found || !rows(field.value())) return false;
       found = true;
     }
-    return found && document.current_location().error() == simdjson::OUT_OF_BOUNDS;  // nothing follows
+    return found &&
+           document.current_location().error() == simdjson::OUT_OF_BOUNDS;  // nothing follows
   }
 
  private:
@@ -155,7 +160,8 @@ class Walk {
         column.numbers[row] = kMissing;
       return true;
     }
-    if (kind == InputKind::kText || kind == InputKind::kTimestamp) return text_or_time(kind, type, value, row, column);
+    if (kind == InputKind::kText || kind == InputKind::kTimestamp)
+      return text_or_time(kind, type, value, row, column);
     double number = 0;
     if (type == ondemand::json_type::boolean) {
       bool flag = false;
@@ -170,7 +176,8 @@ class Walk {
     return true;
   }
 
-  static bool text_or_time(InputKind kind, ondemand::json_type type, ondemand::value& value, std::size_t row, InputColumn& column) {
+  static bool text_or_time(InputKind kind, ondemand::json_type type, ondemand::value& value,
+                           std::size_t row, InputColumn& column) {
     if (type == ondemand::json_type::string) {
       std::string_view text;
       if (value.get_string().get(text) != simdjson::SUCCESS) return false;
@@ -208,7 +215,8 @@ class Walk {
         bool null = false;
         return value.is_null().get(null) == simdjson::SUCCESS && null;
       }
-      default: return false;
+      default:
+        return false;
     }
   }
 
@@ -217,14 +225,16 @@ class Walk {
   std::vector<std::uint8_t>& seen_;
 };
 
-bool fast(const Signature& signature, std::string_view body, std::string_view key, InputBatch& out) {
+bool fast(const Signature& signature, std::string_view body, std::string_view key,
+          InputBatch& out) {
   Reader& reader = thread_reader();
   const std::size_t needed = body.size() + simdjson::SIMDJSON_PADDING;
   if (reader.buffer.size() < needed) reader.buffer.resize(needed);
   std::memcpy(reader.buffer.data(), body.data(), body.size());
   std::memset(reader.buffer.data() + body.size(), 0, simdjson::SIMDJSON_PADDING);
   ondemand::document document;
-  const bool opened = reader.parser.iterate(reader.buffer.data(), body.size(), reader.buffer.size()).get(document) == simdjson::SUCCESS;
+  const bool opened = reader.parser.iterate(reader.buffer.data(), body.size(), reader.buffer.size())
+                          .get(document) == simdjson::SUCCESS;
   const bool plain = opened && Walk(signature, out, reader.seen).document(document, key);
   if (reader.buffer.size() > kKeepBytes) {
     reader.buffer = {};
@@ -235,12 +245,14 @@ bool fast(const Signature& signature, std::string_view body, std::string_view ke
 
 }  // namespace
 
-Status fill_from_text(const Signature& signature, std::string_view body, std::string_view key, InputBatch& out) {
+Status fill_from_text(const Signature& signature, std::string_view body, std::string_view key,
+                      InputBatch& out) {
   if (!body.empty() && body.size() <= kFastBytes && fast(signature, body, key, out)) return {};
   TRY_ASSIGN(const Json json, base::parse_json(body));
   const Json* rows = json.find(key);
   if (rows == nullptr)
-    return fail(Code::kInvalidArgument, "the body has no `" + std::string(key) + "`", "send {\"" + std::string(key) + "\": [{\"column\": value, ...}]}");
+    return fail(Code::kInvalidArgument, "the body has no `" + std::string(key) + "`",
+                "send {\"" + std::string(key) + "\": [{\"column\": value, ...}]}");
   return fill_from_rows(signature, *rows, out);
 }
 

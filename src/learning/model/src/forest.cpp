@@ -15,7 +15,7 @@ using base::Result;
 using base::Status;
 using transform::Tensor;
 
-constexpr std::uint16_t kLeafRank = 65535;     // no rank is greater: a leaf stays where it is
+constexpr std::uint16_t kLeafRank = 65535;  // no rank is greater: a leaf stays where it is
 constexpr std::uint16_t kMissingRight = 65535;
 constexpr std::size_t kMaxThresholds = 65534;  // of one feature
 constexpr std::size_t kMaxFeatures = 32767;
@@ -38,7 +38,9 @@ std::vector<double> reals(const transform::Node& node, const std::string& name) 
   return list == nullptr ? std::vector<double>() : *list;
 }
 
-tl::unexpected<base::Error> corrupt(const char* what) { return fail(Code::kDataLoss, std::string("the trees are not valid: ") + what); }
+tl::unexpected<base::Error> corrupt(const char* what) {
+  return fail(Code::kDataLoss, std::string("the trees are not valid: ") + what);
+}
 
 }  // namespace
 
@@ -67,21 +69,24 @@ struct Forest::Builder {
 };
 
 std::int64_t Forest::Builder::position(std::int64_t tree, std::int64_t id) const {
-  const auto at = std::lower_bound(splits.begin(), splits.end(), std::pair(tree, id),
-                                   [](const Split& s, const auto& key) { return std::pair(s.tree, s.id) < key; });
+  const auto at = std::lower_bound(
+      splits.begin(), splits.end(), std::pair(tree, id),
+      [](const Split& s, const auto& key) { return std::pair(s.tree, s.id) < key; });
   return at != splits.end() && at->tree == tree && at->id == id ? at - splits.begin() : -1;
 }
 
 Status Forest::Builder::read_splits() {
-  const auto tree = ints(node, "nodes_treeids"), id = ints(node, "nodes_nodeids"), feature = ints(node, "nodes_featureids");
+  const auto tree = ints(node, "nodes_treeids"), id = ints(node, "nodes_nodeids"),
+             feature = ints(node, "nodes_featureids");
   const auto yes = ints(node, "nodes_truenodeids"), no = ints(node, "nodes_falsenodeids");
   auto missing_yes = ints(node, "nodes_missing_value_tracks_true");
   const auto value = reals(node, "nodes_values");
   const auto* modes = get<std::vector<std::string>>(node, "nodes_modes");
   const std::size_t count = tree.size();
   if (missing_yes.empty()) missing_yes.assign(count, 0);
-  if (modes == nullptr || modes->size() != count || id.size() != count || feature.size() != count || yes.size() != count || no.size() != count ||
-      value.size() != count || missing_yes.size() != count)
+  if (modes == nullptr || modes->size() != count || id.size() != count || feature.size() != count ||
+      yes.size() != count || no.size() != count || value.size() != count ||
+      missing_yes.size() != count)
     return corrupt("the lists of nodes differ in length");
   if (count > std::numeric_limits<std::uint32_t>::max() / 2) return corrupt("too many nodes");
   splits.resize(count);
@@ -92,33 +97,46 @@ Status Forest::Builder::read_splits() {
     s.id = id[i];
     s.leaf = mode == "LEAF";
     if (s.leaf) continue;
-    if (feature[i] < 0 || static_cast<std::size_t>(feature[i]) >= features) return corrupt("a feature is out of range");
+    if (feature[i] < 0 || static_cast<std::size_t>(feature[i]) >= features)
+      return corrupt("a feature is out of range");
     if (std::isnan(value[i])) return corrupt("a threshold is not a number");
-    const bool less = mode == "BRANCH_LT" || mode == "BRANCH_GTE", swapped = mode == "BRANCH_GT" || mode == "BRANCH_GTE";
-    if (!less && !swapped && mode != "BRANCH_LEQ") return fail(Code::kUnimplemented, "trees with this kind of node run in ONNX Runtime: " + mode);
+    const bool less = mode == "BRANCH_LT" || mode == "BRANCH_GTE",
+               swapped = mode == "BRANCH_GT" || mode == "BRANCH_GTE";
+    if (!less && !swapped && mode != "BRANCH_LEQ")
+      return fail(Code::kUnimplemented,
+                  "trees with this kind of node run in ONNX Runtime: " + mode);
     s.feature = static_cast<std::uint32_t>(feature[i]);
     // x < t is x <= the next smaller double; x > t is the other side of x <= t.
-    s.threshold = less ? std::nextafter(value[i], -std::numeric_limits<double>::infinity()) : value[i];
+    s.threshold =
+        less ? std::nextafter(value[i], -std::numeric_limits<double>::infinity()) : value[i];
     s.left = swapped ? no[i] : yes[i];
     s.right = swapped ? yes[i] : no[i];
     s.missing_left = (missing_yes[i] != 0) != swapped;
   }
-  std::sort(splits.begin(), splits.end(), [](const Split& a, const Split& b) { return std::pair(a.tree, a.id) < std::pair(b.tree, b.id); });
+  std::sort(splits.begin(), splits.end(), [](const Split& a, const Split& b) {
+    return std::pair(a.tree, a.id) < std::pair(b.tree, b.id);
+  });
   for (std::size_t i = 1; i < count; ++i)
-    if (splits[i].tree == splits[i - 1].tree && splits[i].id == splits[i - 1].id) return corrupt("a node is there twice");
+    if (splits[i].tree == splits[i - 1].tree && splits[i].id == splits[i - 1].id)
+      return corrupt("a node is there twice");
   return {};
 }
 
 Status Forest::Builder::read_leaves(std::size_t targets) {
-  const auto tree = ints(node, "target_treeids"), id = ints(node, "target_nodeids"), target = ints(node, "target_ids");
+  const auto tree = ints(node, "target_treeids"), id = ints(node, "target_nodeids"),
+             target = ints(node, "target_ids");
   const auto weight = reals(node, "target_weights");
-  if (id.size() != tree.size() || target.size() != tree.size() || weight.size() != tree.size()) return corrupt("the lists of leaves differ in length");
+  if (id.size() != tree.size() || target.size() != tree.size() || weight.size() != tree.size())
+    return corrupt("the lists of leaves differ in length");
   for (std::size_t i = 0; i < tree.size(); ++i) {
     const std::int64_t at = position(tree[i], id[i]);
-    if (at < 0 || !splits[static_cast<std::size_t>(at)].leaf) return corrupt("a weight belongs to no leaf");
-    if (target[i] < 0 || static_cast<std::size_t>(target[i]) >= targets) return corrupt("a target is out of range");
+    if (at < 0 || !splits[static_cast<std::size_t>(at)].leaf)
+      return corrupt("a weight belongs to no leaf");
+    if (target[i] < 0 || static_cast<std::size_t>(target[i]) >= targets)
+      return corrupt("a target is out of range");
     Split& s = splits[static_cast<std::size_t>(at)];
-    if (s.target >= 0) return fail(Code::kUnimplemented, "trees with several targets a leaf run in ONNX Runtime");
+    if (s.target >= 0)
+      return fail(Code::kUnimplemented, "trees with several targets a leaf run in ONNX Runtime");
     s.target = target[i];
     s.value = weight[i];
   }
@@ -170,8 +188,11 @@ Result<Forest> Forest::compile(const transform::Node& node, std::size_t features
   const auto* targets = get<std::int64_t>(node, "n_targets");
   if ((aggregate != nullptr && *aggregate != "SUM") || (post != nullptr && *post != "NONE"))
     return fail(Code::kUnimplemented, "trees that do more than sum run in ONNX Runtime");
-  if (targets == nullptr || *targets < 1 || *targets > 100'000) return corrupt("the number of targets");
-  if (features > kMaxFeatures) return fail(Code::kUnimplemented, "trees on so many features run in ONNX Runtime: " + std::to_string(features));
+  if (targets == nullptr || *targets < 1 || *targets > 100'000)
+    return corrupt("the number of targets");
+  if (features > kMaxFeatures)
+    return fail(Code::kUnimplemented,
+                "trees on so many features run in ONNX Runtime: " + std::to_string(features));
   Builder builder{node, features, {}, {}, {}};
   TRY(builder.read_splits());
   TRY(builder.read_leaves(static_cast<std::size_t>(*targets)));
@@ -197,8 +218,11 @@ Status Forest::lay_out(const Builder& builder) {
     if (list.empty()) continue;
     std::sort(list.begin(), list.end());
     list.erase(std::unique(list.begin(), list.end()), list.end());
-    if (list.size() > kMaxThresholds) return fail(Code::kUnimplemented, "trees with so many thresholds run in ONNX Runtime: " + std::to_string(list.size()));
-    used_.push_back({static_cast<std::uint32_t>(f), static_cast<std::uint32_t>(thresholds_.size()), static_cast<std::uint32_t>(list.size())});
+    if (list.size() > kMaxThresholds)
+      return fail(Code::kUnimplemented, "trees with so many thresholds run in ONNX Runtime: " +
+                                            std::to_string(list.size()));
+    used_.push_back({static_cast<std::uint32_t>(f), static_cast<std::uint32_t>(thresholds_.size()),
+                     static_cast<std::uint32_t>(list.size())});
     thresholds_.insert(thresholds_.end(), list.begin(), list.end());
   }
 
@@ -220,7 +244,9 @@ Status Forest::lay_out(const Builder& builder) {
         nodes_.push_back({0, kLeafRank, place[at]});
         leaf_values_.push_back(s.value);
         if (s.target < 0) continue;
-        if (target >= 0 && target != s.target) return fail(Code::kUnimplemented, "trees with several targets a tree run in ONNX Runtime");
+        if (target >= 0 && target != s.target)
+          return fail(Code::kUnimplemented,
+                      "trees with several targets a tree run in ONNX Runtime");
         target = s.target;
         continue;
       }
@@ -229,7 +255,8 @@ Status Forest::lay_out(const Builder& builder) {
       place[static_cast<std::size_t>(s.right)] = next + 1;
       const auto& list = by_feature[s.feature];
       const auto rank = std::lower_bound(list.begin(), list.end(), s.threshold) - list.begin();
-      nodes_.push_back({static_cast<std::uint16_t>(s.feature * 2 + (s.missing_left ? 0 : 1)), static_cast<std::uint16_t>(rank), next});
+      nodes_.push_back({static_cast<std::uint16_t>(s.feature * 2 + (s.missing_left ? 0 : 1)),
+                        static_cast<std::uint16_t>(rank), next});
       leaf_values_.push_back(0.0);
       next += 2;
     }
@@ -238,7 +265,9 @@ Status Forest::lay_out(const Builder& builder) {
 
   order_.resize(roots.size());
   std::iota(order_.begin(), order_.end(), 0u);
-  std::stable_sort(order_.begin(), order_.end(), [&](std::uint32_t a, std::uint32_t b) { return builder.depths[a] < builder.depths[b]; });
+  std::stable_sort(order_.begin(), order_.end(), [&](std::uint32_t a, std::uint32_t b) {
+    return builder.depths[a] < builder.depths[b];
+  });
   for (std::size_t i = 0; i < order_.size(); i += 8) {
     Group group{};
     for (std::size_t lane = 0; lane < 8 && i + lane < order_.size(); ++lane) {
@@ -251,8 +280,10 @@ Status Forest::lay_out(const Builder& builder) {
 }
 
 std::size_t Forest::bytes() const {
-  return nodes_.capacity() * sizeof(Node) + leaf_values_.capacity() * sizeof(double) + groups_.capacity() * sizeof(Group) +
-         (order_.capacity() + tree_targets_.capacity()) * sizeof(std::uint32_t) + (base_.capacity() + thresholds_.capacity()) * sizeof(double) +
+  return nodes_.capacity() * sizeof(Node) + leaf_values_.capacity() * sizeof(double) +
+         groups_.capacity() * sizeof(Group) +
+         (order_.capacity() + tree_targets_.capacity()) * sizeof(std::uint32_t) +
+         (base_.capacity() + thresholds_.capacity()) * sizeof(double) +
          used_.capacity() * sizeof(Thresholds);
 }
 
@@ -266,7 +297,8 @@ void Forest::rank_features(const double* features, std::uint16_t* ranks) const {
       at += at[half - 1] < x ? half : 0;
       n -= half;
     }
-    const auto below = static_cast<std::uint16_t>(at - begin + (*at < x ? 1 : 0));  // thresholds smaller than x; 0 for NaN
+    const auto below = static_cast<std::uint16_t>(
+        at - begin + (*at < x ? 1 : 0));  // thresholds smaller than x; 0 for NaN
     ranks[t.feature * 2] = below;
     ranks[t.feature * 2 + 1] = std::isnan(x) ? kMissingRight : below;
   }
@@ -291,7 +323,8 @@ void Forest::evaluate(const double* features, double* out, Scratch& scratch) con
       }
     }
     const std::size_t lanes = std::min<std::size_t>(8, order_.size() - at);
-    for (std::size_t lane = 0; lane < lanes; ++lane, ++at) scratch.leaves[order_[at]] = leaf_values_[i[lane]];
+    for (std::size_t lane = 0; lane < lanes; ++lane, ++at)
+      scratch.leaves[order_[at]] = leaf_values_[i[lane]];
   }
   const std::size_t targets = base_.size();
   if (targets == 1) {
@@ -302,7 +335,8 @@ void Forest::evaluate(const double* features, double* out, Scratch& scratch) con
   }
   std::fill(out, out + targets, 0.0);
   for (std::size_t t = 0; t < order_.size(); ++t) out[tree_targets_[t]] += scratch.leaves[t];
-  for (std::size_t k = 0; k < targets; ++k) out[k] = static_cast<double>(static_cast<float>(out[k] + base_[k]));
+  for (std::size_t k = 0; k < targets; ++k)
+    out[k] = static_cast<double>(static_cast<float>(out[k] + base_[k]));
 }
 
 }  // namespace maru::model

@@ -52,8 +52,8 @@ class Forest {
   struct Thresholds {
     std::uint32_t feature, from, count;
   };
-  std::vector<Thresholds> used_;             // the features that any node asks for
-  std::vector<double> thresholds_;           // ascending by feature
+  std::vector<Thresholds> used_;    // the features that any node asks for
+  std::vector<double> thresholds_;  // ascending by feature
   std::size_t slots_ = 0;
 };
 

@@ -23,11 +23,16 @@ constexpr std::int64_t kOpset = 17, kMlOpset = 3, kIrVersion = 8;
 
 onnx::TensorProto::DataType data_type(TensorType type) {
   switch (type) {
-    case TensorType::kFloat: return onnx::TensorProto::FLOAT;
-    case TensorType::kDouble: return onnx::TensorProto::DOUBLE;
-    case TensorType::kInt64: return onnx::TensorProto::INT64;
-    case TensorType::kString: return onnx::TensorProto::STRING;
-    case TensorType::kBool: return onnx::TensorProto::BOOL;
+    case TensorType::kFloat:
+      return onnx::TensorProto::FLOAT;
+    case TensorType::kDouble:
+      return onnx::TensorProto::DOUBLE;
+    case TensorType::kInt64:
+      return onnx::TensorProto::INT64;
+    case TensorType::kString:
+      return onnx::TensorProto::STRING;
+    case TensorType::kBool:
+      return onnx::TensorProto::BOOL;
   }
   return onnx::TensorProto::UNDEFINED;
 }
@@ -55,7 +60,8 @@ void write_tensor(const Tensor& tensor, const std::string& name, onnx::TensorPro
   }
 }
 
-void write_attribute(const std::string& name, const Attribute& attribute, onnx::AttributeProto& out) {
+void write_attribute(const std::string& name, const Attribute& attribute,
+                     onnx::AttributeProto& out) {
   out.set_name(name);
   std::visit(
       [&](const auto& value) {
@@ -122,7 +128,8 @@ base::Result<std::string> write_onnx(const transform::Graph& graph, const base::
   out->set_name("maru");
   for (const Port& port : graph.inputs) write_port(port, *out->add_input());
   for (const Port& port : graph.outputs) write_port(port, *out->add_output());
-  for (const auto& [name, tensor] : graph.initializers) write_tensor(tensor, name, *out->add_initializer());
+  for (const auto& [name, tensor] : graph.initializers)
+    write_tensor(tensor, name, *out->add_initializer());
   for (const Node& node : graph.nodes) {
     auto* proto = out->add_node();
     proto->set_op_type(node.op);
@@ -130,17 +137,21 @@ base::Result<std::string> write_onnx(const transform::Graph& graph, const base::
     proto->set_name(node.name);
     for (const std::string& name : node.inputs) proto->add_input(name);
     for (const std::string& name : node.outputs) proto->add_output(name);
-    for (const auto& [name, attribute] : node.attributes) write_attribute(name, attribute, *proto->add_attribute());
+    for (const auto& [name, attribute] : node.attributes)
+      write_attribute(name, attribute, *proto->add_attribute());
   }
   if (model.ByteSizeLong() > kMaxOnnxBytes)
-    return fail(Code::kTooLarge, "the model does not fit an ONNX file: " + std::to_string(model.ByteSizeLong()) + " bytes",
-                "train a smaller model");
+    return fail(
+        Code::kTooLarge,
+        "the model does not fit an ONNX file: " + std::to_string(model.ByteSizeLong()) + " bytes",
+        "train a smaller model");
   std::string bytes;
   {
     google::protobuf::io::StringOutputStream stream(&bytes);
     google::protobuf::io::CodedOutputStream coded(&stream);
     coded.SetSerializationDeterministic(true);
-    if (!model.SerializeToCodedStream(&coded)) return fail(Code::kInternal, "the ONNX message could not be written");
+    if (!model.SerializeToCodedStream(&coded))
+      return fail(Code::kInternal, "the ONNX message could not be written");
   }
   return bytes;
 }

@@ -13,7 +13,8 @@ namespace maru::model {
 // One ONNX Runtime session: one thread, sequential, no arena, so that a row's bits do not depend on its neighbours. run() is thread safe.
 class OrtSession {
  public:
-  static base::Result<std::unique_ptr<OrtSession>> open(std::string_view onnx_bytes, const Signature& signature);
+  static base::Result<std::unique_ptr<OrtSession>> open(std::string_view onnx_bytes,
+                                                        const Signature& signature);
   virtual ~OrtSession() = default;
   // `out` becomes rows x width of the first output.
   virtual base::Status run(const InputBatch& batch, std::vector<double>& out) const = 0;

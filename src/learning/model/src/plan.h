@@ -13,18 +13,57 @@ namespace maru::model {
 
 enum class Op : std::uint8_t {
   // numbers, element by element
-  kAdd, kSub, kMul, kDiv, kClip, kSigmoid, kExp, kSqrt, kAbs, kNeg, kFloor, kRelu, kTanh, kIsNan, kRealEqual, kRealLess, kRealWhere,
+  kAdd,
+  kSub,
+  kMul,
+  kDiv,
+  kClip,
+  kSigmoid,
+  kExp,
+  kSqrt,
+  kAbs,
+  kNeg,
+  kFloor,
+  kRelu,
+  kTanh,
+  kIsNan,
+  kRealEqual,
+  kRealLess,
+  kRealWhere,
   // integers (and truth values 0/1), element by element
-  kIntAdd, kIntSub, kIntMul, kIntDiv, kIntMod, kIntEqual, kIntLess, kIntWhere,
+  kIntAdd,
+  kIntSub,
+  kIntMul,
+  kIntDiv,
+  kIntMod,
+  kIntEqual,
+  kIntLess,
+  kIntWhere,
   // between the two
-  kIntToReal, kRealToFloat, kRealToBool,
+  kIntToReal,
+  kRealToFloat,
+  kRealToBool,
   // by row
-  kRealConcat, kIntConcat, kRealGather, kIntGather, kSoftmax, kMatMul, kForest, kTextCode, kTextIndex,
+  kRealConcat,
+  kIntConcat,
+  kRealGather,
+  kIntGather,
+  kSoftmax,
+  kMatMul,
+  kForest,
+  kTextCode,
+  kTextIndex,
 };
 
 // Where an operand lies. Rows of a scratch value are `width` apart; a constant is one row that all rows share.
 struct Ref {
-  enum class Place : std::uint8_t { kScratch, kConstant, kNumbers, kTimes, kTexts } place = Place::kScratch;
+  enum class Place : std::uint8_t {
+    kScratch,
+    kConstant,
+    kNumbers,
+    kTimes,
+    kTexts
+  } place = Place::kScratch;
   std::uint32_t offset = 0;  // scratch: in columns; constant: in elements; else the batch's column
   std::uint32_t width = 1;
 };
@@ -33,8 +72,8 @@ struct Step {
   Op op;
   Ref out;
   std::vector<Ref> in;
-  std::uint32_t index = 0;              // of a forest or of text codes
-  std::vector<std::uint32_t> picks;     // kRealGather, kIntGather
+  std::uint32_t index = 0;           // of a forest or of text codes
+  std::vector<std::uint32_t> picks;  // kRealGather, kIntGather
 };
 
 // A graph as a list of steps over two flat scratch areas (doubles; integers and truth values). Floats are kept as doubles that were rounded to

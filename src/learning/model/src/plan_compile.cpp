@@ -18,7 +18,7 @@ using transform::Port;
 using transform::Tensor;
 using transform::TensorType;
 
-constexpr std::uint32_t kMaxWidth = 1'000'000;        // columns of one value
+constexpr std::uint32_t kMaxWidth = 1'000'000;         // columns of one value
 constexpr std::uint32_t kMaxScratchWidth = 4'000'000;  // columns of all values
 
 struct Value {
@@ -36,7 +36,8 @@ class Compiler {
 
   Result<Plan> run(const Signature& signature) {
     TRY(check_graph(graph_));
-    TRY_ASSIGN(const Binding binding, bind_inputs(graph_.inputs, graph_.outputs.front(), signature));
+    TRY_ASSIGN(const Binding binding,
+               bind_inputs(graph_.inputs, graph_.outputs.front(), signature));
     for (std::size_t i = 0; i < graph_.inputs.size(); ++i) {
       Value value;
       value.type = binding.inputs[i].type;
@@ -49,7 +50,8 @@ class Compiler {
     for (const auto& [name, tensor] : graph_.initializers) TRY(add_constant(name, tensor));
     for (const Node& node : graph_.nodes) TRY(add_node(node));
     const Value& output = values_.at(graph_.outputs.front().name);
-    if (!is_real(output.type) || output.constant != nullptr || output.ref.width != static_cast<std::uint64_t>(binding.width))
+    if (!is_real(output.type) || output.constant != nullptr ||
+        output.ref.width != static_cast<std::uint64_t>(binding.width))
       return fail(Code::kDataLoss, "the graph's output is not what it declares");
     plan_.output = output.ref;
     return std::move(plan_);
@@ -58,7 +60,9 @@ class Compiler {
  private:
   static tl::unexpected<base::Error> unknown(const Node& node, const std::string& why = {}) {
     std::string name = node.domain.empty() ? node.op : node.domain + "." + node.op;
-    return fail(Code::kUnimplemented, "the native plan does not know this node: " + name.substr(0, 200) + (why.empty() ? "" : " (" + why + ")"));
+    return fail(Code::kUnimplemented,
+                "the native plan does not know this node: " + name.substr(0, 200) +
+                    (why.empty() ? "" : " (" + why + ")"));
   }
 
   // Constants are rows: [], [w] or [1,w]. Matrices are kept for MatMul and Gemm, which lay them out themselves.
@@ -67,19 +71,23 @@ class Compiler {
     value.type = tensor.type;
     value.constant = &tensor;
     value.ref.place = Ref::Place::kConstant;
-    const bool row = tensor.shape.empty() || tensor.shape.size() == 1 || (tensor.shape.size() == 2 && tensor.shape[0] == 1);
+    const bool row = tensor.shape.empty() || tensor.shape.size() == 1 ||
+                     (tensor.shape.size() == 2 && tensor.shape[0] == 1);
     const std::size_t count = is_real(tensor.type) ? tensor.reals.size() : tensor.integers.size();
     value.ref.width = 0;
     if (row && count > 0 && count <= kMaxWidth && tensor.type != TensorType::kString) {
       value.ref.width = static_cast<std::uint32_t>(count);
       if (is_real(tensor.type)) {
         value.ref.offset = static_cast<std::uint32_t>(plan_.real_constants.size());
-        plan_.real_constants.insert(plan_.real_constants.end(), tensor.reals.begin(), tensor.reals.end());
+        plan_.real_constants.insert(plan_.real_constants.end(), tensor.reals.begin(),
+                                    tensor.reals.end());
       } else {
         value.ref.offset = static_cast<std::uint32_t>(plan_.int_constants.size());
-        plan_.int_constants.insert(plan_.int_constants.end(), tensor.integers.begin(), tensor.integers.end());
+        plan_.int_constants.insert(plan_.int_constants.end(), tensor.integers.begin(),
+                                   tensor.integers.end());
       }
-      if (plan_.real_constants.size() + plan_.int_constants.size() > std::numeric_limits<std::uint32_t>::max() / 2)
+      if (plan_.real_constants.size() + plan_.int_constants.size() >
+          std::numeric_limits<std::uint32_t>::max() / 2)
         return fail(Code::kUnimplemented, "the native plan does not hold so many constants");
     }
     values_[name] = value;
@@ -101,7 +109,8 @@ class Compiler {
 
   Result<Ref> make_output(const Node& node, TensorType type, std::uint64_t width) {
     std::uint32_t& used = is_real(type) ? plan_.real_width : plan_.int_width;
-    if (width == 0 || width > kMaxWidth || used + width > kMaxScratchWidth) return unknown(node, "too wide");
+    if (width == 0 || width > kMaxWidth || used + width > kMaxScratchWidth)
+      return unknown(node, "too wide");
     Value value;
     value.type = type;
     value.ref = {Ref::Place::kScratch, used, static_cast<std::uint32_t>(width)};
@@ -135,7 +144,8 @@ class Compiler {
   Status add_node(const Node& node) {
     if (node.outputs.size() != 1 || node.inputs.empty()) return unknown(node, "inputs or outputs");
     std::vector<Value> in;
-    for (const std::string& name : node.inputs) in.push_back(name.empty() ? Value{} : values_.at(name));
+    for (const std::string& name : node.inputs)
+      in.push_back(name.empty() ? Value{} : values_.at(name));
     if (node.domain == "ai.onnx.ml") {
       if (node.op == "LabelEncoder") return label_encoder(node, in);
       if (node.op == "TreeEnsembleRegressor") return forest(node, in);
@@ -144,65 +154,86 @@ class Compiler {
     if (!node.domain.empty()) return unknown(node);
     for (const std::string& name : node.inputs)
       if (name.empty() && node.op != "Clip") return unknown(node, "an input left out");
-    static const std::map<std::string, Status (Compiler::*)(const Node&, const std::vector<Value>&)> kKnown = {
-        {"Add", &Compiler::binary}, {"Sub", &Compiler::binary}, {"Mul", &Compiler::binary}, {"Div", &Compiler::binary},
-        {"Mod", &Compiler::binary}, {"Equal", &Compiler::binary}, {"Less", &Compiler::binary}, {"Where", &Compiler::where},
-        {"Clip", &Compiler::clip}, {"Sigmoid", &Compiler::unary}, {"Exp", &Compiler::unary}, {"Sqrt", &Compiler::unary},
-        {"Abs", &Compiler::unary}, {"Neg", &Compiler::unary}, {"Floor", &Compiler::unary}, {"Relu", &Compiler::unary},
-        {"Tanh", &Compiler::unary}, {"IsNaN", &Compiler::unary}, {"Cast", &Compiler::cast}, {"Concat", &Compiler::concat},
-        {"Gather", &Compiler::gather}, {"Softmax", &Compiler::softmax}, {"MatMul", &Compiler::matmul}, {"Gemm", &Compiler::gemm},
-        {"Identity", &Compiler::identity}};
+    static const std::map<std::string, Status (Compiler::*)(const Node&, const std::vector<Value>&)>
+        kKnown = {{"Add", &Compiler::binary},       {"Sub", &Compiler::binary},
+                  {"Mul", &Compiler::binary},       {"Div", &Compiler::binary},
+                  {"Mod", &Compiler::binary},       {"Equal", &Compiler::binary},
+                  {"Less", &Compiler::binary},      {"Where", &Compiler::where},
+                  {"Clip", &Compiler::clip},        {"Sigmoid", &Compiler::unary},
+                  {"Exp", &Compiler::unary},        {"Sqrt", &Compiler::unary},
+                  {"Abs", &Compiler::unary},        {"Neg", &Compiler::unary},
+                  {"Floor", &Compiler::unary},      {"Relu", &Compiler::unary},
+                  {"Tanh", &Compiler::unary},       {"IsNaN", &Compiler::unary},
+                  {"Cast", &Compiler::cast},        {"Concat", &Compiler::concat},
+                  {"Gather", &Compiler::gather},    {"Softmax", &Compiler::softmax},
+                  {"MatMul", &Compiler::matmul},    {"Gemm", &Compiler::gemm},
+                  {"Identity", &Compiler::identity}};
     const auto known = kKnown.find(node.op);
     return known == kKnown.end() ? unknown(node) : (this->*known->second)(node, in);
   }
 
   Status binary(const Node& node, const std::vector<Value>& in) {
     std::uint32_t width = 1;
-    if (in.size() != 2 || !fit(in, width) || in[0].type != in[1].type) return unknown(node, "operands");
+    if (in.size() != 2 || !fit(in, width) || in[0].type != in[1].type)
+      return unknown(node, "operands");
     const std::vector<Ref> refs{in[0].ref, in[1].ref};
     if (in[0].type == TensorType::kDouble) {
-      static const std::map<std::string, Op> kOps = {{"Add", Op::kAdd}, {"Sub", Op::kSub}, {"Mul", Op::kMul}, {"Div", Op::kDiv},
-                                                     {"Equal", Op::kRealEqual}, {"Less", Op::kRealLess}};
+      static const std::map<std::string, Op> kOps = {
+          {"Add", Op::kAdd}, {"Sub", Op::kSub},         {"Mul", Op::kMul},
+          {"Div", Op::kDiv}, {"Equal", Op::kRealEqual}, {"Less", Op::kRealLess}};
       const auto op = kOps.find(node.op);
       if (op == kOps.end()) return unknown(node, "double");
-      return emit(node, op->second, refs, op->second >= Op::kRealEqual ? TensorType::kBool : TensorType::kDouble, width);
+      return emit(node, op->second, refs,
+                  op->second >= Op::kRealEqual ? TensorType::kBool : TensorType::kDouble, width);
     }
-    static const std::map<std::string, Op> kOps = {{"Add", Op::kIntAdd}, {"Sub", Op::kIntSub}, {"Mul", Op::kIntMul}, {"Div", Op::kIntDiv},
-                                                   {"Mod", Op::kIntMod}, {"Equal", Op::kIntEqual}, {"Less", Op::kIntLess}};
+    static const std::map<std::string, Op> kOps = {
+        {"Add", Op::kIntAdd}, {"Sub", Op::kIntSub},     {"Mul", Op::kIntMul},  {"Div", Op::kIntDiv},
+        {"Mod", Op::kIntMod}, {"Equal", Op::kIntEqual}, {"Less", Op::kIntLess}};
     const auto op = kOps.find(node.op);
     if (op == kOps.end() || in[0].type != TensorType::kInt64) return unknown(node, "type");
     if (op->second == Op::kIntDiv || op->second == Op::kIntMod) {
-      if (in[1].constant == nullptr || integer(node, "fmod", 0) != 0) return unknown(node, "divisor");
+      if (in[1].constant == nullptr || integer(node, "fmod", 0) != 0)
+        return unknown(node, "divisor");
       for (const std::int64_t divisor : in[1].constant->integers)
         if (divisor <= 0) return unknown(node, "divisor");
     }
-    return emit(node, op->second, refs, op->second >= Op::kIntEqual ? TensorType::kBool : TensorType::kInt64, width);
+    return emit(node, op->second, refs,
+                op->second >= Op::kIntEqual ? TensorType::kBool : TensorType::kInt64, width);
   }
 
   Status where(const Node& node, const std::vector<Value>& in) {
     std::uint32_t width = 1;
-    if (in.size() != 3 || !fit(in, width) || in[0].type != TensorType::kBool || in[1].type != in[2].type) return unknown(node, "operands");
+    if (in.size() != 3 || !fit(in, width) || in[0].type != TensorType::kBool ||
+        in[1].type != in[2].type)
+      return unknown(node, "operands");
     const bool reals = in[1].type == TensorType::kDouble;
     if (!reals && in[1].type != TensorType::kInt64) return unknown(node, "type");
-    return emit(node, reals ? Op::kRealWhere : Op::kIntWhere, {in[0].ref, in[1].ref, in[2].ref}, in[1].type, width);
+    return emit(node, reals ? Op::kRealWhere : Op::kIntWhere, {in[0].ref, in[1].ref, in[2].ref},
+                in[1].type, width);
   }
 
   Status clip(const Node& node, const std::vector<Value>& in) {
     std::uint32_t width = 1;
-    if (in.size() != 3 || node.inputs[1].empty() || node.inputs[2].empty() || !fit({in[0]}, width) || in[0].type != TensorType::kDouble)
+    if (in.size() != 3 || node.inputs[1].empty() || node.inputs[2].empty() ||
+        !fit({in[0]}, width) || in[0].type != TensorType::kDouble)
       return unknown(node, "operands");
     for (std::size_t i = 1; i < 3; ++i)
-      if (in[i].constant == nullptr || in[i].type != TensorType::kDouble || in[i].ref.width != 1) return unknown(node, "bounds");
+      if (in[i].constant == nullptr || in[i].type != TensorType::kDouble || in[i].ref.width != 1)
+        return unknown(node, "bounds");
     return emit(node, Op::kClip, {in[0].ref, in[1].ref, in[2].ref}, TensorType::kDouble, width);
   }
 
   Status unary(const Node& node, const std::vector<Value>& in) {
-    static const std::map<std::string, Op> kOps = {{"Sigmoid", Op::kSigmoid}, {"Exp", Op::kExp}, {"Sqrt", Op::kSqrt}, {"Abs", Op::kAbs}, {"Neg", Op::kNeg},
-                                                   {"Floor", Op::kFloor}, {"Relu", Op::kRelu}, {"Tanh", Op::kTanh}, {"IsNaN", Op::kIsNan}};
+    static const std::map<std::string, Op> kOps = {
+        {"Sigmoid", Op::kSigmoid}, {"Exp", Op::kExp},   {"Sqrt", Op::kSqrt},
+        {"Abs", Op::kAbs},         {"Neg", Op::kNeg},   {"Floor", Op::kFloor},
+        {"Relu", Op::kRelu},       {"Tanh", Op::kTanh}, {"IsNaN", Op::kIsNan}};
     std::uint32_t width = 1;
-    if (in.size() != 1 || !fit(in, width) || in[0].type != TensorType::kDouble) return unknown(node, "operand");
+    if (in.size() != 1 || !fit(in, width) || in[0].type != TensorType::kDouble)
+      return unknown(node, "operand");
     const Op op = kOps.at(node.op);
-    return emit(node, op, {in[0].ref, in[0].ref}, op == Op::kIsNan ? TensorType::kBool : TensorType::kDouble, width);
+    return emit(node, op, {in[0].ref, in[0].ref},
+                op == Op::kIsNan ? TensorType::kBool : TensorType::kDouble, width);
   }
 
   Status cast(const Node& node, const std::vector<Value>& in) {
@@ -211,11 +242,14 @@ class Compiler {
     constexpr std::int64_t kFloat = 1, kInt64 = 7, kBool = 9, kDouble = 11;  // TensorProto.DataType
     const std::int64_t to = integer(node, "to", 0);
     const TensorType from = in[0].type;
-    if (is_whole(from) && to == kDouble) return emit(node, Op::kIntToReal, {in[0].ref}, TensorType::kDouble, width);
+    if (is_whole(from) && to == kDouble)
+      return emit(node, Op::kIntToReal, {in[0].ref}, TensorType::kDouble, width);
     if (from == TensorType::kBool && to == kInt64) return alias(node, in[0], TensorType::kInt64);
     if (is_real(from) && to == kDouble) return alias(node, in[0], TensorType::kDouble);
-    if (is_real(from) && to == kFloat) return emit(node, Op::kRealToFloat, {in[0].ref}, TensorType::kFloat, width);
-    if (is_real(from) && to == kBool) return emit(node, Op::kRealToBool, {in[0].ref, in[0].ref}, TensorType::kBool, width);
+    if (is_real(from) && to == kFloat)
+      return emit(node, Op::kRealToFloat, {in[0].ref}, TensorType::kFloat, width);
+    if (is_real(from) && to == kBool)
+      return emit(node, Op::kRealToBool, {in[0].ref, in[0].ref}, TensorType::kBool, width);
     return unknown(node, "to " + std::to_string(to));
   }
 
@@ -236,27 +270,33 @@ class Compiler {
     std::uint64_t width = 0;
     std::vector<Ref> refs;
     for (const Value& value : in) {
-      if (value.type != in[0].type || value.type == TensorType::kString || value.constant != nullptr) return unknown(node, "operands");
+      if (value.type != in[0].type || value.type == TensorType::kString ||
+          value.constant != nullptr)
+        return unknown(node, "operands");
       width += value.ref.width;
       refs.push_back(value.ref);
     }
-    return emit(node, is_real(in[0].type) ? Op::kRealConcat : Op::kIntConcat, std::move(refs), in[0].type, width);
+    return emit(node, is_real(in[0].type) ? Op::kRealConcat : Op::kIntConcat, std::move(refs),
+                in[0].type, width);
   }
 
   Status gather(const Node& node, const std::vector<Value>& in) {
     std::uint32_t width = 1;
     const std::int64_t axis = integer(node, "axis", 0);
-    if (in.size() != 2 || (axis != 1 && axis != -1) || !fit({in[0]}, width) || in[1].constant == nullptr || in[1].type != TensorType::kInt64 ||
+    if (in.size() != 2 || (axis != 1 && axis != -1) || !fit({in[0]}, width) ||
+        in[1].constant == nullptr || in[1].type != TensorType::kInt64 ||
         in[1].constant->shape.size() != 1)
       return unknown(node, "operands");
     std::vector<std::uint32_t> picks;
     for (std::int64_t pick : in[1].constant->integers) {
       if (pick < 0) pick += width;
-      if (pick < 0 || pick >= static_cast<std::int64_t>(width)) return fail(Code::kDataLoss, "the graph picks a column that is not there");
+      if (pick < 0 || pick >= static_cast<std::int64_t>(width))
+        return fail(Code::kDataLoss, "the graph picks a column that is not there");
       picks.push_back(static_cast<std::uint32_t>(pick));
     }
     const std::size_t count = picks.size();
-    TRY(emit(node, is_real(in[0].type) ? Op::kRealGather : Op::kIntGather, {in[0].ref}, in[0].type, count));
+    TRY(emit(node, is_real(in[0].type) ? Op::kRealGather : Op::kIntGather, {in[0].ref}, in[0].type,
+             count));
     plan_.steps.back().picks = std::move(picks);
     return {};
   }
@@ -264,19 +304,27 @@ class Compiler {
   Status softmax(const Node& node, const std::vector<Value>& in) {
     std::uint32_t width = 1;
     const std::int64_t axis = integer(node, "axis", -1);
-    if (in.size() != 1 || !fit(in, width) || in[0].type != TensorType::kDouble || (axis != 1 && axis != -1)) return unknown(node, "operand");
+    if (in.size() != 1 || !fit(in, width) || in[0].type != TensorType::kDouble ||
+        (axis != 1 && axis != -1))
+      return unknown(node, "operand");
     return emit(node, Op::kSoftmax, {in[0].ref}, TensorType::kDouble, width);
   }
 
   // Weights [F,K] (or their transpose) are laid out by feature.
   Result<Ref> weights(const Node& node, const Value& x, const Value& w, bool transposed) {
-    if (x.type != TensorType::kDouble || x.constant != nullptr || w.constant == nullptr || w.type != TensorType::kDouble || w.constant->shape.size() != 2)
+    if (x.type != TensorType::kDouble || x.constant != nullptr || w.constant == nullptr ||
+        w.type != TensorType::kDouble || w.constant->shape.size() != 2)
       return unknown(node, "operands");
-    const auto rows = static_cast<std::uint64_t>(w.constant->shape[transposed ? 1 : 0]), columns = static_cast<std::uint64_t>(w.constant->shape[transposed ? 0 : 1]);
-    if (rows != x.ref.width || columns == 0 || columns > kMaxWidth) return fail(Code::kDataLoss, "the weights do not fit the features");
-    Ref out{Ref::Place::kConstant, static_cast<std::uint32_t>(plan_.real_constants.size()), static_cast<std::uint32_t>(columns)};
+    const auto rows = static_cast<std::uint64_t>(w.constant->shape[transposed ? 1 : 0]),
+               columns = static_cast<std::uint64_t>(w.constant->shape[transposed ? 0 : 1]);
+    if (rows != x.ref.width || columns == 0 || columns > kMaxWidth)
+      return fail(Code::kDataLoss, "the weights do not fit the features");
+    Ref out{Ref::Place::kConstant, static_cast<std::uint32_t>(plan_.real_constants.size()),
+            static_cast<std::uint32_t>(columns)};
     for (std::size_t i = 0; i < rows; ++i)
-      for (std::size_t k = 0; k < columns; ++k) plan_.real_constants.push_back(w.constant->reals[transposed ? k * rows + i : i * columns + k]);
+      for (std::size_t k = 0; k < columns; ++k)
+        plan_.real_constants.push_back(
+            w.constant->reals[transposed ? k * rows + i : i * columns + k]);
     return out;
   }
 
@@ -287,20 +335,27 @@ class Compiler {
   }
 
   Status gemm(const Node& node, const std::vector<Value>& in) {
-    if (in.size() < 2 || in.size() > 3 || integer(node, "transA", 0) != 0 || real(node, "alpha", 1) != 1 || real(node, "beta", 1) != 1)
+    if (in.size() < 2 || in.size() > 3 || integer(node, "transA", 0) != 0 ||
+        real(node, "alpha", 1) != 1 || real(node, "beta", 1) != 1)
       return unknown(node, "operands");
     TRY_ASSIGN(const Ref w, weights(node, in[0], in[1], integer(node, "transB", 0) != 0));
     TRY(emit(node, Op::kMatMul, {in[0].ref, w}, TensorType::kDouble, w.width));
     if (in.size() == 2) return {};
     const Ref product = plan_.steps.back().out;
-    if (in[2].type != TensorType::kDouble || in[2].ref.width == 0 || (in[2].ref.width != 1 && in[2].ref.width != w.width)) return unknown(node, "bias");
+    if (in[2].type != TensorType::kDouble || in[2].ref.width == 0 ||
+        (in[2].ref.width != 1 && in[2].ref.width != w.width))
+      return unknown(node, "bias");
     return emit(node, Op::kAdd, {product, in[2].ref}, TensorType::kDouble, w.width);
   }
 
   Status label_encoder(const Node& node, const std::vector<Value>& in) {
-    const auto keys = node.attributes.find("keys_strings"), reals = node.attributes.find("values_floats"), wholes = node.attributes.find("values_int64s");
+    const auto keys = node.attributes.find("keys_strings"),
+               reals = node.attributes.find("values_floats"),
+               wholes = node.attributes.find("values_int64s");
     const auto end = node.attributes.end();
-    if (in.size() != 1 || in[0].ref.place != Ref::Place::kTexts || keys == end || (reals == end) == (wholes == end)) return unknown(node, "types");
+    if (in.size() != 1 || in[0].ref.place != Ref::Place::kTexts || keys == end ||
+        (reals == end) == (wholes == end))
+      return unknown(node, "types");
     const auto* texts = std::get_if<std::vector<std::string>>(&keys->second);
     std::vector<double> values;
     if (reals != end)
@@ -308,22 +363,29 @@ class Compiler {
     if (wholes != end)
       if (const auto* list = std::get_if<std::vector<std::int64_t>>(&wholes->second))
         for (const std::int64_t value : *list) {
-          if (value > (std::int64_t{1} << 53) || value < -(std::int64_t{1} << 53)) return unknown(node, "large codes");
+          if (value > (std::int64_t{1} << 53) || value < -(std::int64_t{1} << 53))
+            return unknown(node, "large codes");
           values.push_back(static_cast<double>(value));
         }
-    if (texts == nullptr || texts->empty() || texts->size() != values.size()) return fail(Code::kDataLoss, "a vocabulary and its codes differ in length");
+    if (texts == nullptr || texts->empty() || texts->size() != values.size())
+      return fail(Code::kDataLoss, "a vocabulary and its codes differ in length");
     const bool real_codes = reals != end;
     const std::int64_t fallback = integer(node, "default_int64", -1);
-    if (fallback > (std::int64_t{1} << 53) || fallback < -(std::int64_t{1} << 53)) return unknown(node, "large codes");
+    if (fallback > (std::int64_t{1} << 53) || fallback < -(std::int64_t{1} << 53))
+      return unknown(node, "large codes");
     // Not a number would be no integer.
-    TRY(emit(node, real_codes ? Op::kTextCode : Op::kTextIndex, {in[0].ref}, real_codes ? TensorType::kFloat : TensorType::kInt64, 1));
+    TRY(emit(node, real_codes ? Op::kTextCode : Op::kTextIndex, {in[0].ref},
+             real_codes ? TensorType::kFloat : TensorType::kInt64, 1));
     plan_.steps.back().index = static_cast<std::uint32_t>(plan_.codes.size());
-    plan_.codes.emplace_back(*texts, values, real_codes ? real(node, "default_float", 0.0) : static_cast<double>(fallback));
+    plan_.codes.emplace_back(
+        *texts, values,
+        real_codes ? real(node, "default_float", 0.0) : static_cast<double>(fallback));
     return {};
   }
 
   Status forest(const Node& node, const std::vector<Value>& in) {
-    if (in.size() != 1 || in[0].type != TensorType::kDouble || in[0].constant != nullptr) return unknown(node, "operand");
+    if (in.size() != 1 || in[0].type != TensorType::kDouble || in[0].constant != nullptr)
+      return unknown(node, "operand");
     TRY_ASSIGN(Forest trees, Forest::compile(node, in[0].ref.width));
     TRY(emit(node, Op::kForest, {in[0].ref}, TensorType::kFloat, trees.targets()));
     plan_.steps.back().index = static_cast<std::uint32_t>(plan_.forests.size());
@@ -338,7 +400,8 @@ class Compiler {
 
 class NativeEvaluator final : public Evaluator {
  public:
-  NativeEvaluator(Plan plan, Signature signature) : plan_(std::move(plan)), signature_(std::move(signature)) {}
+  NativeEvaluator(Plan plan, Signature signature)
+      : plan_(std::move(plan)), signature_(std::move(signature)) {}
   Status predict(const InputBatch& batch, Predictions& out) const override {
     TRY(check_batch(signature_, batch));
     out.task = signature_.task;
@@ -356,7 +419,9 @@ class NativeEvaluator final : public Evaluator {
 
 }  // namespace
 
-Result<Plan> compile_plan(const Graph& graph, const Signature& signature) { return Compiler(graph).run(signature); }
+Result<Plan> compile_plan(const Graph& graph, const Signature& signature) {
+  return Compiler(graph).run(signature);
+}
 
 Result<std::unique_ptr<Evaluator>> compile_native(const Graph& graph, const Signature& signature) {
   TRY_ASSIGN(Plan plan, compile_plan(graph, signature));

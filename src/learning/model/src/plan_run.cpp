@@ -30,8 +30,14 @@ struct View {
 
 class Block {
  public:
-  Block(const Plan& plan, const InputBatch& batch, Scratch& scratch, std::size_t capacity, std::size_t first, std::size_t rows)
-      : plan_(plan), batch_(batch), scratch_(scratch), capacity_(capacity), first_(first), rows_(rows) {}
+  Block(const Plan& plan, const InputBatch& batch, Scratch& scratch, std::size_t capacity,
+        std::size_t first, std::size_t rows)
+      : plan_(plan),
+        batch_(batch),
+        scratch_(scratch),
+        capacity_(capacity),
+        first_(first),
+        rows_(rows) {}
 
   void run() {
     for (const Step& step : plan_.steps) execute(step);
@@ -40,9 +46,12 @@ class Block {
   View<const double> reals(const Ref& ref) const {
     const std::size_t column = ref.width > 1 ? 1 : 0;
     switch (ref.place) {
-      case Ref::Place::kConstant: return {plan_.real_constants.data() + ref.offset, 0, column};
-      case Ref::Place::kNumbers: return {batch_.columns[ref.offset].numbers.data() + first_, 1, 0};
-      default: return {scratch_.reals.data() + ref.offset * capacity_, ref.width, column};
+      case Ref::Place::kConstant:
+        return {plan_.real_constants.data() + ref.offset, 0, column};
+      case Ref::Place::kNumbers:
+        return {batch_.columns[ref.offset].numbers.data() + first_, 1, 0};
+      default:
+        return {scratch_.reals.data() + ref.offset * capacity_, ref.width, column};
     }
   }
 
@@ -50,13 +59,20 @@ class Block {
   View<const std::int64_t> ints(const Ref& ref) const {
     const std::size_t column = ref.width > 1 ? 1 : 0;
     switch (ref.place) {
-      case Ref::Place::kConstant: return {plan_.int_constants.data() + ref.offset, 0, column};
-      case Ref::Place::kTimes: return {batch_.columns[ref.offset].times.data() + first_, 1, 0};
-      default: return {scratch_.ints.data() + ref.offset * capacity_, ref.width, column};
+      case Ref::Place::kConstant:
+        return {plan_.int_constants.data() + ref.offset, 0, column};
+      case Ref::Place::kTimes:
+        return {batch_.columns[ref.offset].times.data() + first_, 1, 0};
+      default:
+        return {scratch_.ints.data() + ref.offset * capacity_, ref.width, column};
     }
   }
-  double* real_out(const Step& step) const { return scratch_.reals.data() + step.out.offset * capacity_; }
-  std::int64_t* int_out(const Step& step) const { return scratch_.ints.data() + step.out.offset * capacity_; }
+  double* real_out(const Step& step) const {
+    return scratch_.reals.data() + step.out.offset * capacity_;
+  }
+  std::int64_t* int_out(const Step& step) const {
+    return scratch_.ints.data() + step.out.offset * capacity_;
+  }
 
   // out[i] = f(row, column) over the block.
   template <class Out, class F>
@@ -67,27 +83,34 @@ class Block {
   template <class F>
   void real1(const Step& step, F f) const {
     const auto a = reals(step.in[0]);
-    each(real_out(step), step.out.width, [&](std::size_t r, std::size_t c) { return f(a.at(r, c)); });
+    each(real_out(step), step.out.width,
+         [&](std::size_t r, std::size_t c) { return f(a.at(r, c)); });
   }
   template <class F>
   void real2(const Step& step, F f) const {
     const auto a = reals(step.in[0]), b = reals(step.in[1]);
-    each(real_out(step), step.out.width, [&](std::size_t r, std::size_t c) { return f(a.at(r, c), b.at(r, c)); });
+    each(real_out(step), step.out.width,
+         [&](std::size_t r, std::size_t c) { return f(a.at(r, c), b.at(r, c)); });
   }
   template <class F>
   void int2(const Step& step, F f) const {
     const auto a = ints(step.in[0]), b = ints(step.in[1]);
-    each(int_out(step), step.out.width, [&](std::size_t r, std::size_t c) { return f(a.at(r, c), b.at(r, c)); });
+    each(int_out(step), step.out.width,
+         [&](std::size_t r, std::size_t c) { return f(a.at(r, c), b.at(r, c)); });
   }
   template <class F>
   void compare(const Step& step, F f) const {
     const auto a = reals(step.in[0]), b = reals(step.in[1]);
-    each(int_out(step), step.out.width, [&](std::size_t r, std::size_t c) { return std::int64_t{f(a.at(r, c), b.at(r, c))}; });
+    each(int_out(step), step.out.width,
+         [&](std::size_t r, std::size_t c) { return std::int64_t{f(a.at(r, c), b.at(r, c))}; });
   }
   // Wraps around as the machine does.
   template <class F>
   void wrap2(const Step& step, F f) const {
-    int2(step, [&](std::int64_t a, std::int64_t b) { return static_cast<std::int64_t>(f(static_cast<std::uint64_t>(a), static_cast<std::uint64_t>(b))); });
+    int2(step, [&](std::int64_t a, std::int64_t b) {
+      return static_cast<std::int64_t>(
+          f(static_cast<std::uint64_t>(a), static_cast<std::uint64_t>(b)));
+    });
   }
 
   void execute(const Step& step) {
@@ -101,46 +124,75 @@ class Block {
 
   void number_step(const Step& step) const {
     switch (step.op) {
-      case Op::kAdd: return real2(step, [](double a, double b) { return a + b; });
-      case Op::kSub: return real2(step, [](double a, double b) { return a - b; });
-      case Op::kMul: return real2(step, [](double a, double b) { return a * b; });
-      case Op::kDiv: return real2(step, [](double a, double b) { return a / b; });
+      case Op::kAdd:
+        return real2(step, [](double a, double b) { return a + b; });
+      case Op::kSub:
+        return real2(step, [](double a, double b) { return a - b; });
+      case Op::kMul:
+        return real2(step, [](double a, double b) { return a * b; });
+      case Op::kDiv:
+        return real2(step, [](double a, double b) { return a / b; });
       case Op::kClip: {
         const double low = *reals(step.in[1]).data, high = *reals(step.in[2]).data;
         return real1(step, [&](double a) { return a < low ? low : a > high ? high : a; });
       }
-      case Op::kSigmoid: return real1(step, [](double a) { return a >= 0 ? 1 / (1 + std::exp(-a)) : 1 - 1 / (1 + std::exp(a)); });
-      case Op::kExp: return real1(step, [](double a) { return std::exp(a); });
-      case Op::kSqrt: return real1(step, [](double a) { return std::sqrt(a); });
-      case Op::kAbs: return real1(step, [](double a) { return std::fabs(a); });
-      case Op::kNeg: return real1(step, [](double a) { return -a; });
-      case Op::kFloor: return real1(step, [](double a) { return std::floor(a); });
-      case Op::kRelu: return real1(step, [](double a) { return a > 0 ? a : std::isnan(a) ? a : 0.0; });
-      case Op::kTanh: return real1(step, [](double a) { return std::tanh(a); });
-      case Op::kIsNan: return compare(step, [](double a, double) { return std::isnan(a) ? 1 : 0; });
-      case Op::kRealEqual: return compare(step, [](double a, double b) { return a == b ? 1 : 0; });
-      case Op::kRealLess: return compare(step, [](double a, double b) { return a < b ? 1 : 0; });
+      case Op::kSigmoid:
+        return real1(step, [](double a) {
+          return a >= 0 ? 1 / (1 + std::exp(-a)) : 1 - 1 / (1 + std::exp(a));
+        });
+      case Op::kExp:
+        return real1(step, [](double a) { return std::exp(a); });
+      case Op::kSqrt:
+        return real1(step, [](double a) { return std::sqrt(a); });
+      case Op::kAbs:
+        return real1(step, [](double a) { return std::fabs(a); });
+      case Op::kNeg:
+        return real1(step, [](double a) { return -a; });
+      case Op::kFloor:
+        return real1(step, [](double a) { return std::floor(a); });
+      case Op::kRelu:
+        return real1(step, [](double a) { return a > 0 ? a : std::isnan(a) ? a : 0.0; });
+      case Op::kTanh:
+        return real1(step, [](double a) { return std::tanh(a); });
+      case Op::kIsNan:
+        return compare(step, [](double a, double) { return std::isnan(a) ? 1 : 0; });
+      case Op::kRealEqual:
+        return compare(step, [](double a, double b) { return a == b ? 1 : 0; });
+      case Op::kRealLess:
+        return compare(step, [](double a, double b) { return a < b ? 1 : 0; });
       default: {
         const auto condition = ints(step.in[0]);
         const auto a = reals(step.in[1]), b = reals(step.in[2]);
-        return each(real_out(step), step.out.width, [&](std::size_t r, std::size_t c) { return condition.at(r, c) != 0 ? a.at(r, c) : b.at(r, c); });
+        return each(real_out(step), step.out.width, [&](std::size_t r, std::size_t c) {
+          return condition.at(r, c) != 0 ? a.at(r, c) : b.at(r, c);
+        });
       }
     }
   }
 
   void integer_step(const Step& step) const {
     switch (step.op) {
-      case Op::kIntAdd: return wrap2(step, [](std::uint64_t a, std::uint64_t b) { return a + b; });
-      case Op::kIntSub: return wrap2(step, [](std::uint64_t a, std::uint64_t b) { return a - b; });
-      case Op::kIntMul: return wrap2(step, [](std::uint64_t a, std::uint64_t b) { return a * b; });
+      case Op::kIntAdd:
+        return wrap2(step, [](std::uint64_t a, std::uint64_t b) { return a + b; });
+      case Op::kIntSub:
+        return wrap2(step, [](std::uint64_t a, std::uint64_t b) { return a - b; });
+      case Op::kIntMul:
+        return wrap2(step, [](std::uint64_t a, std::uint64_t b) { return a * b; });
       // Divisors are positive constants: compile_plan has seen to it. Div truncates, Mod is floored, as in ONNX.
-      case Op::kIntDiv: return int2(step, [](std::int64_t a, std::int64_t b) { return a / b; });
-      case Op::kIntMod: return int2(step, [](std::int64_t a, std::int64_t b) { return a % b + (a % b < 0 ? b : 0); });
-      case Op::kIntEqual: return int2(step, [](std::int64_t a, std::int64_t b) { return std::int64_t{a == b}; });
-      case Op::kIntLess: return int2(step, [](std::int64_t a, std::int64_t b) { return std::int64_t{a < b}; });
+      case Op::kIntDiv:
+        return int2(step, [](std::int64_t a, std::int64_t b) { return a / b; });
+      case Op::kIntMod:
+        return int2(step,
+                    [](std::int64_t a, std::int64_t b) { return a % b + (a % b < 0 ? b : 0); });
+      case Op::kIntEqual:
+        return int2(step, [](std::int64_t a, std::int64_t b) { return std::int64_t{a == b}; });
+      case Op::kIntLess:
+        return int2(step, [](std::int64_t a, std::int64_t b) { return std::int64_t{a < b}; });
       default: {
         const auto condition = ints(step.in[0]), a = ints(step.in[1]), b = ints(step.in[2]);
-        return each(int_out(step), step.out.width, [&](std::size_t r, std::size_t c) { return condition.at(r, c) != 0 ? a.at(r, c) : b.at(r, c); });
+        return each(int_out(step), step.out.width, [&](std::size_t r, std::size_t c) {
+          return condition.at(r, c) != 0 ? a.at(r, c) : b.at(r, c);
+        });
       }
     }
   }
@@ -151,7 +203,8 @@ class Block {
     for (const Ref& ref : step.in) {
       const auto piece = get(ref);
       for (std::size_t r = 0; r < rows_; ++r)
-        for (std::size_t c = 0; c < ref.width; ++c) out[r * step.out.width + at + c] = piece.at(r, c);
+        for (std::size_t c = 0; c < ref.width; ++c)
+          out[r * step.out.width + at + c] = piece.at(r, c);
       at += ref.width;
     }
   }
@@ -199,29 +252,41 @@ class Block {
     switch (step.op) {
       case Op::kIntToReal: {
         const auto a = ints(step.in[0]);
-        return each(real_out(step), step.out.width, [&](std::size_t r, std::size_t c) { return static_cast<double>(a.at(r, c)); });
+        return each(real_out(step), step.out.width,
+                    [&](std::size_t r, std::size_t c) { return static_cast<double>(a.at(r, c)); });
       }
-      case Op::kRealToFloat: return real1(step, [](double a) { return static_cast<double>(static_cast<float>(a)); });
-      case Op::kRealToBool: return compare(step, [](double a, double) { return a != 0 ? 1 : 0; });
-      case Op::kRealConcat: return concat(step, real_out(step), [&](const Ref& ref) { return reals(ref); });
-      case Op::kIntConcat: return concat(step, int_out(step), [&](const Ref& ref) { return ints(ref); });
+      case Op::kRealToFloat:
+        return real1(step, [](double a) { return static_cast<double>(static_cast<float>(a)); });
+      case Op::kRealToBool:
+        return compare(step, [](double a, double) { return a != 0 ? 1 : 0; });
+      case Op::kRealConcat:
+        return concat(step, real_out(step), [&](const Ref& ref) { return reals(ref); });
+      case Op::kIntConcat:
+        return concat(step, int_out(step), [&](const Ref& ref) { return ints(ref); });
       case Op::kRealGather: {
         const auto a = reals(step.in[0]);
-        return each(real_out(step), step.out.width, [&](std::size_t r, std::size_t c) { return a.at(r, step.picks[c]); });
+        return each(real_out(step), step.out.width,
+                    [&](std::size_t r, std::size_t c) { return a.at(r, step.picks[c]); });
       }
       case Op::kIntGather: {
         const auto a = ints(step.in[0]);
-        return each(int_out(step), step.out.width, [&](std::size_t r, std::size_t c) { return a.at(r, step.picks[c]); });
+        return each(int_out(step), step.out.width,
+                    [&](std::size_t r, std::size_t c) { return a.at(r, step.picks[c]); });
       }
-      case Op::kSoftmax: return softmax(step);
-      case Op::kMatMul: return matmul(step);
+      case Op::kSoftmax:
+        return softmax(step);
+      case Op::kMatMul:
+        return matmul(step);
       case Op::kForest: {
         const auto in = reals(step.in[0]);
         const Forest& forest = plan_.forests[step.index];
-        for (std::size_t r = 0; r < rows_; ++r) forest.evaluate(in.data + r * in.row, real_out(step) + r * step.out.width, scratch_.forest);
+        for (std::size_t r = 0; r < rows_; ++r)
+          forest.evaluate(in.data + r * in.row, real_out(step) + r * step.out.width,
+                          scratch_.forest);
         return;
       }
-      default: return text_step(step);
+      default:
+        return text_step(step);
     }
   }
 
@@ -239,7 +304,8 @@ base::Status Plan::run(const InputBatch& batch, std::vector<double>& out) const 
   if (batch.rows == 0) return {};
   Scratch& scratch = thread_scratch();
   const std::size_t columns = std::max<std::size_t>(1, std::max(real_width, int_width));
-  const std::size_t capacity = std::min(batch.rows, std::clamp<std::size_t>(kBlockDoubles / columns, 1, 64));
+  const std::size_t capacity =
+      std::min(batch.rows, std::clamp<std::size_t>(kBlockDoubles / columns, 1, 64));
   if (scratch.reals.size() < real_width * capacity) scratch.reals.resize(real_width * capacity);
   if (scratch.ints.size() < int_width * capacity) scratch.ints.resize(int_width * capacity);
   for (std::size_t first = 0; first < batch.rows; first += capacity) {
@@ -254,8 +320,11 @@ base::Status Plan::run(const InputBatch& batch, std::vector<double>& out) const 
 }
 
 std::size_t Plan::bytes() const {
-  std::size_t total = sizeof(Plan) + steps.capacity() * sizeof(Step) + real_constants.capacity() * sizeof(double) + int_constants.capacity() * sizeof(std::int64_t);
-  for (const Step& step : steps) total += step.in.capacity() * sizeof(Ref) + step.picks.capacity() * sizeof(std::uint32_t);
+  std::size_t total = sizeof(Plan) + steps.capacity() * sizeof(Step) +
+                      real_constants.capacity() * sizeof(double) +
+                      int_constants.capacity() * sizeof(std::int64_t);
+  for (const Step& step : steps)
+    total += step.in.capacity() * sizeof(Ref) + step.picks.capacity() * sizeof(std::uint32_t);
   for (const Forest& forest : forests) total += sizeof(Forest) + forest.bytes();
   for (const TextCodes& code : codes) total += sizeof(TextCodes) + code.bytes();
   return total;

@@ -6,7 +6,8 @@ namespace maru::model {
 
 using base::Json;
 
-std::size_t predicted_class(const Signature& signature, const Predictions& predictions, std::size_t row) {
+std::size_t predicted_class(const Signature& signature, const Predictions& predictions,
+                            std::size_t row) {
   if (signature.task == Task::kRegression) return 0;
   if (signature.task == Task::kBinary) return predictions.score(row) >= signature.threshold ? 1 : 0;
   std::size_t best = 0;
@@ -24,23 +25,29 @@ const std::string& class_name(const Signature& signature, std::size_t k) {
 
 }  // namespace
 
-base::Json prediction_json(const Signature& signature, const Predictions& predictions, std::size_t row) {
+base::Json prediction_json(const Signature& signature, const Predictions& predictions,
+                           std::size_t row) {
   if (signature.task == Task::kRegression) return predictions.score(row);
-  Json out = Json::object({{"prediction", class_name(signature, predicted_class(signature, predictions, row))}});
+  Json out = Json::object(
+      {{"prediction", class_name(signature, predicted_class(signature, predictions, row))}});
   if (signature.task == Task::kBinary) {
     out.set("probability", predictions.score(row));
     return out;
   }
   Json all = Json::object();
-  for (std::size_t k = 0; k < predictions.width; ++k) all.set(class_name(signature, k), predictions.score(row, k));
+  for (std::size_t k = 0; k < predictions.width; ++k)
+    all.set(class_name(signature, k), predictions.score(row, k));
   out.set("probabilities", std::move(all));
   return out;
 }
 
-void append_prediction_json(std::string& out, const Signature& signature, const Predictions& predictions, std::size_t row) {
-  if (signature.task == Task::kRegression) return base::append_json_number(out, predictions.score(row));
+void append_prediction_json(std::string& out, const Signature& signature,
+                            const Predictions& predictions, std::size_t row) {
+  if (signature.task == Task::kRegression)
+    return base::append_json_number(out, predictions.score(row));
   out += "{\"prediction\":";
-  base::append_json_string(out, class_name(signature, predicted_class(signature, predictions, row)));
+  base::append_json_string(out,
+                           class_name(signature, predicted_class(signature, predictions, row)));
   if (signature.task == Task::kBinary) {
     out += ",\"probability\":";
     base::append_json_number(out, predictions.score(row));

@@ -14,7 +14,8 @@ using base::Json;
 using transform::TensorType;
 
 constexpr std::array<std::string_view, 3> kTasks = {"binary", "multiclass", "regression"};
-constexpr std::array<std::string_view, 5> kKinds = {"number", "integer", "boolean", "text", "timestamp"};
+constexpr std::array<std::string_view, 5> kKinds = {"number", "integer", "boolean", "text",
+                                                    "timestamp"};
 
 TensorType tensor_of(InputKind kind) {
   if (kind == InputKind::kText) return TensorType::kString;
@@ -23,11 +24,16 @@ TensorType tensor_of(InputKind kind) {
 
 InputKind kind_of(data::ColumnType type) {
   switch (type) {
-    case data::ColumnType::kBool: return InputKind::kBoolean;
-    case data::ColumnType::kInteger: return InputKind::kInteger;
-    case data::ColumnType::kText: return InputKind::kText;
-    case data::ColumnType::kTimestamp: return InputKind::kTimestamp;
-    default: return InputKind::kNumber;
+    case data::ColumnType::kBool:
+      return InputKind::kBoolean;
+    case data::ColumnType::kInteger:
+      return InputKind::kInteger;
+    case data::ColumnType::kText:
+      return InputKind::kText;
+    case data::ColumnType::kTimestamp:
+      return InputKind::kTimestamp;
+    default:
+      return InputKind::kNumber;
   }
 }
 
@@ -37,10 +43,14 @@ Json example_of(const data::Table& table, const std::string& name) {
   for (std::size_t r = 0; r < column->rows(); ++r) {
     if (!column->is_valid(r)) continue;
     switch (column->type) {
-      case data::ColumnType::kBool: return column->integers[r] != 0;
-      case data::ColumnType::kInteger: return column->integers[r];
-      case data::ColumnType::kFloat: return column->reals[r];
-      default: return column->display(r);
+      case data::ColumnType::kBool:
+        return column->integers[r] != 0;
+      case data::ColumnType::kInteger:
+        return column->integers[r];
+      case data::ColumnType::kFloat:
+        return column->reals[r];
+      default:
+        return column->display(r);
     }
   }
   return {};
@@ -53,7 +63,8 @@ std::string_view task_name(Task task) { return kTasks[static_cast<std::size_t>(t
 base::Result<Task> parse_task(std::string_view name) {
   for (std::size_t i = 0; i < kTasks.size(); ++i)
     if (name == kTasks[i]) return static_cast<Task>(i);
-  return fail(Code::kInvalidArgument, "unknown task: " + std::string(name), "known: binary, multiclass, regression");
+  return fail(Code::kInvalidArgument, "unknown task: " + std::string(name),
+              "known: binary, multiclass, regression");
 }
 
 std::string_view kind_name(InputKind kind) { return kKinds[static_cast<std::size_t>(kind)]; }
@@ -61,7 +72,8 @@ std::string_view kind_name(InputKind kind) { return kKinds[static_cast<std::size
 base::Result<InputKind> parse_kind(std::string_view name) {
   for (std::size_t i = 0; i < kKinds.size(); ++i)
     if (name == kKinds[i]) return static_cast<InputKind>(i);
-  return fail(Code::kInvalidArgument, "unknown kind of input: " + std::string(name), "known: number, integer, boolean, text, timestamp");
+  return fail(Code::kInvalidArgument, "unknown kind of input: " + std::string(name),
+              "known: number, integer, boolean, text, timestamp");
 }
 
 int Signature::index_of(std::string_view input) const {
@@ -73,13 +85,15 @@ int Signature::index_of(std::string_view input) const {
 base::Json Signature::to_json() const {
   Json list = Json::array();
   for (const Input& input : inputs) {
-    Json item = Json::object({{"name", input.name}, {"kind", kind_name(input.kind)}, {"required", input.required}});
+    Json item = Json::object(
+        {{"name", input.name}, {"kind", kind_name(input.kind)}, {"required", input.required}});
     if (!input.example.is_null()) item.set("example", input.example);
     list.push(std::move(item));
   }
   Json names = Json::array();
   for (const std::string& name : classes) names.push(name);
-  Json out = Json::object({{"task", task_name(task)}, {"inputs", std::move(list)}, {"classes", std::move(names)}});
+  Json out = Json::object(
+      {{"task", task_name(task)}, {"inputs", std::move(list)}, {"classes", std::move(names)}});
   if (task == Task::kBinary) out.set("threshold", threshold);
   out.set("label", label);
   if (ignored.empty()) return out;
@@ -109,11 +123,13 @@ base::Result<Signature> Signature::from_json(const base::Json& json) {
   for (const Json& name : json["ignored"].items()) out.ignored.push_back(name.as_string());
   const std::size_t classes = out.classes.size();
   if ((out.task == Task::kBinary && classes != 2) || (out.task == Task::kMulticlass && classes < 2))
-    return fail(Code::kInvalidArgument, "classes do not fit the task: " + std::to_string(classes) + " for " + std::string(task_name(out.task)));
+    return fail(Code::kInvalidArgument, "classes do not fit the task: " + std::to_string(classes) +
+                                            " for " + std::string(task_name(out.task)));
   return out;
 }
 
-void set_inputs(const transform::FeaturePlan& plan, const data::Table& table, Signature& signature) {
+void set_inputs(const transform::FeaturePlan& plan, const data::Table& table,
+                Signature& signature) {
   signature.inputs.clear();
   signature.ignored.clear();
   for (const transform::FeatureColumn& column : plan.columns) {
@@ -129,35 +145,48 @@ void set_inputs(const transform::FeaturePlan& plan, const data::Table& table, Si
   }
 }
 
-base::Result<Binding> bind_inputs(const std::vector<transform::Port>& inputs, const transform::Port& output, const Signature& signature) {
+base::Result<Binding> bind_inputs(const std::vector<transform::Port>& inputs,
+                                  const transform::Port& output, const Signature& signature) {
   std::vector<std::string> names;
-  for (const Input& input : signature.inputs) names.push_back(transform::graph_input_name(input.name));
+  for (const Input& input : signature.inputs)
+    names.push_back(transform::graph_input_name(input.name));
   Binding out;
   for (const transform::Port& port : inputs) {
     std::size_t at = 0;
     while (at < names.size() && names[at] != port.name) ++at;
-    if (at == names.size()) return fail(Code::kInvalidArgument, "the signature lacks an input of the graph: " + port.name, base::did_you_mean(port.name, names));
+    if (at == names.size())
+      return fail(Code::kInvalidArgument, "the signature lacks an input of the graph: " + port.name,
+                  base::did_you_mean(port.name, names));
     const TensorType expected = tensor_of(signature.inputs[at].kind);
     if (port.type != expected || port.shape.size() != 2 || port.shape[1] != 1)
-      return fail(Code::kInvalidArgument, "the graph's input does not fit its kind `" + std::string(kind_name(signature.inputs[at].kind)) + "`: " + port.name,
+      return fail(Code::kInvalidArgument,
+                  "the graph's input does not fit its kind `" +
+                      std::string(kind_name(signature.inputs[at].kind)) + "`: " + port.name,
                   "an input is [N,1]: double for numbers, string for text, int64 for timestamps");
     out.inputs.push_back({at, expected});
   }
   const bool real = output.type == TensorType::kDouble || output.type == TensorType::kFloat;
   if (!real || output.shape.size() != 2 || output.shape[1] < 1 || output.shape[1] > 100'000'000)
-    return fail(Code::kInvalidArgument, "the graph's first output must be numbers [N,K]: " + output.name);
+    return fail(Code::kInvalidArgument,
+                "the graph's first output must be numbers [N,K]: " + output.name);
   out.width = output.shape[1];
   return out;
 }
 
 base::Status check_batch(const Signature& signature, const InputBatch& batch) {
   if (batch.columns.size() != signature.inputs.size())
-    return fail(Code::kInvalidArgument, "the batch has another number of columns than the signature: " + std::to_string(batch.columns.size()));
+    return fail(Code::kInvalidArgument,
+                "the batch has another number of columns than the signature: " +
+                    std::to_string(batch.columns.size()));
   for (std::size_t i = 0; i < batch.columns.size(); ++i) {
     const InputColumn& column = batch.columns[i];
     const InputKind kind = signature.inputs[i].kind;
-    const std::size_t size = kind == InputKind::kText ? column.texts.size() : kind == InputKind::kTimestamp ? column.times.size() : column.numbers.size();
-    if (size < batch.rows) return fail(Code::kInvalidArgument, "a column of the batch is too short: " + signature.inputs[i].name);
+    const std::size_t size = kind == InputKind::kText        ? column.texts.size()
+                             : kind == InputKind::kTimestamp ? column.times.size()
+                                                             : column.numbers.size();
+    if (size < batch.rows)
+      return fail(Code::kInvalidArgument,
+                  "a column of the batch is too short: " + signature.inputs[i].name);
   }
   return {};
 }

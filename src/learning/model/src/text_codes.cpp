@@ -6,7 +6,9 @@
 
 namespace maru::model {
 
-TextCodes::TextCodes(const std::vector<std::string>& keys, const std::vector<double>& values, double fallback) : fallback_(fallback) {
+TextCodes::TextCodes(const std::vector<std::string>& keys, const std::vector<double>& values,
+                     double fallback)
+    : fallback_(fallback) {
   std::size_t size = 4;
   while (size < keys.size() * 2) size *= 2;
   slots_.resize(size);
@@ -14,9 +16,12 @@ TextCodes::TextCodes(const std::vector<std::string>& keys, const std::vector<dou
   for (std::size_t i = 0; i < keys.size(); ++i) {
     const std::uint64_t hash = base::hash64(keys[i]);
     std::uint64_t at = hash & mask_;
-    while (slots_[at].used && std::string_view(pool_).substr(slots_[at].from, slots_[at].size) != keys[i]) at = (at + 1) & mask_;
+    while (slots_[at].used &&
+           std::string_view(pool_).substr(slots_[at].from, slots_[at].size) != keys[i])
+      at = (at + 1) & mask_;
     if (!slots_[at].used) {
-      slots_[at] = {hash, static_cast<std::uint32_t>(pool_.size()), static_cast<std::uint32_t>(keys[i].size()), 0, true};
+      slots_[at] = {hash, static_cast<std::uint32_t>(pool_.size()),
+                    static_cast<std::uint32_t>(keys[i].size()), 0, true};
       pool_ += keys[i];
     }
     slots_[at].value = values[i];
@@ -27,7 +32,9 @@ double TextCodes::find(std::string_view text) const {
   const std::uint64_t hash = base::hash64(text);
   for (std::uint64_t at = hash & mask_; slots_[at].used; at = (at + 1) & mask_) {
     const Slot& slot = slots_[at];
-    if (slot.hash == hash && slot.size == text.size() && std::memcmp(pool_.data() + slot.from, text.data(), text.size()) == 0) return slot.value;
+    if (slot.hash == hash && slot.size == text.size() &&
+        std::memcmp(pool_.data() + slot.from, text.data(), text.size()) == 0)
+      return slot.value;
   }
   return fallback_;
 }

@@ -10,7 +10,8 @@ namespace maru::model {
 class TextCodes {
  public:
   // A key given twice keeps its last value, as in ONNX Runtime.
-  TextCodes(const std::vector<std::string>& keys, const std::vector<double>& values, double fallback);
+  TextCodes(const std::vector<std::string>& keys, const std::vector<double>& values,
+            double fallback);
   double find(std::string_view text) const;
   std::size_t bytes() const;
 

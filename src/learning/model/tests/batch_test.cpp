@@ -8,8 +8,11 @@ namespace {
 model::Signature signature() {
   model::Signature s;
   s.task = model::Task::kBinary;
-  s.inputs = {{"age", model::InputKind::kNumber, true, {}},     {"visits", model::InputKind::kInteger, false, {}}, {"member", model::InputKind::kBoolean, false, {}},
-              {"city", model::InputKind::kText, false, {}},     {"signup", model::InputKind::kTimestamp, false, {}}};
+  s.inputs = {{"age", model::InputKind::kNumber, true, {}},
+              {"visits", model::InputKind::kInteger, false, {}},
+              {"member", model::InputKind::kBoolean, false, {}},
+              {"city", model::InputKind::kText, false, {}},
+              {"signup", model::InputKind::kTimestamp, false, {}}};
   s.classes = {"no", "yes"};
   s.ignored = {"id"};
   return s;
@@ -45,11 +48,15 @@ TEST_CASE("rows from text: every kind, missing keys, null, order, escapes") {
   CHECK(b.columns[2].numbers[0] == 1);
   CHECK(std::isnan(b.columns[2].numbers[2]));
   CHECK(b.columns[3].texts == std::vector<std::string>{"서울", "a \"b\"\nc", ""});
-  CHECK(b.columns[4].times == std::vector<std::int64_t>{-1'000'000, 1'704'103'200'000'000, model::kMissingTime});
+  CHECK(b.columns[4].times ==
+        std::vector<std::int64_t>{-1'000'000, 1'704'103'200'000'000, model::kMissingTime});
 }
 
-TEST_CASE("what clients really send: numbers as text, codes as numbers, booleans as words, the last of two keys") {
-  const auto b = fill(R"({"instances": [{"age": " 12.5 ", "visits": "7", "member": "False", "city": 94103}, {"age": "", "city": true},
+TEST_CASE(
+    "what clients really send: numbers as text, codes as numbers, booleans as words, the last of "
+    "two keys") {
+  const auto b = fill(
+      R"({"instances": [{"age": " 12.5 ", "visits": "7", "member": "False", "city": 94103}, {"age": "", "city": true},
                           {"age": 1, "age": 2, "visits": 3.0}]})");
   CHECK(b.columns[0].numbers[0] == 12.5);
   CHECK(b.columns[1].numbers[0] == 7);
@@ -62,27 +69,45 @@ TEST_CASE("what clients really send: numbers as text, codes as numbers, booleans
 }
 
 TEST_CASE("a wrong value is named by row and column, with what was expected and what came") {
-  CHECK(refuse(R"({"instances": [{"age": 1}, {"age": "old"}]})") == "row 1, column `age`: expected a number, got \"old\"; ");
-  CHECK(refuse(R"({"instances": [{"age": 1, "visits": 1.5}]})") == "row 0, column `visits`: expected an integer, got 1.5; ");
-  CHECK(refuse(R"({"instances": [{"age": 1, "member": 2}]})").find("expected true or false, got 2") != std::string::npos);
-  CHECK(refuse(R"({"instances": [{"age": 1, "signup": "yesterday"}]})").find("expected a time") != std::string::npos);
+  CHECK(refuse(R"({"instances": [{"age": 1}, {"age": "old"}]})") ==
+        "row 1, column `age`: expected a number, got \"old\"; ");
+  CHECK(refuse(R"({"instances": [{"age": 1, "visits": 1.5}]})") ==
+        "row 0, column `visits`: expected an integer, got 1.5; ");
+  CHECK(
+      refuse(R"({"instances": [{"age": 1, "member": 2}]})").find("expected true or false, got 2") !=
+      std::string::npos);
+  CHECK(refuse(R"({"instances": [{"age": 1, "signup": "yesterday"}]})").find("expected a time") !=
+        std::string::npos);
   CHECK(refuse(R"({"instances": [{"age": [1]}]})").find("got [1]") != std::string::npos);
-  CHECK(refuse(R"({"instances": [{"age": 1, "city": {"a": 1}}]})").find("column `city`: expected text") != std::string::npos);
-  CHECK(refuse(R"({"instances": [{"visits": 1}]})") == "row 0: column `age` is not there; send null when the value is missing");
-  CHECK(refuse(R"({"instances": [{"age": 1, "vists": 2}]})").find("unknown column `vists`; did you mean `visits`?") != std::string::npos);
-  CHECK(refuse(R"({"instances": [[1, 2]]})").find("row 0: expected an object of columns, got [1,2]") != std::string::npos);
-  CHECK(refuse(R"({"instances": {"age": 1}})").find("expected a list of rows") != std::string::npos);
+  CHECK(refuse(R"({"instances": [{"age": 1, "city": {"a": 1}}]})")
+            .find("column `city`: expected text") != std::string::npos);
+  CHECK(refuse(R"({"instances": [{"visits": 1}]})") ==
+        "row 0: column `age` is not there; send null when the value is missing");
+  CHECK(refuse(R"({"instances": [{"age": 1, "vists": 2}]})")
+            .find("unknown column `vists`; did you mean `visits`?") != std::string::npos);
+  CHECK(refuse(R"({"instances": [[1, 2]]})")
+            .find("row 0: expected an object of columns, got [1,2]") != std::string::npos);
+  CHECK(refuse(R"({"instances": {"age": 1}})").find("expected a list of rows") !=
+        std::string::npos);
   CHECK(refuse(R"({"rows": []})").find("the body has no `instances`") != std::string::npos);
-  for (const char* broken : {"", "{", "null", "[]", R"({"instances": [{"age": 1}]} x)", R"({"instances": [{"age": NaN}]})", R"({"instances": [{"age": 01}]})",
-                             R"({"instances": [{"age": 1,}]})", "{\"instances\": [{\"city\": \"\xff\", \"age\": 1}]}", R"({"instances": [{"age": 1e999}]})",
-                             R"({"instances": [{"age": 1, "visits": 033732036854775808000580900000000}]})", R"({"age": 007, "instances": [{"age": 1}]})"})
+  for (const char* broken :
+       {"", "{", "null", "[]", R"({"instances": [{"age": 1}]} x)",
+        R"({"instances": [{"age": NaN}]})", R"({"instances": [{"age": 01}]})",
+        R"({"instances": [{"age": 1,}]})", "{\"instances\": [{\"city\": \"\xff\", \"age\": 1}]}",
+        R"({"instances": [{"age": 1e999}]})",
+        R"({"instances": [{"age": 1, "visits": 033732036854775808000580900000000}]})",
+        R"({"age": 007, "instances": [{"age": 1}]})"})
     refuse(broken);
 }
 
 TEST_CASE("a batch is reusable: a smaller body leaves nothing of a larger one") {
   model::InputBatch batch;
-  REQUIRE(model::fill_from_text(signature(), R"({"instances": [{"age": 1, "city": "Busan"}, {"age": 2, "city": "Jeju"}, {"age": 3}]})", "instances", batch));
-  REQUIRE(model::fill_from_text(signature(), R"({"instances": [{"age": null}]})", "instances", batch));
+  REQUIRE(model::fill_from_text(
+      signature(),
+      R"({"instances": [{"age": 1, "city": "Busan"}, {"age": 2, "city": "Jeju"}, {"age": 3}]})",
+      "instances", batch));
+  REQUIRE(
+      model::fill_from_text(signature(), R"({"instances": [{"age": null}]})", "instances", batch));
   CHECK(batch.rows == 1);
   CHECK(batch.columns[3].texts == std::vector<std::string>{""});
   CHECK(std::isnan(batch.columns[0].numbers[0]));
@@ -117,7 +142,8 @@ TEST_CASE("answers for people") {
   p.rows = 1;
   p.width = 3;
   p.scores = {0.25, 0.5, 0.25};
-  CHECK(model::prediction_json(s, p, 0).dump() == R"({"prediction":"b \"q\"","probabilities":{"a":0.25,"b \"q\"":0.5,"c":0.25}})");
+  CHECK(model::prediction_json(s, p, 0).dump() ==
+        R"({"prediction":"b \"q\"","probabilities":{"a":0.25,"b \"q\"":0.5,"c":0.25}})");
   std::string text;
   model::append_prediction_json(text, s, p, 0);
   CHECK(text == model::prediction_json(s, p, 0).dump());

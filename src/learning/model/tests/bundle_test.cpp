@@ -38,8 +38,10 @@ std::shared_ptr<const model::Bundle> make(const Model& m, const std::string& fol
 
 TEST_CASE("a bundle is written, replayed, loaded and answers the same") {
   const Folder folder;
-  for (const Model& m : {tree_model(600, 40, 6), linear_model(600, 3), tree_model(300, 5, 4, model::Task::kRegression)}) {
-    const std::string at = folder.at(std::string("model-" + std::to_string(m.graph.nodes.size())).c_str());
+  for (const Model& m : {tree_model(600, 40, 6), linear_model(600, 3),
+                         tree_model(300, 5, 4, model::Task::kRegression)}) {
+    const std::string at =
+        folder.at(std::string("model-" + std::to_string(m.graph.nodes.size())).c_str());
     const auto made = make(m, at);
     const auto loaded = model::Bundle::load(at);
     REQUIRE_MESSAGE(loaded, (loaded ? "" : loaded.error().text()));
@@ -51,8 +53,10 @@ TEST_CASE("a bundle is written, replayed, loaded and answers the same") {
     CHECK((*loaded)->file_bytes() > 1000);
     CHECK((*loaded)->memory_bytes() > 1000);
     const auto batch = batch_of(m, table(100, 5));
-    CHECK(predict((*loaded)->evaluator(), batch).scores == predict(made->evaluator(), batch).scores);
-    for (const char* name : {"MLmodel", "conda.yaml", "python_env.yaml", "requirements.txt", "model.onnx", "maru.json", "sample.json"})
+    CHECK(predict((*loaded)->evaluator(), batch).scores ==
+          predict(made->evaluator(), batch).scores);
+    for (const char* name : {"MLmodel", "conda.yaml", "python_env.yaml", "requirements.txt",
+                             "model.onnx", "maru.json", "sample.json"})
       CHECK(base::path_exists(base::join_path(at, name)));
   }
 }
@@ -63,7 +67,8 @@ TEST_CASE("the same model gives the same bytes") {
   make(m, folder.at("one"));
   make(m, folder.at("two"));
   for (const char* name : {"MLmodel", "model.onnx", "maru.json", "sample.json"})
-    CHECK(*base::read_file(folder.at("one") + "/" + name) == *base::read_file(folder.at("two") + "/" + name));
+    CHECK(*base::read_file(folder.at("one") + "/" + name) ==
+          *base::read_file(folder.at("two") + "/" + name));
 }
 
 TEST_CASE("answers that the stored graph does not repeat are refused, and nothing is left behind") {
@@ -71,20 +76,24 @@ TEST_CASE("answers that the stored graph does not repeat are refused, and nothin
   const Model m = tree_model(300, 10, 5);
   auto expected = predict(*onnxruntime(m), batch_of(m, m.rows));
   expected.scores[123] += 3e-6;
-  const auto refused = model::Bundle::create(folder.at("model"), m.graph, facts_of(m), m.rows, expected);
+  const auto refused =
+      model::Bundle::create(folder.at("model"), m.graph, facts_of(m), m.rows, expected);
   REQUIRE(!refused);
   CHECK(refused.error().code == base::Code::kRefused);
   CHECK(refused.error().message.find("row 123") != std::string::npos);
   CHECK(base::list_folder(folder.path)->empty());
   expected.scores[123] -= 3e-6;
   REQUIRE(model::Bundle::create(folder.at("model"), m.graph, facts_of(m), m.rows, expected));
-  const auto twice = model::Bundle::create(folder.at("model"), m.graph, facts_of(m), m.rows, expected);
+  const auto twice =
+      model::Bundle::create(folder.at("model"), m.graph, facts_of(m), m.rows, expected);
   REQUIRE(!twice);
   CHECK(twice.error().code == base::Code::kAlreadyExists);
   CHECK(base::list_folder(folder.path)->size() == 1);
 }
 
-TEST_CASE("without sample rows, or with a node that the plan does not know, ONNX Runtime serves and says why") {
+TEST_CASE(
+    "without sample rows, or with a node that the plan does not know, ONNX Runtime serves and says "
+    "why") {
   const Folder folder;
   Model m = tree_model(300, 4, 4);
   const auto expected = predict(*onnxruntime(m), batch_of(m, m.rows));
@@ -107,7 +116,8 @@ TEST_CASE("a damaged folder is named and never served") {
   make(m, folder.at("model"));
   base::Rng rng(4);
   std::size_t refused = 0;
-  for (const char* name : {"model.onnx", "sample.json", "maru.json", "MLmodel", "requirements.txt"}) {
+  for (const char* name :
+       {"model.onnx", "sample.json", "maru.json", "MLmodel", "requirements.txt"}) {
     const std::string path = base::join_path(folder.at("model"), name);
     const std::string good = *base::read_file(path);
     for (int i = 0; i < 60; ++i) {
@@ -153,7 +163,8 @@ TEST_CASE("many threads ask one bundle at once and get the same bits") {
     threads.emplace_back([&, t] {
       model::Predictions out;
       bool equal = true;
-      for (int i = 0; i < 20; ++i) equal = equal && bundle->evaluator().predict(batch, out).has_value() && out.scores == want;
+      for (int i = 0; i < 20; ++i)
+        equal = equal && bundle->evaluator().predict(batch, out).has_value() && out.scores == want;
       same[t] = equal ? 1 : 0;
     });
   for (std::thread& thread : threads) thread.join();
@@ -164,10 +175,11 @@ TEST_CASE("many threads ask one bundle at once and get the same bits") {
 TEST_CASE("bundles for other clients") {
   const char* out = std::getenv("MARU_BUNDLE_OUT");
   if (out == nullptr) return;
-  const std::vector<std::pair<std::string, Model>> models = {{"trees", tree_model(600, 40, 6)},
-                                                             {"linear", linear_model(600)},
-                                                             {"classes", tree_model(600, 30, 5, model::Task::kMulticlass, 3)},
-                                                             {"regression", tree_model(600, 30, 5, model::Task::kRegression)}};
+  const std::vector<std::pair<std::string, Model>> models = {
+      {"trees", tree_model(600, 40, 6)},
+      {"linear", linear_model(600)},
+      {"classes", tree_model(600, 30, 5, model::Task::kMulticlass, 3)},
+      {"regression", tree_model(600, 30, 5, model::Task::kRegression)}};
   REQUIRE(base::make_folders(out));
   for (const auto& [name, m] : models) {
     const std::string folder = base::join_path(out, name);
@@ -190,7 +202,8 @@ TEST_CASE("bundles for other clients") {
       columns.set(c.name, std::move(values));
     }
     for (const double s : answers.scores) scores.push(s);
-    const auto expected = base::Json::object({{"columns", std::move(columns)}, {"scores", std::move(scores)}, {"width", answers.width}});
+    const auto expected = base::Json::object(
+        {{"columns", std::move(columns)}, {"scores", std::move(scores)}, {"width", answers.width}});
     REQUIRE(base::write_file_atomic(folder + ".expected.json", expected.dump()));
   }
 }

@@ -13,7 +13,8 @@ std::size_t feature(const transform::FeaturePlan& plan, const std::string& name)
   return static_cast<std::size_t>(at - plan.feature_names.begin());
 }
 
-model::FeatureMatrix run(const transform::FeaturePlan& plan, const Table& fit_rows, const Table& rows) {
+model::FeatureMatrix run(const transform::FeaturePlan& plan, const Table& fit_rows,
+                         const Table& rows) {
   const auto graph = transform::emit_features(plan);
   REQUIRE(graph);
   const auto out = model::run_features(*graph, signature_of(plan, fit_rows), rows);
@@ -23,37 +24,51 @@ model::FeatureMatrix run(const transform::FeaturePlan& plan, const Table& fit_ro
 
 }  // namespace
 
-TEST_CASE("tree features: numbers as they are, ranks of text, calendar parts; holes are NaN or have a rank") {
+TEST_CASE(
+    "tree features: numbers as they are, ranks of text, calendar parts; holes are NaN or have a "
+    "rank") {
   const Table rows = table(5000);
   const auto plan = plan_of(rows, transform::Target::kTrees);
   const auto matrix = run(plan, rows, rows);
   CHECK(matrix.rows == 5000);
   CHECK(matrix.names == plan.feature_names);
   CHECK(matrix.columns == plan.feature_names.size());
-  const auto at = [&](std::size_t r, const std::string& name) { return matrix.values[r * matrix.columns + feature(plan, name)]; };
+  const auto at = [&](std::size_t r, const std::string& name) {
+    return matrix.values[r * matrix.columns + feature(plan, name)];
+  };
   std::map<std::string, std::size_t> rank;
   const auto& city = plan.columns[3];
-  for (std::size_t k = 0; k < city.vocabulary.size(); ++k) rank[city.vocabulary[k]] = k + (static_cast<double>(k) >= city.rare_code ? 1 : 0);
+  for (std::size_t k = 0; k < city.vocabulary.size(); ++k)
+    rank[city.vocabulary[k]] = k + (static_cast<double>(k) >= city.rare_code ? 1 : 0);
   std::size_t wrong = 0;
   const auto same = [](double a, double b) { return a == b || (std::isnan(a) && std::isnan(b)); };
   for (std::size_t r = 0; r < rows.rows(); ++r) {
     wrong += same(at(r, "age"), rows.columns[0].number(r)) ? 0 : 1;
     wrong += same(at(r, "visits"), rows.columns[1].number(r)) ? 0 : 1;
     wrong += same(at(r, "member"), rows.columns[2].number(r)) ? 0 : 1;
-    wrong += at(r, "city") == static_cast<double>(rank.at(std::string(rows.columns[3].text(r)))) ? 0 : 1;
-    for (const char* part : {"year", "month", "day", "weekday", "hour", "minute_of_day", "day_of_year", "elapsed_days"}) {
-      const double want = rows.columns[5].is_valid(r) ? static_cast<double>(reference_part(rows.columns[5].integers[r], part)) : kNan;
+    wrong +=
+        at(r, "city") == static_cast<double>(rank.at(std::string(rows.columns[3].text(r)))) ? 0 : 1;
+    for (const char* part : {"year", "month", "day", "weekday", "hour", "minute_of_day",
+                             "day_of_year", "elapsed_days"}) {
+      const double want =
+          rows.columns[5].is_valid(r)
+              ? static_cast<double>(reference_part(rows.columns[5].integers[r], part))
+              : kNan;
       wrong += same(at(r, std::string("signup ") + part), want) ? 0 : 1;
     }
   }
   CHECK(wrong == 0);
 }
 
-TEST_CASE("linear features: imputed, standardised and flagged; one 0/1 column a value, one for the rest, one for missing") {
+TEST_CASE(
+    "linear features: imputed, standardised and flagged; one 0/1 column a value, one for the rest, "
+    "one for missing") {
   const Table rows = table(2000);
   const auto plan = plan_of(rows, transform::Target::kLinear);
   const auto matrix = run(plan, rows, rows);
-  const auto at = [&](std::size_t r, const std::string& name) { return matrix.values[r * matrix.columns + feature(plan, name)]; };
+  const auto at = [&](std::size_t r, const std::string& name) {
+    return matrix.values[r * matrix.columns + feature(plan, name)];
+  };
   const auto& age = plan.columns[0];
   std::size_t wrong = 0;
   for (std::size_t r = 0; r < rows.rows(); ++r) {
@@ -76,13 +91,16 @@ TEST_CASE("linear features: imputed, standardised and flagged; one 0/1 column a 
   CHECK(sum == 0);
 }
 
-TEST_CASE("unseen text is other, infinity is clipped, and the extremes of time do not break the calendar") {
+TEST_CASE(
+    "unseen text is other, infinity is clipped, and the extremes of time do not break the "
+    "calendar") {
   const Table fit_rows = table(500);
   Table rows = table(3);
   rows.columns[3].dictionary = {"Atlantis", "", "Jeju"};
   rows.columns[3].codes = {0, 1, 2};
   rows.columns[3].valid.clear();
-  rows.columns[0].reals = {std::numeric_limits<double>::infinity(), -std::numeric_limits<double>::infinity(), 1e300};
+  rows.columns[0].reals = {std::numeric_limits<double>::infinity(),
+                           -std::numeric_limits<double>::infinity(), 1e300};
   rows.columns[0].valid.clear();
   rows.columns[5].integers = {INT64_MIN + 1, INT64_MAX, INT64_MIN};
   rows.columns[5].valid.clear();
@@ -114,7 +132,8 @@ TEST_CASE("a column that is not there is named; no rows give no features") {
   const auto plan = plan_of(rows, transform::Target::kTrees);
   const auto graph = transform::emit_features(plan);
   REQUIRE(graph);
-  const auto missing = model::run_features(*graph, signature_of(plan, rows), rows.select({"age", "visits", "member", "city", "signup"}));
+  const auto missing = model::run_features(
+      *graph, signature_of(plan, rows), rows.select({"age", "visits", "member", "city", "signup"}));
   REQUIRE(!missing);
   CHECK(missing.error().message.find("`plan`") != std::string::npos);
   const auto none = model::run_features(*graph, signature_of(plan, rows), rows.slice(0, 0));

@@ -43,8 +43,10 @@ inline void put_text(Column& c, const std::string& value) {
 inline Table table(std::size_t rows, std::uint64_t seed = 1) {
   static const char* kCities[] = {"서울", "Busan", "Daejeon", "Jeju", "a \"quoted\" one", ""};
   base::Rng rng(seed);
-  Column age = column("age", ColumnType::kFloat), visits = column("visits", ColumnType::kInteger), member = column("member", ColumnType::kBool),
-         city = column("city", ColumnType::kText), plan = column("plan", ColumnType::kText), signup = column("signup", ColumnType::kTimestamp);
+  Column age = column("age", ColumnType::kFloat), visits = column("visits", ColumnType::kInteger),
+         member = column("member", ColumnType::kBool), city = column("city", ColumnType::kText),
+         plan = column("plan", ColumnType::kText),
+         signup = column("signup", ColumnType::kTimestamp);
   for (std::size_t r = 0; r < rows; ++r) {
     const bool hole = rng.below(9) == 0;
     age.valid.push_back(hole ? 0 : 1);
@@ -55,20 +57,24 @@ inline Table table(std::size_t rows, std::uint64_t seed = 1) {
     put_text(city, kCities[rng.below(6)]);
     put_text(plan, "p" + std::to_string(rng.below(12)));
     signup.valid.push_back(rng.below(13) == 0 ? 0 : 1);
-    signup.integers.push_back((static_cast<std::int64_t>(rng.below(160 * 365)) - 80 * 365) * kDayUs + static_cast<std::int64_t>(rng.below(86'400'000'000ull)));
+    signup.integers.push_back((static_cast<std::int64_t>(rng.below(160 * 365)) - 80 * 365) *
+                                  kDayUs +
+                              static_cast<std::int64_t>(rng.below(86'400'000'000ull)));
   }
   Table out;
   out.columns = {age, visits, member, city, plan, signup};
   return out;
 }
 inline const std::vector<std::string>& names() {
-  static const std::vector<std::string> kNames = {"age", "visits", "member", "city", "plan", "signup"};
+  static const std::vector<std::string> kNames = {"age",  "visits", "member",
+                                                  "city", "plan",   "signup"};
   return kNames;
 }
 
 inline std::vector<double> target(const Table& rows) {
   std::vector<double> out;
-  for (std::size_t r = 0; r < rows.rows(); ++r) out.push_back(rows.columns[2].number(r) != 0 || rows.columns[3].text(r) == "Jeju" ? 1 : 0);
+  for (std::size_t r = 0; r < rows.rows(); ++r)
+    out.push_back(rows.columns[2].number(r) != 0 || rows.columns[3].text(r) == "Jeju" ? 1 : 0);
   return out;
 }
 
@@ -80,7 +86,9 @@ inline transform::FeaturePlan plan_of(const Table& rows, transform::Target kind)
   return *plan;
 }
 
-inline model::Signature signature_of(const transform::FeaturePlan& plan, const Table& rows, model::Task task = model::Task::kBinary, std::size_t classes = 2) {
+inline model::Signature signature_of(const transform::FeaturePlan& plan, const Table& rows,
+                                     model::Task task = model::Task::kBinary,
+                                     std::size_t classes = 2) {
   model::Signature out;
   out.task = task;
   model::set_inputs(plan, rows, out);
@@ -103,7 +111,8 @@ struct ForestMaker {
   base::Rng rng;
   std::int64_t targets = 1;
   std::vector<std::string> modes{"BRANCH_LEQ"};
-  std::vector<std::int64_t> tree, node, feature, yes, no, missing, leaf_tree, leaf_node, leaf_target;
+  std::vector<std::int64_t> tree, node, feature, yes, no, missing, leaf_tree, leaf_node,
+      leaf_target;
   std::vector<std::string> mode;
   std::vector<double> value, weight;
 
@@ -139,7 +148,8 @@ struct ForestMaker {
     add_node(t, right, depth - 1, next);
   }
 
-  void append(Graph& graph, const std::string& input, std::int64_t trees, int depth, model::Task task) {
+  void append(Graph& graph, const std::string& input, std::int64_t trees, int depth,
+              model::Task task) {
     for (std::int64_t t = 0; t < trees; ++t) {
       std::int64_t next = 1;
       add_node(t, 0, depth, next);
@@ -148,7 +158,8 @@ struct ForestMaker {
       const auto n = static_cast<std::int64_t>(v.size());
       return reals(std::move(v), {n});
     };
-    const std::string raw = graph.fresh("raw"), wide = task == model::Task::kRegression ? "scores" : graph.fresh("wide");
+    const std::string raw = graph.fresh("raw"),
+                      wide = task == model::Task::kRegression ? "scores" : graph.fresh("wide");
     auto& a = graph.add("TreeEnsembleRegressor", {input}, {raw}, "ai.onnx.ml").attributes;
     a["n_targets"] = targets;
     a["aggregate_function"] = std::string("SUM");
@@ -167,7 +178,8 @@ struct ForestMaker {
     a["target_weights_as_tensor"] = tensor(weight);
     graph.add("Cast", {raw}, {wide}).attributes["to"] = std::int64_t{11};
     if (task == model::Task::kBinary) graph.add("Sigmoid", {wide}, {"scores"});
-    if (task == model::Task::kMulticlass) graph.add("Softmax", {wide}, {"scores"}).attributes["axis"] = std::int64_t{-1};
+    if (task == model::Task::kMulticlass)
+      graph.add("Softmax", {wide}, {"scores"}).attributes["axis"] = std::int64_t{-1};
     transform::Port out;
     out.name = "scores";
     out.shape = {-1, targets};
@@ -182,19 +194,23 @@ struct Model {
   model::FeatureMatrix features;
 };
 
-inline Model tree_model(std::size_t rows, std::int64_t trees, int depth, model::Task task = model::Task::kBinary, std::int64_t targets = 1,
+inline Model tree_model(std::size_t rows, std::int64_t trees, int depth,
+                        model::Task task = model::Task::kBinary, std::int64_t targets = 1,
                         std::vector<std::string> modes = {"BRANCH_LEQ"}) {
   Model out;
   out.rows = table(rows);
   const auto plan = plan_of(out.rows, transform::Target::kTrees);
-  out.signature = signature_of(plan, out.rows, task, static_cast<std::size_t>(std::max<std::int64_t>(2, targets)));
+  out.signature = signature_of(plan, out.rows, task,
+                               static_cast<std::size_t>(std::max<std::int64_t>(2, targets)));
   auto graph = transform::emit_features(plan);
   REQUIRE(graph);
   out.graph = *graph;
   auto features = model::run_features(out.graph, out.signature, out.rows);
   REQUIRE_MESSAGE(features, (features ? "" : features.error().text()));
   out.features = *features;
-  ForestMaker maker{out.features, base::Rng(7), targets, std::move(modes), {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}};
+  ForestMaker maker{
+      out.features, base::Rng(7), targets, std::move(modes), {}, {}, {}, {}, {}, {}, {}, {}, {},
+      {},           {},           {}};
   maker.append(out.graph, "features", trees, depth, task);
   return out;
 }
@@ -204,7 +220,8 @@ inline Model linear_model(std::size_t rows, std::int64_t targets = 1) {
   out.rows = table(rows);
   const auto plan = plan_of(out.rows, transform::Target::kLinear);
   const auto task = targets == 1 ? model::Task::kBinary : model::Task::kMulticlass;
-  out.signature = signature_of(plan, out.rows, task, static_cast<std::size_t>(std::max<std::int64_t>(2, targets)));
+  out.signature = signature_of(plan, out.rows, task,
+                               static_cast<std::size_t>(std::max<std::int64_t>(2, targets)));
   auto graph = transform::emit_features(plan);
   REQUIRE(graph);
   out.graph = *graph;
@@ -213,8 +230,15 @@ inline Model linear_model(std::size_t rows, std::int64_t targets = 1) {
   std::vector<double> weights;
   for (std::int64_t i = 0; i < width * targets; ++i) weights.push_back(rng.normal() * 0.3);
   const std::string product = out.graph.fresh("product"), raw = out.graph.fresh("raw");
-  out.graph.add("MatMul", {"features", out.graph.constant("weights", reals(weights, {width, targets}))}, {product});
-  out.graph.add("Add", {product, out.graph.constant("bias", reals(std::vector<double>(static_cast<std::size_t>(targets), 0.1), {targets}))}, {raw});
+  out.graph.add("MatMul",
+                {"features", out.graph.constant("weights", reals(weights, {width, targets}))},
+                {product});
+  out.graph.add(
+      "Add",
+      {product,
+       out.graph.constant(
+           "bias", reals(std::vector<double>(static_cast<std::size_t>(targets), 0.1), {targets}))},
+      {raw});
   if (targets == 1)
     out.graph.add("Sigmoid", {raw}, {"scores"});
   else
@@ -244,7 +268,8 @@ inline model::InputBatch batch_of(const Model& m, const Table& rows) {
   REQUIRE_MESSAGE(filled, (filled ? "" : filled.error().text()));
   return out;
 }
-inline model::Predictions predict(const model::Evaluator& evaluator, const model::InputBatch& batch) {
+inline model::Predictions predict(const model::Evaluator& evaluator,
+                                  const model::InputBatch& batch) {
   model::Predictions out;
   const auto done = evaluator.predict(batch, out);
   REQUIRE_MESSAGE(done, (done ? "" : done.error().text()));

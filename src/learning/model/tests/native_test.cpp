@@ -11,7 +11,8 @@ namespace {
 std::size_t differing_bits(const std::vector<double>& a, const std::vector<double>& b) {
   REQUIRE(a.size() == b.size());
   std::size_t out = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) out += std::memcmp(&a[i], &b[i], sizeof(double)) == 0 ? 0 : 1;
+  for (std::size_t i = 0; i < a.size(); ++i)
+    out += std::memcmp(&a[i], &b[i], sizeof(double)) == 0 ? 0 : 1;
   return out;
 }
 double largest_difference(const std::vector<double>& a, const std::vector<double>& b) {
@@ -30,12 +31,23 @@ Table hostile_rows(const Model& m) {
     double value = m.rows.columns[0].number(rng.below(m.rows.rows()));
     if (std::isnan(value)) continue;
     switch (rng.below(6)) {
-      case 0: value = std::nextafter(value, 1e9); break;
-      case 1: value = std::nextafter(value, -1e9); break;
-      case 2: value = static_cast<double>(static_cast<float>(value)); break;
-      case 3: value = static_cast<double>(std::nextafterf(static_cast<float>(value), 1e9f)); break;
-      case 4: value = static_cast<double>(std::nextafterf(static_cast<float>(value), -1e9f)); break;
-      default: break;
+      case 0:
+        value = std::nextafter(value, 1e9);
+        break;
+      case 1:
+        value = std::nextafter(value, -1e9);
+        break;
+      case 2:
+        value = static_cast<double>(static_cast<float>(value));
+        break;
+      case 3:
+        value = static_cast<double>(std::nextafterf(static_cast<float>(value), 1e9f));
+        break;
+      case 4:
+        value = static_cast<double>(std::nextafterf(static_cast<float>(value), -1e9f));
+        break;
+      default:
+        break;
     }
     age.valid[r] = 1;
     age.reals[r] = value;
@@ -48,8 +60,10 @@ Table hostile_rows(const Model& m) {
 
 }  // namespace
 
-TEST_CASE("raw tree sums of the native plan equal ONNX Runtime's bit for bit, on hostile rows too") {
-  for (const auto& modes : std::vector<std::vector<std::string>>{{"BRANCH_LEQ"}, {"BRANCH_LT"}, {"BRANCH_GT"}, {"BRANCH_GTE"}, {"BRANCH_LEQ"}}) {
+TEST_CASE(
+    "raw tree sums of the native plan equal ONNX Runtime's bit for bit, on hostile rows too") {
+  for (const auto& modes : std::vector<std::vector<std::string>>{
+           {"BRANCH_LEQ"}, {"BRANCH_LT"}, {"BRANCH_GT"}, {"BRANCH_GTE"}, {"BRANCH_LEQ"}}) {
     for (const std::int64_t trees : {1, 7, 8, 9, 61}) {
       const Model m = tree_model(400, trees, 7, model::Task::kRegression, 1, modes);
       const auto fast = native(m), slow = onnxruntime(m);
@@ -61,15 +75,20 @@ TEST_CASE("raw tree sums of the native plan equal ONNX Runtime's bit for bit, on
 
 TEST_CASE("several targets, deep trees, and stumps that are leaves") {
   const Model many = tree_model(400, 30, 6, model::Task::kRegression, 3);
-  CHECK(differing_bits(predict(*native(many), batch_of(many, many.rows)).scores, predict(*onnxruntime(many), batch_of(many, many.rows)).scores) == 0);
+  CHECK(differing_bits(predict(*native(many), batch_of(many, many.rows)).scores,
+                       predict(*onnxruntime(many), batch_of(many, many.rows)).scores) == 0);
   const Model deep = tree_model(300, 5, 14, model::Task::kRegression);
-  CHECK(differing_bits(predict(*native(deep), batch_of(deep, deep.rows)).scores, predict(*onnxruntime(deep), batch_of(deep, deep.rows)).scores) == 0);
+  CHECK(differing_bits(predict(*native(deep), batch_of(deep, deep.rows)).scores,
+                       predict(*onnxruntime(deep), batch_of(deep, deep.rows)).scores) == 0);
   const Model flat = tree_model(100, 3, 0, model::Task::kRegression);
-  CHECK(differing_bits(predict(*native(flat), batch_of(flat, flat.rows)).scores, predict(*onnxruntime(flat), batch_of(flat, flat.rows)).scores) == 0);
+  CHECK(differing_bits(predict(*native(flat), batch_of(flat, flat.rows)).scores,
+                       predict(*onnxruntime(flat), batch_of(flat, flat.rows)).scores) == 0);
 }
 
 TEST_CASE("probabilities agree with ONNX Runtime: trees, many classes, linear") {
-  for (const Model& m : {tree_model(1000, 50, 6), tree_model(1000, 60, 5, model::Task::kMulticlass, 4), linear_model(1000), linear_model(1000, 5)}) {
+  for (const Model& m :
+       {tree_model(1000, 50, 6), tree_model(1000, 60, 5, model::Task::kMulticlass, 4),
+        linear_model(1000), linear_model(1000, 5)}) {
     const auto batch = batch_of(m, table(2000, 17));
     const auto fast = predict(*native(m), batch), slow = predict(*onnxruntime(m), batch);
     CHECK(fast.width == slow.width);
@@ -150,7 +169,8 @@ TEST_CASE("graphs that make no sense are refused before anything runs") {
   // A tree whose child points back at the root.
   m = good;
   for (transform::Node& node : m.graph.nodes)
-    if (node.op == "TreeEnsembleRegressor") std::get<std::vector<std::int64_t>>(node.attributes["nodes_truenodeids"])[0] = 0;
+    if (node.op == "TreeEnsembleRegressor")
+      std::get<std::vector<std::int64_t>>(node.attributes["nodes_truenodeids"])[0] = 0;
   const auto cyclic = model::compile_native(m.graph, m.signature);
   REQUIRE(!cyclic);
   CHECK(cyclic.error().code == base::Code::kDataLoss);
@@ -167,7 +187,9 @@ TEST_CASE("flipped bits in a model file are an error or another model, never a c
     const auto flips = 1 + rng.below(3);
     for (std::uint64_t f = 0; f < flips; ++f) {
       // Half of them in the structure near the ends, half anywhere.
-      const std::size_t at = rng.below(2) == 0 ? rng.below(broken.size()) : rng.below(std::min<std::size_t>(broken.size(), 1500));
+      const std::size_t at = rng.below(2) == 0
+                                 ? rng.below(broken.size())
+                                 : rng.below(std::min<std::size_t>(broken.size(), 1500));
       broken[at] = static_cast<char>(broken[at] ^ (1 << rng.below(8)));
     }
     if (rng.below(10) == 0) broken.resize(rng.below(broken.size()));

@@ -13,7 +13,7 @@ using data::ColumnType;
 
 constexpr std::size_t kMaxSliceValues = 30;
 constexpr std::size_t kMinSliceRows = 20;
-constexpr double kConcentration = 3;   // how many times stronger inside the slice than outside
+constexpr double kConcentration = 3;  // how many times stronger inside the slice than outside
 constexpr std::size_t kMaxCulprits = 10;
 
 struct Group {
@@ -22,7 +22,8 @@ struct Group {
   double missing_share() const { return rows > 0 ? missing / rows : 0; }
 };
 
-std::vector<Group> groups_of(const Column& slice, const Column& value, const std::vector<std::string>& names) {
+std::vector<Group> groups_of(const Column& slice, const Column& value,
+                             const std::vector<std::string>& names) {
   std::vector<int> place(slice.dictionary.size(), -1);
   for (std::size_t i = 0; i < slice.dictionary.size(); ++i) {
     const auto at = std::find(names.begin(), names.end(), slice.dictionary[i]);
@@ -35,7 +36,8 @@ std::vector<Group> groups_of(const Column& slice, const Column& value, const std
     if (at < 0) continue;
     Group& group = out[static_cast<std::size_t>(at)];
     ++group.rows;
-    const double number = value.type == ColumnType::kText ? (value.codes[row] < 0 ? NAN : 0) : value.number(row);
+    const double number =
+        value.type == ColumnType::kText ? (value.codes[row] < 0 ? NAN : 0) : value.number(row);
     if (std::isnan(number)) {
       ++group.missing;
     } else {
@@ -52,37 +54,60 @@ std::string fixed(double value, int digits) {
   return text;
 }
 
-void add(Json& out, const std::string& column, const std::string& slice, const char* kind, const std::string& explanation, double share) {
-  out.push(Json::object({{"column", column}, {"slice", slice}, {"kind", kind}, {"explanation", explanation}, {"share", share}}));
+void add(Json& out, const std::string& column, const std::string& slice, const char* kind,
+         const std::string& explanation, double share) {
+  out.push(Json::object({{"column", column},
+                         {"slice", slice},
+                         {"kind", kind},
+                         {"explanation", explanation},
+                         {"share", share}}));
 }
 
 // One group whose values moved by a factor, or went missing, while the others stayed.
-void search_slices(const data::Table& before, const data::Table& after, const std::string& name, Json& out) {
+void search_slices(const data::Table& before, const data::Table& after, const std::string& name,
+                   Json& out) {
   const Column *value_old = before.find(name), *value_new = after.find(name);
   for (const auto& slice : before.columns) {
-    if (slice.type != ColumnType::kText || slice.name == name || slice.dictionary.size() < 2 || slice.dictionary.size() > kMaxSliceValues) continue;
+    if (slice.type != ColumnType::kText || slice.name == name || slice.dictionary.size() < 2 ||
+        slice.dictionary.size() > kMaxSliceValues)
+      continue;
     const Column* slice_new = after.find(slice.name);
     if (slice_new == nullptr || slice_new->type != ColumnType::kText) continue;
-    const auto old_groups = groups_of(slice, *value_old, slice.dictionary), new_groups = groups_of(*slice_new, *value_new, slice.dictionary);
+    const auto old_groups = groups_of(slice, *value_old, slice.dictionary),
+               new_groups = groups_of(*slice_new, *value_new, slice.dictionary);
     std::vector<double> factors, jumps;
     for (std::size_t i = 0; i < old_groups.size(); ++i) {
-      const bool enough = old_groups[i].rows >= kMinSliceRows && new_groups[i].rows >= kMinSliceRows;
-      const bool numbers = enough && value_old->type != ColumnType::kText && old_groups[i].mean() != 0 && new_groups[i].count > 0;
-      factors.push_back(numbers ? std::fabs(std::log(std::max(1e-12, std::fabs(new_groups[i].mean() / old_groups[i].mean())))) : 0);
-      jumps.push_back(enough ? std::fabs(new_groups[i].missing_share() - old_groups[i].missing_share()) : 0);
+      const bool enough =
+          old_groups[i].rows >= kMinSliceRows && new_groups[i].rows >= kMinSliceRows;
+      const bool numbers = enough && value_old->type != ColumnType::kText &&
+                           old_groups[i].mean() != 0 && new_groups[i].count > 0;
+      factors.push_back(numbers
+                            ? std::fabs(std::log(std::max(
+                                  1e-12, std::fabs(new_groups[i].mean() / old_groups[i].mean()))))
+                            : 0);
+      jumps.push_back(
+          enough ? std::fabs(new_groups[i].missing_share() - old_groups[i].missing_share()) : 0);
     }
     const auto report = [&](const std::vector<double>& sizes, double least, bool factor) {
-      const auto top = static_cast<std::size_t>(std::max_element(sizes.begin(), sizes.end()) - sizes.begin());
+      const auto top =
+          static_cast<std::size_t>(std::max_element(sizes.begin(), sizes.end()) - sizes.begin());
       double second = 0;
-      for (std::size_t i = 0; i < sizes.size(); ++i) second = i == top ? second : std::max(second, sizes[i]);
+      for (std::size_t i = 0; i < sizes.size(); ++i)
+        second = i == top ? second : std::max(second, sizes[i]);
       if (sizes[top] < least || sizes[top] < kConcentration * second) return;
       const std::string where = slice.name + ": " + slice.dictionary[top];
       const double share = sizes[top] / (sizes[top] + second);
       if (factor) {
         const double ratio = new_groups[top].mean() / old_groups[top].mean();
-        add(out, name, where, "scale", name + " is " + fixed(ratio, 2) + " times what it was where " + where + ", and unchanged elsewhere", share);
+        add(out, name, where, "scale",
+            name + " is " + fixed(ratio, 2) + " times what it was where " + where +
+                ", and unchanged elsewhere",
+            share);
       } else {
-        add(out, name, where, "missing", name + " went missing in " + fixed(new_groups[top].missing_share() * 100, 1) + " % of rows where " + where + ", and not elsewhere", share);
+        add(out, name, where, "missing",
+            name + " went missing in " + fixed(new_groups[top].missing_share() * 100, 1) +
+                " % of rows where " + where + ", and not elsewhere",
+            share);
       }
     };
     report(factors, 0.05, true);
@@ -109,13 +134,17 @@ void search_renames(const Column& before, const Column& after, Json& out) {
     }
     if (best.empty() || a.share(gone) < 0.005) continue;
     used.insert(best);
-    add(out, before.name, before.name + ": " + best, "renamed", "\"" + gone + "\" looks renamed to \"" + best + "\": the one vanished, the other appeared with the same share", a.share(gone));
+    add(out, before.name, before.name + ": " + best, "renamed",
+        "\"" + gone + "\" looks renamed to \"" + best +
+            "\": the one vanished, the other appeared with the same share",
+        a.share(gone));
   }
 }
 
 }  // namespace
 
-Json find_culprits(const data::Table& reference, const data::Table& current, const DriftReport& report) {
+Json find_culprits(const data::Table& reference, const data::Table& current,
+                   const DriftReport& report) {
   Json out = Json::array();
   for (const auto& column : report.columns) {
     if (!column.drift || out.size() >= kMaxCulprits) continue;
@@ -125,7 +154,9 @@ Json find_culprits(const data::Table& reference, const data::Table& current, con
     if (before->type == after->type) search_slices(reference, current, column.name, out);
   }
   Json::Array& items = out.items();
-  std::stable_sort(items.begin(), items.end(), [](const Json& a, const Json& b) { return a["share"].as_double() > b["share"].as_double(); });
+  std::stable_sort(items.begin(), items.end(), [](const Json& a, const Json& b) {
+    return a["share"].as_double() > b["share"].as_double();
+  });
   if (items.size() > kMaxCulprits) items.resize(kMaxCulprits);
   return out;
 }

@@ -18,8 +18,10 @@ std::vector<Bin> equal_bins(const std::vector<double>& sorted) {
   if (low == high) return {{low, high, static_cast<double>(sorted.size())}};
   std::vector<Bin> bins(kDensityBins);
   const double width = (high - low) / static_cast<double>(kDensityBins);
-  for (std::size_t i = 0; i < bins.size(); ++i) bins[i] = {low + width * static_cast<double>(i), low + width * static_cast<double>(i + 1), 0};
-  for (const double value : sorted) ++bins[std::min(kDensityBins - 1, static_cast<std::size_t>((value - low) / width))].count;
+  for (std::size_t i = 0; i < bins.size(); ++i)
+    bins[i] = {low + width * static_cast<double>(i), low + width * static_cast<double>(i + 1), 0};
+  for (const double value : sorted)
+    ++bins[std::min(kDensityBins - 1, static_cast<std::size_t>((value - low) / width))].count;
   return bins;
 }
 
@@ -27,7 +29,9 @@ double most_frequent(const std::vector<double>& sorted, const std::vector<Bin>& 
   double best = sorted.front();
   std::size_t best_count = 0;
   for (std::size_t i = 0; i < sorted.size();) {
-    const auto end = static_cast<std::size_t>(std::upper_bound(sorted.begin() + static_cast<std::ptrdiff_t>(i), sorted.end(), sorted[i]) - sorted.begin());
+    const auto end = static_cast<std::size_t>(
+        std::upper_bound(sorted.begin() + static_cast<std::ptrdiff_t>(i), sorted.end(), sorted[i]) -
+        sorted.begin());
     if (end - i > best_count) {
       best = sorted[i];
       best_count = end - i;
@@ -36,14 +40,18 @@ double most_frequent(const std::vector<double>& sorted, const std::vector<Bin>& 
   }
   // Where values hardly repeat, the fullest bin is the mode.
   if (best_count * 100 >= sorted.size()) return best;
-  const auto fullest = std::max_element(bins.begin(), bins.end(), [](const Bin& x, const Bin& y) { return x.count < y.count; });
+  const auto fullest = std::max_element(
+      bins.begin(), bins.end(), [](const Bin& x, const Bin& y) { return x.count < y.count; });
   return (fullest->low + fullest->high) / 2;
 }
 
-double symmetry_of(double q10, double q50, double q90) { return q90 > q10 ? (q90 + q10 - 2 * q50) / (q90 - q10) : 0; }
+double symmetry_of(double q10, double q50, double q90) {
+  return q90 > q10 ? (q90 + q10 - 2 * q50) / (q90 - q10) : 0;
+}
 
 // Shares of both in the right-closed bins between the deciles of `a`.
-void decile_shares(const Distribution& a, const Distribution& b, std::vector<double>& pa, std::vector<double>& pb) {
+void decile_shares(const Distribution& a, const Distribution& b, std::vector<double>& pa,
+                   std::vector<double>& pb) {
   std::vector<double> edges;
   for (int i = 1; i < 10; ++i) {
     const double p = i / 10.0;
@@ -51,7 +59,8 @@ void decile_shares(const Distribution& a, const Distribution& b, std::vector<dou
     if (a.cumulative.empty()) {
       edge = quantile_sorted(a.values, p);
     } else {
-      const auto at = std::lower_bound(a.cumulative.begin(), a.cumulative.end(), p) - a.cumulative.begin();
+      const auto at =
+          std::lower_bound(a.cumulative.begin(), a.cumulative.end(), p) - a.cumulative.begin();
       edge = a.values[std::min(static_cast<std::size_t>(at), a.values.size() - 1)];
     }
     if (edges.empty() || edge > edges.back()) edges.push_back(edge);
@@ -103,7 +112,8 @@ Distribution Distribution::of(const data::Column& column) {
   out.std = std::sqrt(moments.variance);
   out.skewness = moments.g1;
   const double median = quantile_sorted(out.values, 0.5);
-  out.symmetry = symmetry_of(quantile_sorted(out.values, 0.1), median, quantile_sorted(out.values, 0.9));
+  out.symmetry =
+      symmetry_of(quantile_sorted(out.values, 0.1), median, quantile_sorted(out.values, 0.9));
   std::vector<double> away;
   away.reserve(out.values.size());
   for (const double value : out.values) away.push_back(std::fabs(value - median));
@@ -145,14 +155,17 @@ Distribution Distribution::of(const ColumnProfile& profile) {
   }
   out.symmetry = symmetry_of(q10, q50, q90);
   if (!profile.histogram.empty()) {
-    const auto fullest = std::max_element(profile.histogram.begin(), profile.histogram.end(), [](const Bin& x, const Bin& y) { return x.count < y.count; });
+    const auto fullest =
+        std::max_element(profile.histogram.begin(), profile.histogram.end(),
+                         [](const Bin& x, const Bin& y) { return x.count < y.count; });
     out.mode = (fullest->low + fullest->high) / 2;
   }
   return out;
 }
 
 double Distribution::cdf(double x) const {
-  const auto at = static_cast<std::size_t>(std::upper_bound(values.begin(), values.end(), x) - values.begin());
+  const auto at =
+      static_cast<std::size_t>(std::upper_bound(values.begin(), values.end(), x) - values.begin());
   if (at == 0) return 0;
   if (cumulative.empty()) return static_cast<double>(at) / static_cast<double>(values.size());
   if (at == values.size()) return 1;
@@ -163,7 +176,8 @@ double Distribution::cdf(double x) const {
 
 double Distribution::cdf_below(double x) const {
   if (!cumulative.empty()) return cdf(x);
-  return static_cast<double>(std::lower_bound(values.begin(), values.end(), x) - values.begin()) / static_cast<double>(values.size());
+  return static_cast<double>(std::lower_bound(values.begin(), values.end(), x) - values.begin()) /
+         static_cast<double>(values.size());
 }
 
 double Distribution::mean_log_likelihood(const Distribution& other) const {
@@ -188,14 +202,16 @@ double ks_of(const Distribution& a, const Distribution& b) {
       const double x = std::min(a.values[i], b.values[j]);
       while (i < a.values.size() && a.values[i] <= x) ++i;
       while (j < b.values.size() && b.values[j] <= x) ++j;
-      out = std::max(out, std::fabs(static_cast<double>(i) / a.count - static_cast<double>(j) / b.count));
+      out = std::max(
+          out, std::fabs(static_cast<double>(i) / a.count - static_cast<double>(j) / b.count));
     }
     return out;
   }
   // A profile knows its distribution function only at its own points: between them nothing is claimed.
   for (const auto* known : {&a, &b}) {
     if (known->cumulative.empty()) continue;
-    for (std::size_t i = 0; i < known->values.size(); ++i) out = std::max(out, std::fabs(a.cdf(known->values[i]) - b.cdf(known->values[i])));
+    for (std::size_t i = 0; i < known->values.size(); ++i)
+      out = std::max(out, std::fabs(a.cdf(known->values[i]) - b.cdf(known->values[i])));
   }
   return out;
 }
@@ -214,10 +230,12 @@ double jensen_shannon(const Distribution& a, const Distribution& b) {
 
 double wasserstein_of(const Distribution& a, const Distribution& b) {
   std::vector<double> points;
-  std::merge(a.values.begin(), a.values.end(), b.values.begin(), b.values.end(), std::back_inserter(points));
+  std::merge(a.values.begin(), a.values.end(), b.values.begin(), b.values.end(),
+             std::back_inserter(points));
   points.erase(std::unique(points.begin(), points.end()), points.end());
   double out = 0;
-  for (std::size_t i = 0; i + 1 < points.size(); ++i) out += std::fabs(a.cdf(points[i]) - b.cdf(points[i])) * (points[i + 1] - points[i]);
+  for (std::size_t i = 0; i + 1 < points.size(); ++i)
+    out += std::fabs(a.cdf(points[i]) - b.cdf(points[i])) * (points[i + 1] - points[i]);
   return out;
 }
 
@@ -243,14 +261,17 @@ Counts Counts::of(const data::Column& column) {
 
 Counts Counts::of(const ColumnProfile& profile) {
   Counts out;
-  for (const auto& value : profile.categories) out.values[value.value] = static_cast<double>(value.count);
+  for (const auto& value : profile.categories)
+    out.values[value.value] = static_cast<double>(value.count);
   for (const auto& [value, count] : out.values) out.total += count;
   out.complete = profile.categories.size() == profile.distinct;
   return out;
 }
 
 std::string Counts::mode() const {
-  const auto best = std::max_element(values.begin(), values.end(), [](const auto& x, const auto& y) { return x.second < y.second; });
+  const auto best =
+      std::max_element(values.begin(), values.end(),
+                       [](const auto& x, const auto& y) { return x.second < y.second; });
   return best == values.end() ? std::string() : best->first;
 }
 
@@ -288,13 +309,16 @@ CategoryTest compare_counts(const Counts& a, const Counts& b) {
     }
     if (counts.second == 0) out.vanished.push_back(value);
     const double row = counts.first + counts.second, ea = row * a.total / n, eb = row * b.total / n;
-    out.chi2 += (counts.first - ea) * (counts.first - ea) / ea + (counts.second - eb) * (counts.second - eb) / eb;
+    out.chi2 += (counts.first - ea) * (counts.first - ea) / ea +
+                (counts.second - eb) * (counts.second - eb) / eb;
     const double smoothed = std::log((counts.first + 0.5) / (a.total + 0.5 * cells));
     out.likelihood_old += p * smoothed;
     out.likelihood_new += q * smoothed;
   }
   // Without drift, each row of a value falls on b's side with chance |b| / (|a| + |b|). Rare values and ids are new all the time.
-  if (commonest_fresh > 0) out.fresh_p = std::min(1.0, std::pow(b.total / n, commonest_fresh) * static_cast<double>(both.size()));
+  if (commonest_fresh > 0)
+    out.fresh_p =
+        std::min(1.0, std::pow(b.total / n, commonest_fresh) * static_cast<double>(both.size()));
   out.psi = psi_shares(pa, pb);
   out.js = js_of(pa, pb);
   if (both.size() > 1) {

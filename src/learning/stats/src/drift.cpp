@@ -19,7 +19,7 @@ constexpr double kKsFloor = 0.02;
 constexpr double kCramerFloor = 0.02;
 constexpr double kMissingFloor = 0.005;
 constexpr double kMeanFloorStd = 0.05;
-constexpr double kSpreadFloor = 0.05;   // relative change of the mean absolute deviation
+constexpr double kSpreadFloor = 0.05;  // relative change of the mean absolute deviation
 constexpr std::size_t kNamedValues = 10;
 
 struct Evidence {
@@ -42,7 +42,11 @@ double missing_p(double share_old, double n, double share_new, double m) {
 Json question(Json before, Json after, double value, double limit) {
   const double size = std::fabs(value);
   const char* verdict = size > 2 * limit ? "bad" : size > limit ? "warn" : "ok";
-  return Json::object({{"old", std::move(before)}, {"new", std::move(after)}, {"value", value}, {"limit", limit}, {"verdict", verdict}});
+  return Json::object({{"old", std::move(before)},
+                       {"new", std::move(after)},
+                       {"value", value},
+                       {"limit", limit},
+                       {"verdict", verdict}});
 }
 
 // The five questions of old versus new; each limit is what sampling alone would exceed about once in a thousand, but at least a visible size.
@@ -50,11 +54,15 @@ Json number_questions(const Distribution& a, const Distribution& b) {
   const double noise = std::sqrt(1 / a.count + 1 / b.count);
   const double spread = a.std > 0 ? a.std : 1;
   const double likelihood_old = a.mean_log_likelihood(a), likelihood_new = a.mean_log_likelihood(b);
-  return Json::object({{"centre", question(a.mean, b.mean, (b.mean - a.mean) / spread, std::max(0.1, 3.3 * noise))},
-                       {"mode", question(a.mode, b.mode, (b.mode - a.mode) / spread, std::max(0.25, 5 * noise))},
-                       {"symmetry", question(a.symmetry, b.symmetry, b.symmetry - a.symmetry, std::max(0.1, 5 * noise))},
-                       {"skewness", question(a.skewness, b.skewness, b.skewness - a.skewness, std::max(0.5, 10 * noise))},
-                       {"likelihood", question(likelihood_old, likelihood_new, likelihood_new - likelihood_old, std::max(0.1, 5 * noise))}});
+  return Json::object(
+      {{"centre", question(a.mean, b.mean, (b.mean - a.mean) / spread, std::max(0.1, 3.3 * noise))},
+       {"mode", question(a.mode, b.mode, (b.mode - a.mode) / spread, std::max(0.25, 5 * noise))},
+       {"symmetry",
+        question(a.symmetry, b.symmetry, b.symmetry - a.symmetry, std::max(0.1, 5 * noise))},
+       {"skewness",
+        question(a.skewness, b.skewness, b.skewness - a.skewness, std::max(0.5, 10 * noise))},
+       {"likelihood", question(likelihood_old, likelihood_new, likelihood_new - likelihood_old,
+                               std::max(0.1, 5 * noise))}});
 }
 
 Json number_measures(const Distribution& a, const Distribution& b, double ks) {
@@ -74,17 +82,24 @@ ColumnDrift number_drift(const Distribution& a, const Distribution& b, double al
   std::vector<Evidence> evidence;
   evidence.push_back({"ks", kolmogorov_p(ks, a.count, b.count), ks, kKsFloor});
   const double se = std::sqrt(a.std * a.std / a.count + b.std * b.std / b.count);
-  if (se > 0) evidence.push_back({"mean shift", normal_p((b.mean - a.mean) / se), std::fabs(b.mean - a.mean) / std::max(a.std, 1e-300), kMeanFloorStd});
+  if (se > 0)
+    evidence.push_back({"mean shift", normal_p((b.mean - a.mean) / se),
+                        std::fabs(b.mean - a.mean) / std::max(a.std, 1e-300), kMeanFloorStd});
   if (a.spread_std > 0 && b.spread_std > 0) {
-    const double spread_se = std::sqrt(a.spread_std * a.spread_std / a.count + b.spread_std * b.spread_std / b.count);
-    evidence.push_back({"spread", normal_p((b.spread - a.spread) / spread_se), std::fabs(b.spread - a.spread) / std::max(a.spread, 1e-300), kSpreadFloor});
+    const double spread_se =
+        std::sqrt(a.spread_std * a.spread_std / a.count + b.spread_std * b.spread_std / b.count);
+    evidence.push_back({"spread", normal_p((b.spread - a.spread) / spread_se),
+                        std::fabs(b.spread - a.spread) / std::max(a.spread, 1e-300), kSpreadFloor});
   }
   for (const auto& item : evidence) {
     if (item.p >= alpha || item.effect < item.floor) continue;
-    if (!out.drift) out.reason = item.name + " " + short_text(item.effect) + ", limit " + short_text(item.floor) + " at p " + short_text(item.p);
+    if (!out.drift)
+      out.reason = item.name + " " + short_text(item.effect) + ", limit " + short_text(item.floor) +
+                   " at p " + short_text(item.p);
     out.drift = true;
   }
-  out.score = std::max(ks, std::min(1.0, std::fabs(out.measures["mean_shift_std"].as_double()) / 2));
+  out.score =
+      std::max(ks, std::min(1.0, std::fabs(out.measures["mean_shift_std"].as_double()) / 2));
   return out;
 }
 
@@ -108,33 +123,51 @@ ColumnDrift category_drift(const Counts& a, const Counts& b, double alpha) {
                                {"new_values", value_list(test.fresh)},
                                {"vanished_values", value_list(test.vanished)}});
   const double noise = std::sqrt(1 / std::max(1.0, a.total) + 1 / std::max(1.0, b.total));
-  Json mode = question(a.mode(), b.mode(), a.mode() == b.mode() ? 0.0 : test.linf, std::max(0.02, 3.3 * noise));
-  out.questions = Json::object({{"centre", question(a.mode_share(), b.share(a.mode()), b.share(a.mode()) - a.mode_share(), std::max(0.05, 3.3 * noise))},
-                                {"mode", std::move(mode)},
-                                {"symmetry", question(a.evenness(), b.evenness(), b.evenness() - a.evenness(), std::max(0.05, 5 * noise))},
-                                {"skewness", question(static_cast<double>(a.values.size()), static_cast<double>(b.values.size()), test.fresh_share, std::max(0.01, 3.3 * noise))},
-                                {"likelihood", question(test.likelihood_old, test.likelihood_new, test.likelihood_new - test.likelihood_old, std::max(0.1, 5 * noise))}});
+  Json mode = question(a.mode(), b.mode(), a.mode() == b.mode() ? 0.0 : test.linf,
+                       std::max(0.02, 3.3 * noise));
+  out.questions = Json::object(
+      {{"centre", question(a.mode_share(), b.share(a.mode()), b.share(a.mode()) - a.mode_share(),
+                           std::max(0.05, 3.3 * noise))},
+       {"mode", std::move(mode)},
+       {"symmetry", question(a.evenness(), b.evenness(), b.evenness() - a.evenness(),
+                             std::max(0.05, 5 * noise))},
+       {"skewness",
+        question(static_cast<double>(a.values.size()), static_cast<double>(b.values.size()),
+                 test.fresh_share, std::max(0.01, 3.3 * noise))},
+       {"likelihood",
+        question(test.likelihood_old, test.likelihood_new,
+                 test.likelihood_new - test.likelihood_old, std::max(0.1, 5 * noise))}});
   out.score = std::max(test.linf, test.cramers_v);
   const bool shifted = test.p < alpha && test.cramers_v >= kCramerFloor;
-  const bool strange = test.fresh_share > kMissingFloor && test.fresh_share * b.total >= 5 && test.fresh_p < alpha;
+  const bool strange =
+      test.fresh_share > kMissingFloor && test.fresh_share * b.total >= 5 && test.fresh_p < alpha;
   out.drift = shifted || strange;
   if (strange) {
-    std::vector<std::string> named(test.fresh.begin(), test.fresh.begin() + static_cast<std::ptrdiff_t>(std::min<std::size_t>(3, test.fresh.size())));
-    out.reason = "new values " + base::join(named, ", ") + " in " + short_text(test.fresh_share * 100) + " % of rows";
+    std::vector<std::string> named(
+        test.fresh.begin(), test.fresh.begin() + static_cast<std::ptrdiff_t>(
+                                                     std::min<std::size_t>(3, test.fresh.size())));
+    out.reason = "new values " + base::join(named, ", ") + " in " +
+                 short_text(test.fresh_share * 100) + " % of rows";
     out.score = std::max(out.score, test.fresh_share);
   } else if (shifted) {
-    out.reason = "shares moved: Cramér's V " + short_text(test.cramers_v) + ", limit " + short_text(kCramerFloor) + " at p " + short_text(test.p);
+    out.reason = "shares moved: Cramér's V " + short_text(test.cramers_v) + ", limit " +
+                 short_text(kCramerFloor) + " at p " + short_text(test.p);
   }
   return out;
 }
 
-void judge_missing(ColumnDrift& column, double missing_old, double rows_old, double missing_new, double rows_new, double alpha) {
-  const double before = missing_old / rows_old, after = missing_new / rows_new, delta = after - before;
+void judge_missing(ColumnDrift& column, double missing_old, double rows_old, double missing_new,
+                   double rows_new, double alpha) {
+  const double before = missing_old / rows_old, after = missing_new / rows_new,
+               delta = after - before;
   column.measures.set("missing_old", before).set("missing_new", after).set("missing_delta", delta);
-  if (missing_p(before, rows_old, after, rows_new) >= alpha || std::fabs(delta) < kMissingFloor) return;
+  if (missing_p(before, rows_old, after, rows_new) >= alpha || std::fabs(delta) < kMissingFloor)
+    return;
   column.drift = true;
   column.score = std::max(column.score, std::fabs(delta));
-  if (column.reason.empty() || std::fabs(delta) > 0.05) column.reason = "missing went from " + short_text(before * 100) + " % to " + short_text(after * 100) + " %";
+  if (column.reason.empty() || std::fabs(delta) > 0.05)
+    column.reason =
+        "missing went from " + short_text(before * 100) + " % to " + short_text(after * 100) + " %";
 }
 
 bool numeric(ColumnType type) { return type != ColumnType::kText && type != ColumnType::kBool; }
@@ -146,7 +179,8 @@ ColumnDrift type_drift(ColumnType before, ColumnType after) {
   out.score = 1;
   out.measures = Json::object();
   out.questions = Json::object();
-  out.reason = "was " + std::string(data::type_name(before)) + ", is " + std::string(data::type_name(after));
+  out.reason =
+      "was " + std::string(data::type_name(before)) + ", is " + std::string(data::type_name(after));
   return out;
 }
 
@@ -177,8 +211,10 @@ Side side_of(const ColumnProfile& profile) {
   out.type = profile.type;
   out.rows = static_cast<double>(profile.count);
   out.missing = static_cast<double>(profile.missing);
-  if (numeric(profile.type)) out.numbers = Distribution::of(profile);
-  else out.counts = Counts::of(profile);
+  if (numeric(profile.type))
+    out.numbers = Distribution::of(profile);
+  else
+    out.counts = Counts::of(profile);
   return out;
 }
 
@@ -192,17 +228,21 @@ ColumnDrift compare(const Side& before, const Side& after, double alpha, std::si
     return out;
   }
   const double present_old = before.rows - before.missing, present_new = after.rows - after.missing;
-  if (numeric(before.type) != numeric(after.type) && present_old > 0 && present_new > 0) return type_drift(before.type, after.type);
+  if (numeric(before.type) != numeric(after.type) && present_old > 0 && present_new > 0)
+    return type_drift(before.type, after.type);
   if (present_old >= 2 && present_new >= 2) {
-    if (numeric(before.type)) out = number_drift(before.numbers, after.numbers, alpha);
-    else if (before.counts.complete && after.counts.complete) out = category_drift(before.counts, after.counts, alpha);
+    if (numeric(before.type))
+      out = number_drift(before.numbers, after.numbers, alpha);
+    else if (before.counts.complete && after.counts.complete)
+      out = category_drift(before.counts, after.counts, alpha);
   }
   judge_missing(out, before.missing, before.rows, after.missing, after.rows, alpha);
   return out;
 }
 
 template <class Reference>
-DriftReport compare_all(const std::vector<Reference>& reference, std::uint64_t rows_old, const data::Table& current, const DriftOptions& options) {
+DriftReport compare_all(const std::vector<Reference>& reference, std::uint64_t rows_old,
+                        const data::Table& current, const DriftOptions& options) {
   DriftReport report;
   report.rows_old = rows_old;
   report.rows_new = current.rows();
@@ -224,28 +264,42 @@ DriftReport compare_all(const std::vector<Reference>& reference, std::uint64_t r
     report.drift = report.drift || column.drift;
     report.columns.push_back(std::move(column));
   }
-  std::stable_sort(report.columns.begin(), report.columns.end(), [](const ColumnDrift& a, const ColumnDrift& b) { return a.drift != b.drift ? a.drift : a.score > b.score; });
+  std::stable_sort(report.columns.begin(), report.columns.end(),
+                   [](const ColumnDrift& a, const ColumnDrift& b) {
+                     return a.drift != b.drift ? a.drift : a.score > b.score;
+                   });
   return report;
 }
 
 }  // namespace
 
-DriftReport compare_tables(const data::Table& reference, const data::Table& current, const DriftOptions& options) {
+DriftReport compare_tables(const data::Table& reference, const data::Table& current,
+                           const DriftOptions& options) {
   DriftReport report = compare_all(reference.columns, reference.rows(), current, options);
   report.culprits = find_culprits(reference, current, report);
   return report;
 }
 
-DriftReport compare_with_profile(const Profile& reference, const data::Table& current, const DriftOptions& options) {
+DriftReport compare_with_profile(const Profile& reference, const data::Table& current,
+                                 const DriftOptions& options) {
   return compare_all(reference.columns, reference.rows, current, options);
 }
 
 Json DriftReport::to_json() const {
   Json list = Json::array();
   for (const auto& column : columns) {
-    list.push(Json::object({{"name", column.name}, {"drift", column.drift}, {"score", column.score}, {"reason", column.reason}, {"measures", column.measures}, {"questions", column.questions}}));
+    list.push(Json::object({{"name", column.name},
+                            {"drift", column.drift},
+                            {"score", column.score},
+                            {"reason", column.reason},
+                            {"measures", column.measures},
+                            {"questions", column.questions}}));
   }
-  return Json::object({{"drift", drift}, {"rows_old", static_cast<std::int64_t>(rows_old)}, {"rows_new", static_cast<std::int64_t>(rows_new)}, {"columns", list}, {"culprits", culprits}});
+  return Json::object({{"drift", drift},
+                       {"rows_old", static_cast<std::int64_t>(rows_old)},
+                       {"rows_new", static_cast<std::int64_t>(rows_new)},
+                       {"columns", list},
+                       {"culprits", culprits}});
 }
 
 }  // namespace maru::stats

@@ -14,16 +14,17 @@ using data::ColumnType;
 // Above these a single column is too good to be an honest predictor: real features of the reference sets stay below 0.91 (AUC) and 0.97 (R²).
 constexpr double kSuspectAuc = 0.93;
 constexpr double kSuspectR2 = 0.98;
-constexpr double kSuspectGain = 0.95;   // multiclass: share of the errors of guessing that the column removes
+constexpr double kSuspectGain =
+    0.95;  // multiclass: share of the errors of guessing that the column removes
 constexpr int kBuckets = 64;
 constexpr double kSmoothing = 5;
 constexpr std::size_t kMinRows = 50;
 constexpr std::size_t kMaxRows = 60'000;  // a sample decides as well; evenly spread over the file
 
 struct Target {
-  bool numeric = false;                // regression
+  bool numeric = false;  // regression
   std::size_t classes = 0;
-  std::vector<double> values;          // value or class index
+  std::vector<double> values;  // value or class index
 };
 
 Target target_of(const Column& label, const std::vector<std::uint32_t>& rows) {
@@ -47,7 +48,8 @@ Target target_of(const Column& label, const std::vector<std::uint32_t>& rows) {
 }
 
 // Each row's bucket: a category's code, or the quantile bin of a number; missing has its own.
-std::vector<int> buckets_of(const Column& column, const std::vector<std::uint32_t>& rows, int& count) {
+std::vector<int> buckets_of(const Column& column, const std::vector<std::uint32_t>& rows,
+                            int& count) {
   std::vector<int> out(rows.size(), 0);
   if (column.type == ColumnType::kText) {
     count = static_cast<int>(column.dictionary.size()) + 1;
@@ -68,7 +70,10 @@ std::vector<int> buckets_of(const Column& column, const std::vector<std::uint32_
   count = static_cast<int>(edges.size()) + 2;
   for (std::size_t i = 0; i < rows.size(); ++i) {
     const double value = column.number(rows[i]);
-    out[i] = std::isnan(value) ? 0 : 1 + static_cast<int>(std::upper_bound(edges.begin(), edges.end(), value) - edges.begin());
+    out[i] = std::isnan(value)
+                 ? 0
+                 : 1 + static_cast<int>(std::upper_bound(edges.begin(), edges.end(), value) -
+                                        edges.begin());
   }
   return out;
 }
@@ -76,7 +81,8 @@ std::vector<int> buckets_of(const Column& column, const std::vector<std::uint32_
 double auc_of(const std::vector<double>& scores, const std::vector<double>& labels) {
   std::vector<std::size_t> order(scores.size());
   std::iota(order.begin(), order.end(), 0);
-  std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return scores[a] < scores[b]; });
+  std::sort(order.begin(), order.end(),
+            [&](std::size_t a, std::size_t b) { return scores[a] < scores[b]; });
   double rank_sum = 0, positives = 0;
   for (std::size_t i = 0; i < order.size();) {
     std::size_t j = i;
@@ -90,14 +96,18 @@ double auc_of(const std::vector<double>& scores, const std::vector<double>& labe
     i = j;
   }
   const double negatives = static_cast<double>(scores.size()) - positives;
-  return positives == 0 || negatives == 0 ? 0.5 : (rank_sum - positives * (positives + 1) / 2) / (positives * negatives);
+  return positives == 0 || negatives == 0
+             ? 0.5
+             : (rank_sum - positives * (positives + 1) / 2) / (positives * negatives);
 }
 
 // Two-fold out-of-sample mean of the target by bucket.
-std::vector<double> out_of_fold(const std::vector<int>& buckets, int count, const std::vector<double>& target) {
+std::vector<double> out_of_fold(const std::vector<int>& buckets, int count,
+                                const std::vector<double>& target) {
   std::vector<double> out(target.size());
   for (std::size_t fold = 0; fold < 2; ++fold) {
-    std::vector<double> sum(static_cast<std::size_t>(count), 0), n(static_cast<std::size_t>(count), 0);
+    std::vector<double> sum(static_cast<std::size_t>(count), 0),
+        n(static_cast<std::size_t>(count), 0);
     double all = 0, rows = 0;
     for (std::size_t i = 0; i < target.size(); ++i) {
       if (i % 2 == fold) continue;
@@ -116,7 +126,8 @@ std::vector<double> out_of_fold(const std::vector<int>& buckets, int count, cons
 }
 
 double r2_of(const std::vector<double>& predicted, const std::vector<double>& truth) {
-  const double mean = std::accumulate(truth.begin(), truth.end(), 0.0) / static_cast<double>(truth.size());
+  const double mean =
+      std::accumulate(truth.begin(), truth.end(), 0.0) / static_cast<double>(truth.size());
   double left = 0, total = 0;
   for (std::size_t i = 0; i < truth.size(); ++i) {
     left += (truth[i] - predicted[i]) * (truth[i] - predicted[i]);
@@ -131,17 +142,21 @@ double gain_of(const std::vector<int>& buckets, int count, const Target& target)
   std::vector<double> totals(target.classes, 0);
   for (const double value : target.values) ++totals[static_cast<std::size_t>(value)];
   for (std::size_t fold = 0; fold < 2; ++fold) {
-    std::vector<std::vector<double>> votes(static_cast<std::size_t>(count), std::vector<double>(target.classes, 0));
+    std::vector<std::vector<double>> votes(static_cast<std::size_t>(count),
+                                           std::vector<double>(target.classes, 0));
     for (std::size_t i = 0; i < buckets.size(); ++i) {
-      if (i % 2 != fold) ++votes[static_cast<std::size_t>(buckets[i])][static_cast<std::size_t>(target.values[i])];
+      if (i % 2 != fold)
+        ++votes[static_cast<std::size_t>(buckets[i])][static_cast<std::size_t>(target.values[i])];
     }
     for (std::size_t i = fold; i < buckets.size(); i += 2) {
       const auto& row = votes[static_cast<std::size_t>(buckets[i])];
-      const auto best = static_cast<std::size_t>(std::max_element(row.begin(), row.end()) - row.begin());
+      const auto best =
+          static_cast<std::size_t>(std::max_element(row.begin(), row.end()) - row.begin());
       right += row[best] > 0 && best == static_cast<std::size_t>(target.values[i]) ? 1 : 0;
     }
   }
-  const double n = static_cast<double>(buckets.size()), guess = *std::max_element(totals.begin(), totals.end()) / n;
+  const double n = static_cast<double>(buckets.size()),
+               guess = *std::max_element(totals.begin(), totals.end()) / n;
   return guess >= 1 ? 0 : (right / n - guess) / (1 - guess);
 }
 
@@ -152,12 +167,14 @@ std::string three_digits(double value) {
 }
 
 // Evidence against one column, or a score below its limit.
-bool suspicious(const Column& column, const Target& target, const std::vector<std::uint32_t>& rows, Leak& leak) {
+bool suspicious(const Column& column, const Target& target, const std::vector<std::uint32_t>& rows,
+                Leak& leak) {
   int count = 0;
   const std::vector<int> buckets = buckets_of(column, rows, count);
   if (target.numeric) {
     leak.score = r2_of(out_of_fold(buckets, count, target.values), target.values);
-    leak.reason = "alone it explains R² " + three_digits(leak.score) + " of the label on rows it has not seen";
+    leak.reason = "alone it explains R² " + three_digits(leak.score) +
+                  " of the label on rows it has not seen";
     return leak.score >= kSuspectR2;
   }
   if (target.classes == 2) {
@@ -167,7 +184,8 @@ bool suspicious(const Column& column, const Target& target, const std::vector<st
   }
   if (target.classes > 21) return false;
   leak.score = gain_of(buckets, count, target);
-  leak.reason = "alone it names the class in " + three_digits(leak.score * 100) + " % of what guessing gets wrong";
+  leak.reason = "alone it names the class in " + three_digits(leak.score * 100) +
+                " % of what guessing gets wrong";
   return leak.score >= kSuspectGain;
 }
 
@@ -182,7 +200,9 @@ std::vector<std::uint32_t> sampled_rows(const Column& label) {
 
 }  // namespace
 
-std::vector<Leak> find_leaks(const data::Table& table, const Column& label, const std::vector<std::string>& features, const std::vector<std::string>& allow) {
+std::vector<Leak> find_leaks(const data::Table& table, const Column& label,
+                             const std::vector<std::string>& features,
+                             const std::vector<std::string>& allow) {
   std::vector<Leak> out;
   std::vector<std::uint32_t> rows = sampled_rows(label);
   if (rows.size() < kMinRows) return out;
@@ -196,7 +216,8 @@ std::vector<Leak> find_leaks(const data::Table& table, const Column& label, cons
     leak.column = name;
     if (suspicious(*column, target, rows, leak)) out.push_back(std::move(leak));
   }
-  std::stable_sort(out.begin(), out.end(), [](const Leak& a, const Leak& b) { return a.score > b.score; });
+  std::stable_sort(out.begin(), out.end(),
+                   [](const Leak& a, const Leak& b) { return a.score > b.score; });
   return out;
 }
 

@@ -45,7 +45,8 @@ double beta_fraction(double a, double b, double x) {
   double h = d;
   for (int m = 1; m < kIterations; ++m) {
     const double m2 = 2.0 * m;
-    for (const double numerator : {m * (b - m) * x / ((a + m2 - 1) * (a + m2)), -(a + m) * (a + b + m) * x / ((a + m2) * (a + m2 + 1))}) {
+    for (const double numerator : {m * (b - m) * x / ((a + m2 - 1) * (a + m2)),
+                                   -(a + m) * (a + b + m) * x / ((a + m2) * (a + m2 + 1))}) {
       d = 1 + numerator * d;
       if (std::fabs(d) < kTiny) d = kTiny;
       c = 1 + numerator / c;
@@ -62,8 +63,10 @@ double beta_fraction(double a, double b, double x) {
 double beta_i(double a, double b, double x) {
   if (x <= 0) return 0;
   if (x >= 1) return 1;
-  const double front = std::exp(std::lgamma(a + b) - std::lgamma(a) - std::lgamma(b) + a * std::log(x) + b * std::log1p(-x));
-  return x < (a + 1) / (a + b + 2) ? front * beta_fraction(a, b, x) / a : 1 - front * beta_fraction(b, a, 1 - x) / b;
+  const double front = std::exp(std::lgamma(a + b) - std::lgamma(a) - std::lgamma(b) +
+                                a * std::log(x) + b * std::log1p(-x));
+  return x < (a + 1) / (a + b + 2) ? front * beta_fraction(a, b, x) / a
+                                   : 1 - front * beta_fraction(b, a, 1 - x) / b;
 }
 
 }  // namespace
@@ -103,7 +106,9 @@ double quantile_sorted(const std::vector<double>& sorted, double probability) {
   return t < 0.5 ? sorted[low] + delta * t : sorted[high] - delta * (1 - t);
 }
 
-double chi_square_p(double statistic, double degrees) { return degrees <= 0 ? 1 : gamma_q(degrees / 2, statistic / 2); }
+double chi_square_p(double statistic, double degrees) {
+  return degrees <= 0 ? 1 : gamma_q(degrees / 2, statistic / 2);
+}
 
 double kolmogorov_p(double d, double n, double m) {
   const double en = std::sqrt(n * m / (n + m)), x = en * d;
@@ -117,8 +122,12 @@ double kolmogorov_p(double d, double n, double m) {
   return std::clamp(2 * sum, 0.0, 1.0);
 }
 
-double student_p(double t, double degrees) { return beta_i(degrees / 2, 0.5, degrees / (degrees + t * t)); }
-double f_p(double f, double d1, double d2) { return f <= 0 ? 1 : beta_i(d2 / 2, d1 / 2, d2 / (d2 + d1 * f)); }
+double student_p(double t, double degrees) {
+  return beta_i(degrees / 2, 0.5, degrees / (degrees + t * t));
+}
+double f_p(double f, double d1, double d2) {
+  return f <= 0 ? 1 : beta_i(d2 / 2, d1 / 2, d2 / (d2 + d1 * f));
+}
 double normal_p(double z) { return std::erfc(std::fabs(z) / std::sqrt(2.0)); }
 
 }  // namespace maru::stats

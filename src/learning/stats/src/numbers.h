@@ -14,9 +14,9 @@ double quantile_sorted(const std::vector<double>& sorted, double probability);
 
 // Survival functions, each with relative error below 1e-9 where the value is above 1e-300.
 double chi_square_p(double statistic, double degrees);
-double kolmogorov_p(double d, double n, double m);       // asymptotic two-sample
-double student_p(double t, double degrees);              // two-sided
+double kolmogorov_p(double d, double n, double m);  // asymptotic two-sample
+double student_p(double t, double degrees);         // two-sided
 double f_p(double f, double d1, double d2);
-double normal_p(double z);                               // two-sided
+double normal_p(double z);  // two-sided
 
 }  // namespace maru::stats

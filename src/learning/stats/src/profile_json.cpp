@@ -10,13 +10,15 @@ std::uint64_t count_of(const Json& json) { return static_cast<std::uint64_t>(jso
 
 Json top_json(const std::vector<TopValue>& values) {
   Json out = Json::array();
-  for (const auto& value : values) out.push(Json::object({{"value", value.value}, {"count", whole(value.count)}}));
+  for (const auto& value : values)
+    out.push(Json::object({{"value", value.value}, {"count", whole(value.count)}}));
   return out;
 }
 
 std::vector<TopValue> top_of(const Json& json) {
   std::vector<TopValue> out;
-  for (const auto& item : json.items()) out.push_back({item["value"].as_string(), count_of(item["count"])});
+  for (const auto& item : json.items())
+    out.push_back({item["value"].as_string(), count_of(item["count"])});
   return out;
 }
 
@@ -24,8 +26,10 @@ std::vector<TopValue> top_of(const Json& json) {
 
 Json ColumnProfile::to_json() const {
   Json bins = Json::array(), points = Json::object();
-  for (const auto& bin : histogram) bins.push(Json::object({{"low", bin.low}, {"high", bin.high}, {"count", bin.count}}));
-  for (const auto& [probability, value] : quantiles) points.set(base::format_double(probability), value);
+  for (const auto& bin : histogram)
+    bins.push(Json::object({{"low", bin.low}, {"high", bin.high}, {"count", bin.count}}));
+  for (const auto& [probability, value] : quantiles)
+    points.set(base::format_double(probability), value);
   return Json::object({{"name", name},
                        {"type", std::string(data::type_name(type))},
                        {"meaning", meaning},
@@ -70,8 +74,11 @@ base::Result<ColumnProfile> ColumnProfile::from_json(const Json& json) {
   out.std_sample = json["std"].as_double();
   out.skewness = json["skewness"].as_double();
   out.kurtosis = json["kurtosis"].as_double();
-  for (const auto& [probability, value] : json["quantiles"].members()) out.quantiles.emplace_back(std::stod(probability), value.as_double());
-  for (const auto& bin : json["histogram"].items()) out.histogram.push_back({bin["low"].as_double(), bin["high"].as_double(), bin["count"].as_double()});
+  for (const auto& [probability, value] : json["quantiles"].members())
+    out.quantiles.emplace_back(std::stod(probability), value.as_double());
+  for (const auto& bin : json["histogram"].items())
+    out.histogram.push_back(
+        {bin["low"].as_double(), bin["high"].as_double(), bin["count"].as_double()});
   out.length_min = json["length_min"].as_double();
   out.length_max = json["length_max"].as_double();
   out.length_mean = json["length_mean"].as_double();
@@ -84,7 +91,8 @@ base::Result<ColumnProfile> ColumnProfile::from_json(const Json& json) {
 Json Profile::to_json() const {
   Json list = Json::array();
   for (const auto& column : columns) list.push(column.to_json());
-  return Json::object({{"rows", whole(rows)}, {"duplicate_rows", whole(duplicate_rows)}, {"columns", list}});
+  return Json::object(
+      {{"rows", whole(rows)}, {"duplicate_rows", whole(duplicate_rows)}, {"columns", list}});
 }
 
 base::Result<Profile> Profile::from_json(const Json& json) {

@@ -11,16 +11,21 @@ namespace {
 using base::Code;
 using base::Json;
 
-constexpr std::size_t kMaxDomain = 100;       // more distinct texts than this are not a closed list
-constexpr double kMissingSlack = 0.05;        // how much more may be missing than was seen
+constexpr std::size_t kMaxDomain = 100;  // more distinct texts than this are not a closed list
+constexpr double kMissingSlack = 0.05;   // how much more may be missing than was seen
 
-const std::vector<std::string> kRuleKeys = {"name", "type", "required", "missing_max", "min", "max", "domain", "domain_mass_min", "unique", "description"};
+const std::vector<std::string> kRuleKeys = {"name",   "type",       "required", "missing_max",
+                                            "min",    "max",        "domain",   "domain_mass_min",
+                                            "unique", "description"};
 const std::vector<std::string> kSchemaKeys = {"columns", "allow_new_columns", "rows_min"};
 
-base::Status check_keys(const Json& json, const std::vector<std::string>& known, const std::string& where) {
+base::Status check_keys(const Json& json, const std::vector<std::string>& known,
+                        const std::string& where) {
   if (!json.is_object()) return base::fail(Code::kInvalidArgument, where + " must be an object");
   for (const auto& [key, value] : json.members()) {
-    if (std::find(known.begin(), known.end(), key) == known.end()) return base::fail(Code::kInvalidArgument, where + " has an unknown key: " + key, base::did_you_mean(key, known));
+    if (std::find(known.begin(), known.end(), key) == known.end())
+      return base::fail(Code::kInvalidArgument, where + " has an unknown key: " + key,
+                        base::did_you_mean(key, known));
   }
   return {};
 }
@@ -29,11 +34,16 @@ ColumnRule infer_rule(const ColumnProfile& profile) {
   ColumnRule rule;
   rule.name = profile.name;
   rule.type = profile.type;
-  const double share = profile.count == 0 ? 0 : static_cast<double>(profile.missing) / static_cast<double>(profile.count);
+  const double share = profile.count == 0 ? 0
+                                          : static_cast<double>(profile.missing) /
+                                                static_cast<double>(profile.count);
   rule.missing_max = share == 0 ? 0 : std::min(1.0, share + kMissingSlack);
   // A list is closed only when values repeat: ids and free text are not a domain.
-  const bool repeats = profile.distinct > 0 && static_cast<double>(profile.count - profile.missing) >= 10.0 * static_cast<double>(profile.distinct);
-  if (profile.type == data::ColumnType::kText && profile.distinct <= kMaxDomain && profile.categories.size() == profile.distinct && repeats) {
+  const bool repeats =
+      profile.distinct > 0 && static_cast<double>(profile.count - profile.missing) >=
+                                  10.0 * static_cast<double>(profile.distinct);
+  if (profile.type == data::ColumnType::kText && profile.distinct <= kMaxDomain &&
+      profile.categories.size() == profile.distinct && repeats) {
     for (const auto& value : profile.categories) rule.domain.push_back(value.value);
     rule.domain_mass_min = 0.99;
   }
@@ -58,7 +68,9 @@ Json Schema::to_json() const {
                             {"unique", rule.unique},
                             {"description", rule.description}}));
   }
-  return Json::object({{"columns", list}, {"allow_new_columns", allow_new_columns}, {"rows_min", static_cast<std::int64_t>(rows_min)}});
+  return Json::object({{"columns", list},
+                       {"allow_new_columns", allow_new_columns},
+                       {"rows_min", static_cast<std::int64_t>(rows_min)}});
 }
 
 base::Result<Schema> Schema::from_json(const Json& json) {
@@ -71,7 +83,8 @@ base::Result<Schema> Schema::from_json(const Json& json) {
     TRY(check_keys(item, kRuleKeys, where));
     ColumnRule rule;
     rule.name = item["name"].as_string();
-    if (rule.name.empty()) return base::fail(Code::kInvalidArgument, "schema has a column without a name");
+    if (rule.name.empty())
+      return base::fail(Code::kInvalidArgument, "schema has a column without a name");
     TRY_ASSIGN(rule.type, data::parse_type(item["type"].as_string()));
     rule.required = item["required"].as_bool(true);
     rule.missing_max = item["missing_max"].as_double(1);
@@ -93,7 +106,8 @@ Schema infer_schema(const Profile& profile) {
 }
 
 bool has_errors(const std::vector<Anomaly>& anomalies) {
-  return std::any_of(anomalies.begin(), anomalies.end(), [](const Anomaly& a) { return a.severity == Severity::kError; });
+  return std::any_of(anomalies.begin(), anomalies.end(),
+                     [](const Anomaly& a) { return a.severity == Severity::kError; });
 }
 
 Json Anomaly::to_json() const {

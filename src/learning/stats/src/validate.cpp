@@ -29,20 +29,32 @@ struct Violation {
 
 class Checker {
  public:
-  Checker(const data::Table& table, const Profile& profile, const Schema& schema) : table_(table), profile_(profile), schema_(schema) {}
+  Checker(const data::Table& table, const Profile& profile, const Schema& schema)
+      : table_(table), profile_(profile), schema_(schema) {}
 
   std::vector<Anomaly> run() {
-    if (table_.rows() < schema_.rows_min) add("", "dataset_low_num_examples", Severity::kError, "only " + std::to_string(table_.rows()) + " rows, at least " + std::to_string(schema_.rows_min) + " are needed", "check the source", {});
+    if (table_.rows() < schema_.rows_min)
+      add("", "dataset_low_num_examples", Severity::kError,
+          "only " + std::to_string(table_.rows()) + " rows, at least " +
+              std::to_string(schema_.rows_min) + " are needed",
+          "check the source", {});
     for (const auto& rule : schema_.columns) check(rule);
     for (const auto& column : table_.columns) {
-      const bool known = std::any_of(schema_.columns.begin(), schema_.columns.end(), [&](const ColumnRule& rule) { return rule.name == column.name; });
-      if (!known) add(column.name, "schema_new_column", schema_.allow_new_columns ? Severity::kWarning : Severity::kError, "new column that the schema does not have", "accept it into the schema, or drop it at the source", {});
+      const bool known =
+          std::any_of(schema_.columns.begin(), schema_.columns.end(),
+                      [&](const ColumnRule& rule) { return rule.name == column.name; });
+      if (!known)
+        add(column.name, "schema_new_column",
+            schema_.allow_new_columns ? Severity::kWarning : Severity::kError,
+            "new column that the schema does not have",
+            "accept it into the schema, or drop it at the source", {});
     }
     return std::move(found_);
   }
 
  private:
-  void add(const std::string& column, const char* kind, Severity severity, std::string message, std::string fix, Violation violation) {
+  void add(const std::string& column, const char* kind, Severity severity, std::string message,
+           std::string fix, Violation violation) {
     Anomaly out;
     out.column = column;
     out.kind = kind;
@@ -61,7 +73,8 @@ class Checker {
       std::vector<std::string> names;
       for (const auto& other : table_.columns) names.push_back(other.name);
       const std::string near = base::closest_match(rule.name, names);
-      add(rule.name, "feature_type_not_present", Severity::kError, "column is missing", near.empty() ? "bring it back at the source" : "was it renamed to `" + near + "`?", {});
+      add(rule.name, "feature_type_not_present", Severity::kError, "column is missing",
+          near.empty() ? "bring it back at the source" : "was it renamed to `" + near + "`?", {});
       return;
     }
     if (!check_type(rule, *column)) return;
@@ -83,9 +96,17 @@ class Checker {
       }
     }
     const bool fractions = rule.type == ColumnType::kInteger && column.type == ColumnType::kFloat;
-    const char* kind = column.type == ColumnType::kText ? "unexpected_string" : fractions ? "expected_int_got_float" : "unexpected_data_type";
-    std::string example = where.examples.empty() ? std::string() : ", such as \"" + std::string(column.text(static_cast<std::size_t>(where.examples.front()))) + "\"";
-    add(rule.name, kind, Severity::kError, "is " + std::string(data::type_name(column.type)) + ", the schema says " + std::string(data::type_name(rule.type)) + example,
+    const char* kind = column.type == ColumnType::kText ? "unexpected_string"
+                       : fractions                      ? "expected_int_got_float"
+                                                        : "unexpected_data_type";
+    std::string example =
+        where.examples.empty()
+            ? std::string()
+            : ", such as \"" +
+                  std::string(column.text(static_cast<std::size_t>(where.examples.front()))) + "\"";
+    add(rule.name, kind, Severity::kError,
+        "is " + std::string(data::type_name(column.type)) + ", the schema says " +
+            std::string(data::type_name(rule.type)) + example,
         "mend the rows at the source, or accept the new type", std::move(where));
     return false;
   }
@@ -100,14 +121,16 @@ class Checker {
   void check_missing(const ColumnRule& rule, const data::Column& column) {
     const ColumnProfile* profile = profile_.find(rule.name);
     if (profile == nullptr || profile->count == 0) return;
-    const double share = static_cast<double>(profile->missing) / static_cast<double>(profile->count);
+    const double share =
+        static_cast<double>(profile->missing) / static_cast<double>(profile->count);
     if (share <= rule.missing_max + 1e-12) return;
     Violation where;
     where.rows = profile->missing;
     for (std::size_t row = 0; row < column.rows() && where.examples.size() < kExamples; ++row) {
       if (!column.is_valid(row)) where.examples.push_back(row);
     }
-    add(rule.name, "feature_type_low_fraction_present", Severity::kError, percent(share) + " missing, at most " + percent(rule.missing_max) + " is allowed",
+    add(rule.name, "feature_type_low_fraction_present", Severity::kError,
+        percent(share) + " missing, at most " + percent(rule.missing_max) + " is allowed",
         "check what fills this column; accept the schema if it is right", std::move(where));
   }
 
@@ -120,8 +143,10 @@ class Checker {
       if ((rule.min && value < *rule.min) || (rule.max && value > *rule.max)) where.at(row);
     }
     if (where.rows == 0) return;
-    const std::string range = "[" + (rule.min ? base::format_double(*rule.min) : "-∞") + ", " + (rule.max ? base::format_double(*rule.max) : "∞") + "]";
-    add(rule.name, "out_of_range_values", Severity::kError, "values outside " + range, "mend the rows at the source, or widen the range", std::move(where));
+    const std::string range = "[" + (rule.min ? base::format_double(*rule.min) : "-∞") + ", " +
+                              (rule.max ? base::format_double(*rule.max) : "∞") + "]";
+    add(rule.name, "out_of_range_values", Severity::kError, "values outside " + range,
+        "mend the rows at the source, or widen the range", std::move(where));
   }
 
   void check_domain(const ColumnRule& rule, const data::Column& column) {
@@ -142,22 +167,29 @@ class Checker {
       ++present;
       if (good[at]) continue;
       where.at(row);
-      if (!seen[at] && strangers.size() < 3) strangers.push_back("\"" + column.dictionary[at] + "\"");
+      if (!seen[at] && strangers.size() < 3)
+        strangers.push_back("\"" + column.dictionary[at] + "\"");
       seen[at] = true;
     }
     if (where.rows == 0) return;
     const double mass = 1 - static_cast<double>(where.rows) / static_cast<double>(present);
     const Severity severity = mass < rule.domain_mass_min ? Severity::kError : Severity::kWarning;
-    add(rule.name, "enum_type_unexpected_string_values", severity, "values that were never seen: " + base::join(strangers, ", ") + " (" + percent(1 - mass) + " of rows)",
+    add(rule.name, "enum_type_unexpected_string_values", severity,
+        "values that were never seen: " + base::join(strangers, ", ") + " (" + percent(1 - mass) +
+            " of rows)",
         "map them to known values, or accept them into the schema", std::move(where));
   }
 
   void check_unique(const ColumnRule& rule) {
     const ColumnProfile* profile = profile_.find(rule.name);
-    if (!rule.unique || profile == nullptr || profile->distinct == profile->count - profile->missing) return;
+    if (!rule.unique || profile == nullptr ||
+        profile->distinct == profile->count - profile->missing)
+      return;
     Violation where;
     where.rows = profile->count - profile->missing - profile->distinct;
-    add(rule.name, "feature_type_high_unique", Severity::kError, "values repeat, the schema says each is unique", "remove the repeated rows", std::move(where));
+    add(rule.name, "feature_type_high_unique", Severity::kError,
+        "values repeat, the schema says each is unique", "remove the repeated rows",
+        std::move(where));
   }
 
   const data::Table& table_;
@@ -168,6 +200,9 @@ class Checker {
 
 }  // namespace
 
-std::vector<Anomaly> validate(const data::Table& table, const Profile& profile, const Schema& schema) { return Checker(table, profile, schema).run(); }
+std::vector<Anomaly> validate(const data::Table& table, const Profile& profile,
+                              const Schema& schema) {
+  return Checker(table, profile, schema).run();
+}
 
 }  // namespace maru::stats

@@ -19,7 +19,9 @@ std::string shared() {
   return named != nullptr ? named : std::string("../shared");
 }
 
-bool near(double a, double b) { return a == b || std::fabs(a - b) <= 1e-9 * std::max({1.0, std::fabs(a), std::fabs(b)}); }
+bool near(double a, double b) {
+  return a == b || std::fabs(a - b) <= 1e-9 * std::max({1.0, std::fabs(a), std::fabs(b)});
+}
 
 data::Table read(const std::string& path) {
   static const auto engine = data::Engine::open({"/tmp", 1, 1ull << 30});
@@ -48,7 +50,8 @@ void check_column(const ColumnProfile& profile, const base::Json& golden) {
     CHECK(profile.distinct == static_cast<std::uint64_t>(golden["distinct_raw_strings"].as_int()));
     const auto& top = golden["top20_raw_strings"].items();
     REQUIRE(profile.top.size() == top.size());
-    for (std::size_t i = 0; i < top.size(); ++i) CHECK(profile.top[i].count == static_cast<std::uint64_t>(top[i]["count"].as_int()));
+    for (std::size_t i = 0; i < top.size(); ++i)
+      CHECK(profile.top[i].count == static_cast<std::uint64_t>(top[i]["count"].as_int()));
     return;
   }
   if (profile.type == data::ColumnType::kTimestamp || !golden.has("mean")) return;
@@ -78,7 +81,8 @@ TEST_CASE("profiles equal the golden statistics") {
     const Profile profile = profile_table(read(shared() + "/data/" + name + ".csv"));
     INFO("data set ", name);
     CHECK(profile.rows == static_cast<std::uint64_t>((*golden)["rows"].as_int()));
-    CHECK(profile.duplicate_rows == static_cast<std::uint64_t>((*golden)["duplicate_rows"].as_int()));
+    CHECK(profile.duplicate_rows ==
+          static_cast<std::uint64_t>((*golden)["duplicate_rows"].as_int()));
     for (const auto& [column, facts] : (*golden)["columns"].members()) {
       const ColumnProfile* found = profile.find(column);
       REQUIRE(found != nullptr);
@@ -97,31 +101,37 @@ TEST_CASE("drift verdicts equal the golden ones") {
     return;
   }
   const std::string folder = "/tmp/maru-drift-" + std::to_string(::getpid());
-  REQUIRE(std::system(("python3 " + rules + " " + shared() + "/data " + folder + " >/dev/null").c_str()) == 0);
+  REQUIRE(std::system(
+              ("python3 " + rules + " " + shared() + "/data " + folder + " >/dev/null").c_str()) ==
+          0);
   const auto names = base::list_folder(folder);
   REQUIRE(names.has_value());
   int judged = 0;
   for (const auto& name : *names) {
-    const auto golden = base::parse_json(*base::read_file(shared() + "/golden/drift/" + name + ".json"));
+    const auto golden =
+        base::parse_json(*base::read_file(shared() + "/golden/drift/" + name + ".json"));
     REQUIRE(golden.has_value());
     const base::Json& verdict = (*golden)["verdict"];
     // Hard and joint cases need tests that look at several columns at once.
     if (verdict["hard"].as_bool() || verdict.has("joint")) continue;
     INFO("case ", name);
-    const DriftReport report = compare_tables(read(folder + "/" + name + "/reference.csv"), read(folder + "/" + name + "/current.csv"));
+    const DriftReport report = compare_tables(read(folder + "/" + name + "/reference.csv"),
+                                              read(folder + "/" + name + "/current.csv"));
     CHECK(report.drift == verdict["drift"].as_bool());
     // Without `may`, a column that `must` does not name is a false alarm.
     for (const auto& column : report.columns) {
       if (!column.drift || verdict.has("may")) continue;
       bool named = false;
-      for (const auto& must : verdict["must"].items()) named = named || must.as_string() == column.name;
+      for (const auto& must : verdict["must"].items())
+        named = named || must.as_string() == column.name;
       CHECK_MESSAGE(named, "false alarm: ", column.name, ": ", column.reason);
     }
     if (verdict.has("first")) CHECK(report.columns.front().name == verdict["first"].as_string());
     for (const auto& must : verdict["must"].items()) {
       INFO("column ", must.as_string());
       bool found = false;
-      for (const auto& column : report.columns) found = found || (column.name == must.as_string() && column.drift);
+      for (const auto& column : report.columns)
+        found = found || (column.name == must.as_string() && column.drift);
       CHECK(found);
     }
     ++judged;

@@ -26,7 +26,8 @@ data::Column texts(const std::string& name, const std::vector<std::string>& valu
   out.type = data::ColumnType::kText;
   for (const auto& value : values) {
     const auto at = std::find(out.dictionary.begin(), out.dictionary.end(), value);
-    out.codes.push_back(value.empty() ? -1 : static_cast<std::int32_t>(at - out.dictionary.begin()));
+    out.codes.push_back(value.empty() ? -1
+                                      : static_cast<std::int32_t>(at - out.dictionary.begin()));
     out.valid.push_back(value.empty() ? 0 : 1);
     if (!value.empty() && at == out.dictionary.end()) out.dictionary.push_back(value);
   }
@@ -35,7 +36,8 @@ data::Column texts(const std::string& name, const std::vector<std::string>& valu
 
 data::Table colours(int rows, const std::string& odd) {
   std::vector<std::string> words;
-  for (int i = 0; i < rows; ++i) words.push_back(i % 50 == 7 && !odd.empty() ? odd : i % 2 == 0 ? "red" : "blue");
+  for (int i = 0; i < rows; ++i)
+    words.push_back(i % 50 == 7 && !odd.empty() ? odd : i % 2 == 0 ? "red" : "blue");
   data::Table out;
   out.columns.push_back(texts("colour", words));
   return out;

@@ -15,11 +15,11 @@ using base::Code;
 using base::fail;
 
 struct Distinct {
-  std::vector<std::string> names;       // ascending: numbers by value, text by bytes
-  std::vector<double> numbers;          // empty for text
+  std::vector<std::string> names;  // ascending: numbers by value, text by bytes
+  std::vector<double> numbers;     // empty for text
   std::vector<std::size_t> counts;
-  std::vector<int> of_row;              // index into names
-  bool whole = true;                    // all numbers are integral (bool counts)
+  std::vector<int> of_row;  // index into names
+  bool whole = true;        // all numbers are integral (bool counts)
 };
 
 // Distinct values, or an empty list of names when there are more than `limit`.
@@ -77,7 +77,8 @@ Distinct distinct_values(const data::Column& column, std::size_t limit) {
 
 int meaning_of(const std::string& word) {
   static const std::vector<std::string> kYes = {"true", "yes", "y", "t", "positive", "pos"};
-  static const std::vector<std::string> kNo = {"false", "no", "n", "f", "0", "-1", "negative", "neg"};
+  static const std::vector<std::string> kNo = {"false", "no", "n",        "f",
+                                               "0",     "-1", "negative", "neg"};
   const std::string lower = base::to_lower_ascii(base::trim(word));
   if (std::find(kYes.begin(), kYes.end(), lower) != kYes.end()) return 1;
   if (std::find(kNo.begin(), kNo.end(), lower) != kNo.end()) return -1;
@@ -105,7 +106,8 @@ base::Result<model::Task> choose_task(const Distinct& values, const data::Column
   }
   TRY_ASSIGN(const model::Task task, model::parse_task(hint));
   if (task == model::Task::kRegression && text)
-    return fail(Code::kInvalidArgument, "the label is text and cannot be a regression target: " + column.name,
+    return fail(Code::kInvalidArgument,
+                "the label is text and cannot be a regression target: " + column.name,
                 "use task binary or multiclass, or a numeric label");
   if (task == model::Task::kBinary && count != 2)
     return fail(Code::kInvalidArgument,
@@ -124,7 +126,8 @@ base::Result<Labels> encode_labels(const data::Column& column, const std::string
                 "choose another label, or repair the source");
   if (column.missing() > 0)
     return fail(Code::kFailedPrecondition,
-                "rows without a label must be removed first: " + std::to_string(column.missing()) + " rows of " + column.name);
+                "rows without a label must be removed first: " + std::to_string(column.missing()) +
+                    " rows of " + column.name);
   if (column.type == data::ColumnType::kTimestamp)
     return fail(Code::kInvalidArgument, "a timestamp cannot be the label: " + column.name,
                 "use an expression that gives a number or a class");
@@ -140,14 +143,16 @@ base::Result<Labels> encode_labels(const data::Column& column, const std::string
     for (std::size_t r = 0; r < rows; ++r) {
       out.values[r] = column.number(r);
       if (!std::isfinite(out.values[r]))
-        return fail(Code::kInvalidArgument, "the label is not finite in row " + std::to_string(r) + ": " + column.name,
+        return fail(Code::kInvalidArgument,
+                    "the label is not finite in row " + std::to_string(r) + ": " + column.name,
                     "remove such rows, or clip the label");
     }
     return out;
   }
   if (values.names.empty() || values.names.size() > kMaxClasses)
     return fail(Code::kInvalidArgument,
-                "the label has too many classes: " + column.name + " has more than " + std::to_string(kMaxClasses),
+                "the label has too many classes: " + column.name + " has more than " +
+                    std::to_string(kMaxClasses),
                 "is it an id? group rare classes, or choose another label");
   for (std::size_t c = 0; c < values.names.size(); ++c)
     if (values.counts[c] < 2)
@@ -170,7 +175,8 @@ std::vector<double> encode_with(const data::Column& column, const Labels& known)
     return out;
   }
   std::unordered_map<std::string_view, int> index;
-  for (std::size_t c = 0; c < known.classes.size(); ++c) index[known.classes[c]] = static_cast<int>(c);
+  for (std::size_t c = 0; c < known.classes.size(); ++c)
+    index[known.classes[c]] = static_cast<int>(c);
   const auto find = [&](std::string_view name) {
     const auto at = index.find(name);
     return at == index.end() ? -1.0 : at->second;

@@ -10,15 +10,23 @@
 namespace maru::train {
 
 // One a learner; Prepared::make picks by name after the shapes and labels are checked.
-base::Result<std::shared_ptr<Prepared>> prepare_lightgbm(const Labels& labels, const Matrix& train, const Matrix& valid, const LearnOptions& options);
-base::Result<std::shared_ptr<Prepared>> prepare_linear(const Labels& labels, const Matrix& train, const Matrix& valid, const LearnOptions& options);
-base::Result<std::shared_ptr<Prepared>> prepare_constant(const Labels& labels, const Matrix& train, const Matrix& valid, const LearnOptions& options);
+base::Result<std::shared_ptr<Prepared>> prepare_lightgbm(const Labels& labels, const Matrix& train,
+                                                         const Matrix& valid,
+                                                         const LearnOptions& options);
+base::Result<std::shared_ptr<Prepared>> prepare_linear(const Labels& labels, const Matrix& train,
+                                                       const Matrix& valid,
+                                                       const LearnOptions& options);
+base::Result<std::shared_ptr<Prepared>> prepare_constant(const Labels& labels, const Matrix& train,
+                                                         const Matrix& valid,
+                                                         const LearnOptions& options);
 
 std::size_t score_width(const Labels& labels);  // K of [N,K]
 // Log loss (probabilities clipped to [2^-52, 1 - 2^-52]) or RMSE of row-major scores; NaN without rows.
-double plain_loss(model::Task task, const std::vector<double>& scores, const std::vector<double>& labels, std::size_t width);
+double plain_loss(model::Task task, const std::vector<double>& scores,
+                  const std::vector<double>& labels, std::size_t width);
 // Shares of the total, descending; ties by column. Zero shares are kept.
-std::vector<std::pair<std::string, double>> rank_importance(const std::vector<std::string>& names, const std::vector<double>& weights);
+std::vector<std::pair<std::string, double>> rank_importance(const std::vector<std::string>& names,
+                                                            const std::vector<double>& weights);
 // Raw scores -> answers, in place: sigmoid, softmax or nothing.
 void link_scores(model::Task task, std::size_t width, std::vector<double>& scores);
 

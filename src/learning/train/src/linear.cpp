@@ -33,10 +33,11 @@ base::Result<SparseRows> sparse(const Matrix& matrix) {
     for (std::size_t c = 0; c < out.columns; ++c, ++at) {
       if (*at == 0) continue;
       if (!std::isfinite(*at))
-        return fail(Code::kInvalidArgument,
-                    "a feature of the linear learner is not finite: row " + std::to_string(r) + ", " +
-                        (c < matrix.features.names.size() ? matrix.features.names[c] : std::to_string(c)),
-                    "clip or exclude the column");
+        return fail(
+            Code::kInvalidArgument,
+            "a feature of the linear learner is not finite: row " + std::to_string(r) + ", " +
+                (c < matrix.features.names.size() ? matrix.features.names[c] : std::to_string(c)),
+            "clip or exclude the column");
       out.column.push_back(static_cast<std::uint32_t>(c));
       out.value.push_back(*at);
     }
@@ -52,7 +53,8 @@ struct LinearModel {
   std::vector<double> weights;
 };
 
-void add_row(const SparseRows& x, std::size_t row, std::size_t width, const std::vector<double>& weights, double* scores) {
+void add_row(const SparseRows& x, std::size_t row, std::size_t width,
+             const std::vector<double>& weights, double* scores) {
   const std::size_t bias = x.columns * width;
   for (std::size_t k = 0; k < width; ++k) scores[k] = weights[bias + k];
   for (std::size_t at = x.start[row]; at < x.start[row + 1]; ++at) {
@@ -84,8 +86,8 @@ double row_loss(model::Task task, std::size_t width, double label, double* score
   return loss;
 }
 
-double smooth_loss(const SparseRows& x, model::Task task, std::size_t width, double l2, const std::vector<double>& weights,
-                   std::vector<double>& gradient) {
+double smooth_loss(const SparseRows& x, model::Task task, std::size_t width, double l2,
+                   const std::vector<double>& weights, std::vector<double>& gradient) {
   std::fill(gradient.begin(), gradient.end(), 0.0);
   std::vector<double> scores(width);
   double total = 0;
@@ -112,27 +114,33 @@ double smooth_loss(const SparseRows& x, model::Task task, std::size_t width, dou
 double score_of(const SparseRows& x, const LinearModel& fitted, std::size_t limit) {
   const std::size_t rows = std::min(x.rows, limit);
   std::vector<double> scores(rows * fitted.width);
-  for (std::size_t r = 0; r < rows; ++r) add_row(x, r, fitted.width, fitted.weights, &scores[r * fitted.width]);
+  for (std::size_t r = 0; r < rows; ++r)
+    add_row(x, r, fitted.width, fitted.weights, &scores[r * fitted.width]);
   link_scores(fitted.task, fitted.width, scores);
-  const std::vector<double> labels(x.labels.begin(), x.labels.begin() + static_cast<std::ptrdiff_t>(rows));
+  const std::vector<double> labels(x.labels.begin(),
+                                   x.labels.begin() + static_cast<std::ptrdiff_t>(rows));
   return plain_loss(fitted.task, scores, labels, fitted.width);
 }
 
-base::Status append_linear(const LinearModel& fitted, transform::Graph& graph, const std::string& features) {
+base::Status append_linear(const LinearModel& fitted, transform::Graph& graph,
+                           const std::string& features) {
   transform::Tensor weights, bias;
   const std::size_t count = fitted.columns * fitted.width;
   const auto width = static_cast<std::int64_t>(fitted.width);
   weights.shape = {static_cast<std::int64_t>(fitted.columns), width};
-  weights.reals.assign(fitted.weights.begin(), fitted.weights.begin() + static_cast<std::ptrdiff_t>(count));
+  weights.reals.assign(fitted.weights.begin(),
+                       fitted.weights.begin() + static_cast<std::ptrdiff_t>(count));
   bias.shape = {width};
-  bias.reals.assign(fitted.weights.begin() + static_cast<std::ptrdiff_t>(count), fitted.weights.end());
+  bias.reals.assign(fitted.weights.begin() + static_cast<std::ptrdiff_t>(count),
+                    fitted.weights.end());
   const std::string product = graph.fresh("linear_product");
   const bool plain = fitted.task == model::Task::kRegression;
   const std::string raw = plain ? "scores" : graph.fresh("linear_raw");
   graph.add("MatMul", {features, graph.constant("linear_weights", weights)}, {product});
   graph.add("Add", {product, graph.constant("linear_intercepts", bias)}, {raw});
   if (fitted.task == model::Task::kBinary) graph.add("Sigmoid", {raw}, {"scores"});
-  if (fitted.task == model::Task::kMulticlass) graph.add("Softmax", {raw}, {"scores"}).attributes["axis"] = std::int64_t{-1};
+  if (fitted.task == model::Task::kMulticlass)
+    graph.add("Softmax", {raw}, {"scores"}).attributes["axis"] = std::int64_t{-1};
   transform::Port port;
   port.name = "scores";
   port.shape = {-1, width};
@@ -140,14 +148,17 @@ base::Status append_linear(const LinearModel& fitted, transform::Graph& graph, c
   return {};
 }
 
-base::Result<std::vector<double>> predict_linear(const LinearModel& fitted, const model::FeatureMatrix& rows) {
+base::Result<std::vector<double>> predict_linear(const LinearModel& fitted,
+                                                 const model::FeatureMatrix& rows) {
   if (rows.columns != fitted.columns)
-    return fail(Code::kInvalidArgument, "the features do not fit the model: " + std::to_string(rows.columns) + " columns");
+    return fail(Code::kInvalidArgument,
+                "the features do not fit the model: " + std::to_string(rows.columns) + " columns");
   std::vector<double> out(rows.rows * fitted.width);
   for (std::size_t r = 0; r < rows.rows; ++r)
     for (std::size_t k = 0; k < fitted.width; ++k) {
       double sum = fitted.weights[fitted.columns * fitted.width + k];
-      for (std::size_t c = 0; c < rows.columns; ++c) sum += rows.values[r * rows.columns + c] * fitted.weights[c * fitted.width + k];
+      for (std::size_t c = 0; c < rows.columns; ++c)
+        sum += rows.values[r * rows.columns + c] * fitted.weights[c * fitted.width + k];
       out[r * fitted.width + k] = sum;
     }
   link_scores(fitted.task, fitted.width, out);
@@ -156,8 +167,13 @@ base::Result<std::vector<double>> predict_linear(const LinearModel& fitted, cons
 
 class LinearLearner final : public Prepared {
  public:
-  LinearLearner(const Labels& labels, std::vector<std::string> names, SparseRows train, SparseRows valid)
-      : task_(labels.task), width_(score_width(labels)), names_(std::move(names)), train_(std::move(train)), valid_(std::move(valid)) {
+  LinearLearner(const Labels& labels, std::vector<std::string> names, SparseRows train,
+                SparseRows valid)
+      : task_(labels.task),
+        width_(score_width(labels)),
+        names_(std::move(names)),
+        train_(std::move(train)),
+        valid_(std::move(valid)) {
     if (task_ == model::Task::kRegression) standardise();
     measure_columns();
   }
@@ -180,11 +196,15 @@ class LinearLearner final : public Prepared {
     }
     const Minimum found = minimize(
         std::vector<double>(count + width_, 0.0),
-        [&](const std::vector<double>& w, std::vector<double>& g) { return smooth_loss(train_, task_, width_, l2, w, g); }, how);
+        [&](const std::vector<double>& w, std::vector<double>& g) {
+          return smooth_loss(train_, task_, width_, l2, w, g);
+        },
+        how);
 
     LinearModel fitted{task_, train_.columns, width_, found.x};
     for (double w : fitted.weights)
-      if (!std::isfinite(w)) return fail(Code::kInternal, "the linear learner did not converge", "use a smaller c");
+      if (!std::isfinite(w))
+        return fail(Code::kInternal, "the linear learner did not converge", "use a smaller c");
     Trained out;
     out.config = config;
     out.metric = task_ == model::Task::kRegression ? "rmse" : "log_loss";
@@ -193,14 +213,21 @@ class LinearLearner final : public Prepared {
     out.train_score = score_of(train_, fitted, 100'000) * label_scale_;
     out.valid_score = score_of(valid_, fitted, valid_.rows) * label_scale_;
     base::Json point = base::Json::object();
-    point.set("round", found.iterations).set("train", out.train_score).set("valid", out.valid_score);
+    point.set("round", found.iterations)
+        .set("train", out.train_score)
+        .set("valid", out.valid_score);
     out.curve.push(std::move(point));
     out.importance = rank_importance(names_, weigh(fitted));
     for (double& w : fitted.weights) w *= label_scale_;
-    fitted.weights.back() += label_mean_;  // label_mean_ is 0 but for a regression, which has one intercept
+    fitted.weights.back() +=
+        label_mean_;  // label_mean_ is 0 but for a regression, which has one intercept
     auto shared = std::make_shared<const LinearModel>(std::move(fitted));
-    out.append = [shared](transform::Graph& graph, const std::string& features) { return append_linear(*shared, graph, features); };
-    out.predict = [shared](const model::FeatureMatrix& rows) { return predict_linear(*shared, rows); };
+    out.append = [shared](transform::Graph& graph, const std::string& features) {
+      return append_linear(*shared, graph, features);
+    };
+    out.predict = [shared](const model::FeatureMatrix& rows) {
+      return predict_linear(*shared, rows);
+    };
     return out;
   }
 
@@ -232,7 +259,8 @@ class LinearLearner final : public Prepared {
   std::vector<double> weigh(const LinearModel& fitted) const {
     std::vector<double> out(fitted.columns, 0.0);
     for (std::size_t c = 0; c < fitted.columns; ++c)
-      for (std::size_t k = 0; k < width_; ++k) out[c] += std::abs(fitted.weights[c * width_ + k]) * deviation_[c];
+      for (std::size_t k = 0; k < width_; ++k)
+        out[c] += std::abs(fitted.weights[c * width_ + k]) * deviation_[c];
     return out;
   }
 
@@ -246,10 +274,12 @@ class LinearLearner final : public Prepared {
 
 }  // namespace
 
-base::Result<std::shared_ptr<Prepared>> prepare_linear(const Labels& labels, const Matrix& train, const Matrix& valid, const LearnOptions&) {
+base::Result<std::shared_ptr<Prepared>> prepare_linear(const Labels& labels, const Matrix& train,
+                                                       const Matrix& valid, const LearnOptions&) {
   TRY_ASSIGN(SparseRows train_rows, sparse(train));
   TRY_ASSIGN(SparseRows valid_rows, sparse(valid));
-  return std::make_shared<LinearLearner>(labels, train.features.names, std::move(train_rows), std::move(valid_rows));
+  return std::make_shared<LinearLearner>(labels, train.features.names, std::move(train_rows),
+                                         std::move(valid_rows));
 }
 
 }  // namespace maru::train

@@ -10,11 +10,14 @@ namespace {
 
 using Vector = std::vector<double>;
 
-double dot(const Vector& a, const Vector& b) { return std::inner_product(a.begin(), a.end(), b.begin(), 0.0); }
+double dot(const Vector& a, const Vector& b) {
+  return std::inner_product(a.begin(), a.end(), b.begin(), 0.0);
+}
 
 class Minimizer {
  public:
-  Minimizer(Vector start, const std::function<double(const Vector&, Vector&)>& smooth, const MinimizeOptions& options)
+  Minimizer(Vector start, const std::function<double(const Vector&, Vector&)>& smooth,
+            const MinimizeOptions& options)
       : smooth_(smooth), options_(options), x_(std::move(start)), gradient_(x_.size()) {}
 
   Minimum run() {
@@ -28,7 +31,9 @@ class Minimizer {
       if (out.converged || !step(pseudo, out.iterations == 0)) break;
       recent.push_back(value_);
       if (recent.size() > 6) recent.pop_front();
-      if (recent.size() == 6 && recent.front() - recent.back() <= options_.tolerance * std::max(1e-12, std::abs(recent.back()))) out.converged = true;
+      if (recent.size() == 6 && recent.front() - recent.back() <=
+                                    options_.tolerance * std::max(1e-12, std::abs(recent.back())))
+        out.converged = true;
       if (options_.stop && options_.stop()) out.cut = !out.converged;
       if (out.converged || out.cut) {
         ++out.iterations;
@@ -53,9 +58,12 @@ class Minimizer {
     Vector out(x_.size());
     for (std::size_t i = 0; i < x_.size(); ++i) {
       const double low = gradient_[i] - options_.l1[i], high = gradient_[i] + options_.l1[i];
-      if (x_[i] > 0) out[i] = high;
-      else if (x_[i] < 0) out[i] = low;
-      else out[i] = low > 0 ? low : high < 0 ? high : 0;
+      if (x_[i] > 0)
+        out[i] = high;
+      else if (x_[i] < 0)
+        out[i] = low;
+      else
+        out[i] = low > 0 ? low : high < 0 ? high : 0;
     }
     return out;
   }
@@ -77,7 +85,8 @@ class Minimizer {
     }
     for (std::size_t i = 0; i < d.size(); ++i) {
       d[i] = -d[i];
-      if (!options_.l1.empty() && d[i] * pseudo[i] > 0) d[i] = 0;  // stay in the orthant that descends
+      if (!options_.l1.empty() && d[i] * pseudo[i] > 0)
+        d[i] = 0;  // stay in the orthant that descends
     }
     return d;
   }
@@ -141,8 +150,10 @@ class Minimizer {
 
 }  // namespace
 
-Minimum minimize(std::vector<double> start, const std::function<double(const std::vector<double>&, std::vector<double>&)>& smooth,
-                 const MinimizeOptions& options) {
+Minimum minimize(
+    std::vector<double> start,
+    const std::function<double(const std::vector<double>&, std::vector<double>&)>& smooth,
+    const MinimizeOptions& options) {
   return Minimizer(std::move(start), smooth, options).run();
 }
 

@@ -13,18 +13,12 @@ using base::fail;
 
 const std::vector<ParamRange>& lightgbm_params() {
   static const std::vector<ParamRange> kTable = {
-      {"num_leaves", 31, 2, 4096, true},
-      {"learning_rate", 0.1, 1e-4, 1, false},
-      {"min_data_in_leaf", 20, 0, 1e6, true},
-      {"min_sum_hessian_in_leaf", 1e-3, 0, 1e6, false},
-      {"feature_fraction", 1, 0.01, 1, false},
-      {"bagging_fraction", 1, 0.01, 1, false},
-      {"lambda_l1", 0, 0, 1e6, false},
-      {"lambda_l2", 0, 0, 1e6, false},
-      {"min_gain_to_split", 0, 0, 1e9, false},
-      {"max_depth", -1, -1, 100, true},
-      {"path_smooth", 0, 0, 1e6, false},
-      {"extra_trees", 0, 0, 1, true},
+      {"num_leaves", 31, 2, 4096, true},       {"learning_rate", 0.1, 1e-4, 1, false},
+      {"min_data_in_leaf", 20, 0, 1e6, true},  {"min_sum_hessian_in_leaf", 1e-3, 0, 1e6, false},
+      {"feature_fraction", 1, 0.01, 1, false}, {"bagging_fraction", 1, 0.01, 1, false},
+      {"lambda_l1", 0, 0, 1e6, false},         {"lambda_l2", 0, 0, 1e6, false},
+      {"min_gain_to_split", 0, 0, 1e9, false}, {"max_depth", -1, -1, 100, true},
+      {"path_smooth", 0, 0, 1e6, false},       {"extra_trees", 0, 0, 1, true},
       {"rounds", 0, 0, 100000, true},  // 0: as the options say
   };
   return kTable;
@@ -50,11 +44,13 @@ base::Result<Params> Params::read(const Config& config, const std::vector<ParamR
       for (const ParamRange& range : table) known.emplace_back(range.name);
       std::string hint = base::did_you_mean(key, known);
       if (hint.empty()) hint = "known: " + base::join(known, ", ");
-      return fail(Code::kInvalidArgument, "unknown parameter of learner " + config.learner + ": " + key, hint);
+      return fail(Code::kInvalidArgument,
+                  "unknown parameter of learner " + config.learner + ": " + key, hint);
     }
     const ParamRange& range = table[at];
     const double number = value.is_bool() ? (value.as_bool() ? 1.0 : 0.0) : value.as_double(NAN);
-    if (!(number >= range.low && number <= range.high) || (range.whole && std::floor(number) != number))
+    if (!(number >= range.low && number <= range.high) ||
+        (range.whole && std::floor(number) != number))
       return fail(Code::kInvalidArgument, "parameter out of range: " + key + " = " + value.dump(),
                   std::string(range.whole ? "a whole number" : "a number") + " from " +
                       base::format_double(range.low) + " to " + base::format_double(range.high));
@@ -72,9 +68,10 @@ double Params::operator[](const std::string& name) const {
 
 std::string Config::text() const {
   static const std::vector<std::pair<std::string, std::string>> kShort = {
-      {"num_leaves", "leaves"},     {"learning_rate", "lr"},  {"min_data_in_leaf", "min"}, {"feature_fraction", "ff"},
-      {"bagging_fraction", "bag"},  {"lambda_l1", "l1"},      {"lambda_l2", "l2"},         {"max_depth", "depth"},
-      {"min_gain_to_split", "gain"}, {"extra_trees", "extra"}};
+      {"num_leaves", "leaves"},   {"learning_rate", "lr"},     {"min_data_in_leaf", "min"},
+      {"feature_fraction", "ff"}, {"bagging_fraction", "bag"}, {"lambda_l1", "l1"},
+      {"lambda_l2", "l2"},        {"max_depth", "depth"},      {"min_gain_to_split", "gain"},
+      {"extra_trees", "extra"}};
   std::string out = learner;
   for (const auto& [key, value] : params.members()) {
     std::string name = key;

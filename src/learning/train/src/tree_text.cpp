@@ -42,8 +42,9 @@ std::string_view next_line(std::string_view& text) {
 
 bool complete(const Tree& tree) {
   const std::size_t splits = tree.feature.size();
-  return tree.leaf.size() == splits + 1 && tree.left.size() == splits && tree.right.size() == splits &&
-         tree.threshold.size() == splits && tree.decision.size() == splits;
+  return tree.leaf.size() == splits + 1 && tree.left.size() == splits &&
+         tree.right.size() == splits && tree.threshold.size() == splits &&
+         tree.decision.size() == splits;
 }
 
 base::Status read_field(std::string_view key, std::string_view value, Tree& tree) {
@@ -55,13 +56,16 @@ base::Status read_field(std::string_view key, std::string_view value, Tree& tree
   if (key == "right_child") ok = read_numbers(value, tree.right);
   if (key == "leaf_value") ok = read_numbers(value, tree.leaf);
   if ((key == "num_cat" || key == "is_linear") && value != "0")
-    return fail(Code::kUnimplemented, "a tree uses what the graph cannot say: " + std::string(key) + "=" + std::string(value));
-  if (!ok) return fail(Code::kInternal, "a number of the tree model cannot be read: " + std::string(key));
+    return fail(Code::kUnimplemented, "a tree uses what the graph cannot say: " + std::string(key) +
+                                          "=" + std::string(value));
+  if (!ok)
+    return fail(Code::kInternal, "a number of the tree model cannot be read: " + std::string(key));
   return {};
 }
 
 struct Columns {
-  std::vector<std::int64_t> tree, node, feature, yes, no, missing_yes, target_tree, target_node, target_id;
+  std::vector<std::int64_t> tree, node, feature, yes, no, missing_yes, target_tree, target_node,
+      target_id;
   std::vector<std::string> mode;
   std::vector<double> value, weight;
 };
@@ -69,7 +73,9 @@ struct Columns {
 // Splits keep their numbers, leaf k becomes node splits + k.
 void append_tree(const Tree& tree, std::int64_t number, std::int64_t target, Columns& out) {
   const auto splits = static_cast<std::int64_t>(tree.feature.size());
-  const auto id = [splits](int child) { return child >= 0 ? std::int64_t{child} : splits + ~std::int64_t{child}; };
+  const auto id = [splits](int child) {
+    return child >= 0 ? std::int64_t{child} : splits + ~std::int64_t{child};
+  };
   for (std::size_t n = 0; n < tree.feature.size(); ++n) {
     out.tree.push_back(number);
     out.node.push_back(static_cast<std::int64_t>(n));
@@ -147,7 +153,8 @@ base::Result<Forest> parse_lightgbm_text(std::string_view text) {
     if (!complete(tree)) return fail(Code::kInternal, "a tree of the model is not complete");
     for (std::size_t n = 0; n < tree.feature.size(); ++n)
       if (((tree.decision[n] >> 2) & 3) == 1)
-        return fail(Code::kUnimplemented, "a tree treats zero as missing, which the graph cannot say");
+        return fail(Code::kUnimplemented,
+                    "a tree treats zero as missing, which the graph cannot say");
   }
   return out;
 }
@@ -158,12 +165,15 @@ std::string trees_only(std::string_view text) {
   return std::string(at == std::string_view::npos ? text : text.substr(0, at + kEnd.size()));
 }
 
-base::Status append_forest(const Forest& forest, model::Task task, transform::Graph& graph, const std::string& features) {
+base::Status append_forest(const Forest& forest, model::Task task, transform::Graph& graph,
+                           const std::string& features) {
   Columns columns;
   for (std::size_t t = 0; t < forest.trees.size(); ++t)
-    append_tree(forest.trees[t], static_cast<std::int64_t>(t), static_cast<std::int64_t>(t % forest.width), columns);
+    append_tree(forest.trees[t], static_cast<std::int64_t>(t),
+                static_cast<std::int64_t>(t % forest.width), columns);
   const std::string raw = graph.fresh("raw_score");
-  const std::string wide = task == model::Task::kRegression ? "scores" : graph.fresh("raw_score_double");
+  const std::string wide =
+      task == model::Task::kRegression ? "scores" : graph.fresh("raw_score_double");
   {
     transform::Node& node = graph.add("TreeEnsembleRegressor", {features}, {raw}, "ai.onnx.ml");
     auto& a = node.attributes;
@@ -186,7 +196,8 @@ base::Status append_forest(const Forest& forest, model::Task task, transform::Gr
   // The operator answers in float32 even with double tensors; everything after it is double.
   graph.add("Cast", {raw}, {wide}).attributes["to"] = std::int64_t{11};
   if (task == model::Task::kBinary) graph.add("Sigmoid", {wide}, {"scores"});
-  if (task == model::Task::kMulticlass) graph.add("Softmax", {wide}, {"scores"}).attributes["axis"] = std::int64_t{-1};
+  if (task == model::Task::kMulticlass)
+    graph.add("Softmax", {wide}, {"scores"}).attributes["axis"] = std::int64_t{-1};
   transform::Port port;
   port.name = "scores";
   port.type = TensorType::kDouble;

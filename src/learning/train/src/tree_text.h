@@ -14,12 +14,13 @@ namespace maru::train {
 struct Tree {
   std::vector<int> feature, left, right;
   std::vector<double> threshold;
-  std::vector<int> decision;  // bit 0 categorical, bit 1 default left, bits 2-3 missing type (0 none, 1 zero, 2 NaN)
+  std::vector<int>
+      decision;  // bit 0 categorical, bit 1 default left, bits 2-3 missing type (0 none, 1 zero, 2 NaN)
   std::vector<double> leaf;
 };
 
 struct Forest {
-  std::size_t width = 1;      // trees are laid out round by round: tree i adds to output i % width
+  std::size_t width = 1;  // trees are laid out round by round: tree i adds to output i % width
   std::size_t features = 0;
   std::vector<Tree> trees;
 };
@@ -35,6 +36,7 @@ bool goes_left(const Tree& tree, std::size_t node, double value);
 bool missing_goes_left(const Tree& tree, std::size_t node);
 
 // Appends TreeEnsembleRegressor (ai.onnx.ml 3, double tensors), Cast to double and the link function; writes `scores`.
-base::Status append_forest(const Forest& forest, model::Task task, transform::Graph& graph, const std::string& features);
+base::Status append_forest(const Forest& forest, model::Task task, transform::Graph& graph,
+                           const std::string& features);
 
 }  // namespace maru::train

@@ -19,7 +19,8 @@ train::Labels binary() {
   return out;
 }
 
-train::Matrix clouds(std::size_t rows, std::size_t columns, std::uint64_t seed, double noise = 0.5) {
+train::Matrix clouds(std::size_t rows, std::size_t columns, std::uint64_t seed,
+                     double noise = 0.5) {
   base::Rng rng(seed);
   train::Matrix out;
   out.features.rows = rows;
@@ -57,7 +58,8 @@ std::vector<double> liblinear_weights(const train::Matrix& m, double c) {
   const auto columns = m.features.columns;
   std::vector<feature_node> nodes;
   for (std::size_t r = 0; r < m.features.rows; ++r) {
-    for (std::size_t k = 0; k < columns; ++k) nodes.push_back({static_cast<int>(k) + 1, m.features.values[r * columns + k]});
+    for (std::size_t k = 0; k < columns; ++k)
+      nodes.push_back({static_cast<int>(k) + 1, m.features.values[r * columns + k]});
     nodes.push_back({-1, 0});
   }
   std::vector<feature_node*> rows;
@@ -94,7 +96,8 @@ TEST_CASE("the linear learner's minimiser finds liblinear's optimum") {
         double z = 0;
         for (std::size_t k = 0; k < w.size(); ++k) z += w[k] * m.features.values[r * w.size() + k];
         const double slope = c * (1 / (1 + std::exp(-z)) - m.labels[r]);
-        for (std::size_t k = 0; k < w.size(); ++k) g[k] += slope * m.features.values[r * w.size() + k];
+        for (std::size_t k = 0; k < w.size(); ++k)
+          g[k] += slope * m.features.values[r * w.size() + k];
       }
       return objective(m, w, c);
     };
@@ -190,12 +193,14 @@ TEST_CASE("early stopping keeps the best round, not the last") {
   REQUIRE(trained.has_value());
   CHECK(trained->rounds >= 1);
   CHECK(trained->rounds < 200);
-  for (const auto& point : trained->curve.items()) CHECK(point["valid"].as_double() >= trained->valid_score);
+  for (const auto& point : trained->curve.items())
+    CHECK(point["valid"].as_double() >= trained->valid_score);
   CHECK(trained->curve.items().back()["valid"].as_double() > trained->valid_score);
   // The kept trees give the kept score.
   const auto scores = trained->predict(valid.features);
   double loss = 0;
-  for (std::size_t r = 0; r < 300; ++r) loss -= std::log(valid.labels[r] > 0 ? (*scores)[r] : 1 - (*scores)[r]);
+  for (std::size_t r = 0; r < 300; ++r)
+    loss -= std::log(valid.labels[r] > 0 ? (*scores)[r] : 1 - (*scores)[r]);
   CHECK(loss / 300 == doctest::Approx(trained->valid_score).epsilon(1e-6));
 }
 
@@ -229,10 +234,12 @@ TEST_CASE("bad configurations and rows are one clear sentence") {
   CHECK(learner.error().hint.find("lightgbm") != std::string::npos);
   train::Matrix bad = rows;
   bad.labels[7] = -1;
-  CHECK(train::fit(config_of("linear"), binary(), bad, valid, {}).error().message.find("row 7") != std::string::npos);
+  CHECK(train::fit(config_of("linear"), binary(), bad, valid, {}).error().message.find("row 7") !=
+        std::string::npos);
   bad = rows;
   bad.features.values[5] = std::numeric_limits<double>::infinity();
-  CHECK(train::fit(config_of("linear"), binary(), bad, valid, {}).error().message.find("x1") != std::string::npos);
+  CHECK(train::fit(config_of("linear"), binary(), bad, valid, {}).error().message.find("x1") !=
+        std::string::npos);
   CHECK(train::fit(config_of("lightgbm"), binary(), bad, valid, {}).has_value());
 }
 
@@ -278,7 +285,8 @@ TEST_CASE("a dropped feature is never split on") {
   CHECK(config.text() == "lightgbm drop=x2");
   drop.push("x22");
   config.params.set("drop", drop);
-  CHECK(train::fit(config, binary(), rows, valid, {}).error().message.find("x22") != std::string::npos);
+  CHECK(train::fit(config, binary(), rows, valid, {}).error().message.find("x22") !=
+        std::string::npos);
 }
 
 TEST_CASE("the text of a configuration is short") {

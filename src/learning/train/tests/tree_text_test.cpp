@@ -29,23 +29,30 @@ train::Matrix random_matrix(std::size_t rows, std::size_t columns, std::uint64_t
         v = static_cast<double>(rng.below(4)) * 1e-3 + 1;
         for (std::uint64_t n = rng.below(5); n > 0; --n) v = std::nextafter(v, 2);
       }
-      if (c % 5 == 4 && rng.uniform() < 0.01) v = rng.uniform() < 0.5 ? 1e300 : -std::numeric_limits<double>::infinity();
+      if (c % 5 == 4 && rng.uniform() < 0.01)
+        v = rng.uniform() < 0.5 ? 1e300 : -std::numeric_limits<double>::infinity();
       out.features.values.push_back(v);
     }
   }
   return out;
 }
 
-double cell(const train::Matrix& m, std::size_t r, std::size_t c) { return m.features.values[r * m.features.columns + c]; }
+double cell(const train::Matrix& m, std::size_t r, std::size_t c) {
+  return m.features.values[r * m.features.columns + c];
+}
 
 void label(train::Matrix& m, model::Task task, std::uint64_t seed) {
   base::Rng rng(seed);
   for (std::size_t r = 0; r < m.features.rows; ++r) {
     const double hole = std::isnan(cell(m, r, 2)) ? 1.0 : cell(m, r, 2);
-    const double z = cell(m, r, 0) + 0.5 * cell(m, r, 1) * hole + 200 * (cell(m, r, 3) - 1) + 0.3 * rng.normal();
-    if (task == model::Task::kBinary) m.labels.push_back(z > 0.4 ? 1 : 0);
-    else if (task == model::Task::kMulticlass) m.labels.push_back(z > 1 ? 2 : z > 0 ? 1 : 0);
-    else m.labels.push_back(1000 + 50 * z);
+    const double z =
+        cell(m, r, 0) + 0.5 * cell(m, r, 1) * hole + 200 * (cell(m, r, 3) - 1) + 0.3 * rng.normal();
+    if (task == model::Task::kBinary)
+      m.labels.push_back(z > 0.4 ? 1 : 0);
+    else if (task == model::Task::kMulticlass)
+      m.labels.push_back(z > 1 ? 2 : z > 0 ? 1 : 0);
+    else
+      m.labels.push_back(1000 + 50 * z);
   }
 }
 
@@ -65,7 +72,9 @@ std::vector<double> walk(const train::Forest& forest, const std::vector<double>&
     int at = tree.feature.empty() ? ~0 : 0;
     while (at >= 0) {
       const auto n = static_cast<std::size_t>(at);
-      at = train::goes_left(tree, n, row[static_cast<std::size_t>(tree.feature[n])]) ? tree.left[n] : tree.right[n];
+      at = train::goes_left(tree, n, row[static_cast<std::size_t>(tree.feature[n])])
+               ? tree.left[n]
+               : tree.right[n];
     }
     out[t % forest.width] += tree.leaf[static_cast<std::size_t>(~at)];
   }
@@ -75,14 +84,18 @@ std::vector<double> walk(const train::Forest& forest, const std::vector<double>&
 train::Config tree_config() {
   train::Config config;
   config.learner = "lightgbm";
-  config.params.set("num_leaves", 15).set("learning_rate", 0.2).set("min_data_in_leaf", 5).set("rounds", 40);
+  config.params.set("num_leaves", 15)
+      .set("learning_rate", 0.2)
+      .set("min_data_in_leaf", 5)
+      .set("rounds", 40);
   return config;
 }
 
 // Every threshold, its neighbours, NaN, zeros and infinities in every column.
 std::vector<std::vector<double>> hostile_rows(const train::Forest& forest) {
   base::Rng rng(9);
-  std::vector<std::vector<double>> values(forest.features, {kNan, 0.0, -0.0, 1e308, -1e308, std::numeric_limits<double>::infinity()});
+  std::vector<std::vector<double>> values(
+      forest.features, {kNan, 0.0, -0.0, 1e308, -1e308, std::numeric_limits<double>::infinity()});
   for (const train::Tree& tree : forest.trees)
     for (std::size_t n = 0; n < tree.feature.size(); ++n) {
       auto& of = values[static_cast<std::size_t>(tree.feature[n])];
@@ -128,7 +141,9 @@ void check_exact(model::Task task) {
       for (double& v : own) v /= sum;
     }
     for (std::size_t k = 0; k < own.size(); ++k)
-      if (std::abs(own[k] - (*library)[r * own.size() + k]) > 1e-12 * std::max(1.0, std::abs(own[k]))) ++wrong;
+      if (std::abs(own[k] - (*library)[r * own.size() + k]) >
+          1e-12 * std::max(1.0, std::abs(own[k])))
+        ++wrong;
   }
   CHECK(wrong == 0);
 }
@@ -155,12 +170,19 @@ TEST_CASE("NaN goes where LightGBM sends it, with and without missing values in 
 }
 
 TEST_CASE("what the graph cannot say is refused") {
-  const std::string head = "tree\nnum_tree_per_iteration=1\nmax_feature_idx=0\n\nTree=0\nnum_leaves=2\n";
-  const std::string tail = "left_child=-1\nright_child=-2\nleaf_value=1 2\nis_linear=0\n\nend of trees\n";
+  const std::string head =
+      "tree\nnum_tree_per_iteration=1\nmax_feature_idx=0\n\nTree=0\nnum_leaves=2\n";
+  const std::string tail =
+      "left_child=-1\nright_child=-2\nleaf_value=1 2\nis_linear=0\n\nend of trees\n";
   const std::string split = "split_feature=0\nthreshold=0.5\n";
-  CHECK(train::parse_lightgbm_text(head + "num_cat=0\n" + split + "decision_type=2\n" + tail).has_value());
-  CHECK(train::parse_lightgbm_text(head + "num_cat=1\n" + split + "decision_type=1\n" + tail).error().code == base::Code::kUnimplemented);
-  CHECK(train::parse_lightgbm_text(head + "num_cat=0\n" + split + "decision_type=6\n" + tail).error().code == base::Code::kUnimplemented);
+  CHECK(train::parse_lightgbm_text(head + "num_cat=0\n" + split + "decision_type=2\n" + tail)
+            .has_value());
+  CHECK(train::parse_lightgbm_text(head + "num_cat=1\n" + split + "decision_type=1\n" + tail)
+            .error()
+            .code == base::Code::kUnimplemented);
+  CHECK(train::parse_lightgbm_text(head + "num_cat=0\n" + split + "decision_type=6\n" + tail)
+            .error()
+            .code == base::Code::kUnimplemented);
   CHECK_FALSE(train::parse_lightgbm_text(head + "num_cat=0\n" + split + tail).has_value());
   CHECK_FALSE(train::parse_lightgbm_text("").has_value());
 }
@@ -182,5 +204,6 @@ TEST_CASE("same seed, same bytes: again, and with one or two threads") {
   }
   train::LearnOptions other;
   other.seed = 2;
-  CHECK(train::fit(config, labels_for(model::Task::kBinary), rows, valid, other)->text_model != first);
+  CHECK(train::fit(config, labels_for(model::Task::kBinary), rows, valid, other)->text_model !=
+        first);
 }

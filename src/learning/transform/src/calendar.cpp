@@ -32,7 +32,8 @@ Civil civil_from_days(std::int64_t days) {
 }  // namespace
 
 const std::vector<std::string>& calendar_parts() {
-  static const std::vector<std::string> kParts = {"year", "month", "day", "weekday", "hour", "minute_of_day", "day_of_year", "elapsed_days"};
+  static const std::vector<std::string> kParts = {
+      "year", "month", "day", "weekday", "hour", "minute_of_day", "day_of_year", "elapsed_days"};
   return kParts;
 }
 

@@ -12,7 +12,8 @@ namespace {
 using base::Code;
 using base::fail;
 
-constexpr double kClip = 100;  // standard deviations: an infinity or a slipped unit must not drown a linear score
+constexpr double kClip =
+    100;  // standard deviations: an infinity or a slipped unit must not drown a linear score
 constexpr std::int64_t kToDouble = 11;  // TensorProto.DataType
 
 Tensor real_row(std::vector<double> values) {
@@ -36,7 +37,8 @@ Tensor integers(std::vector<std::int64_t> values, std::vector<std::int64_t> shap
 
 // What pandas and MLflow make of a missing text on its way into a string tensor. They mean missing too, unless training knew them as values:
 // a stock client must not get another answer without a word.
-void add_missing_spellings(std::vector<std::string>& keys, const std::function<void(std::size_t)>& repeat) {
+void add_missing_spellings(std::vector<std::string>& keys,
+                           const std::function<void(std::size_t)>& repeat) {
   const auto at = std::find(keys.begin(), keys.end(), std::string());
   if (at == keys.end()) return;
   const auto position = static_cast<std::size_t>(at - keys.begin());
@@ -66,7 +68,8 @@ class Emitter {
     ordinals();
     one_hot();
     for (const std::size_t i : layout_.calendars) calendar(plan_.columns[i]);
-    if (pieces_.empty()) return fail(Code::kFailedPrecondition, "no usable feature is left in the plan");
+    if (pieces_.empty())
+      return fail(Code::kFailedPrecondition, "no usable feature is left in the plan");
     graph_.add("Concat", pieces_, {output_name}).attributes["axis"] = std::int64_t{1};
     Port out;
     out.name = output_name;
@@ -77,7 +80,9 @@ class Emitter {
   }
 
  private:
-  std::string input(std::size_t column) const { return graph_input_name(plan_.columns[column].name); }
+  std::string input(std::size_t column) const {
+    return graph_input_name(plan_.columns[column].name);
+  }
 
   std::string node(const char* op, const std::string& stem, std::vector<std::string> inputs) {
     std::string out = graph_.fresh(stem);
@@ -109,18 +114,23 @@ class Emitter {
     }
     const std::string raw = joined("numbers", parts);
     const std::string missing = node("IsNaN", "numbers_missing", {raw});
-    const std::string filled = node("Where", "numbers_filled", {missing, graph_.constant("fill", real_row(fill)), raw});
-    const std::string centered = node("Sub", "numbers_centered", {filled, graph_.constant("center", real_row(center))});
-    const std::string divided = node("Div", "numbers_scaled", {centered, graph_.constant("scale", real_row(scale))});
+    const std::string filled =
+        node("Where", "numbers_filled", {missing, graph_.constant("fill", real_row(fill)), raw});
+    const std::string centered =
+        node("Sub", "numbers_centered", {filled, graph_.constant("center", real_row(center))});
+    const std::string divided =
+        node("Div", "numbers_scaled", {centered, graph_.constant("scale", real_row(scale))});
     pieces_.push_back(node("Clip", "numbers_clipped",
-                           {divided, graph_.constant("clip_low", real_scalar(-kClip)), graph_.constant("clip_high", real_scalar(kClip))}));
+                           {divided, graph_.constant("clip_low", real_scalar(-kClip)),
+                            graph_.constant("clip_high", real_scalar(kClip))}));
     if (layout_.indicators.empty()) return;
     std::vector<std::int64_t> picks;
     for (const std::size_t at : layout_.indicators) picks.push_back(static_cast<std::int64_t>(at));
     std::string picked = missing;
     if (picks.size() < layout_.scaled.size()) {
       const auto count = static_cast<std::int64_t>(picks.size());
-      picked = node("Gather", "missing_picked", {missing, graph_.constant("missing_columns", integers(picks, {count}))});
+      picked = node("Gather", "missing_picked",
+                    {missing, graph_.constant("missing_columns", integers(picks, {count}))});
       graph_.nodes.back().attributes["axis"] = std::int64_t{1};
     }
     pieces_.push_back(cast("missing_flags", picked, kToDouble));
@@ -174,7 +184,9 @@ class Emitter {
     return node("Equal", "flag", {code, graph_.constant("range", integers(range, {1, count}))});
   }
 
-  std::string int_constant(const std::string& stem, std::int64_t value) { return graph_.constant(stem, integers({value}, {1})); }
+  std::string int_constant(const std::string& stem, std::int64_t value) {
+    return graph_.constant(stem, integers({value}, {1}));
+  }
 
   struct Civil {
     std::string year, month, day, day_of_year;
@@ -182,15 +194,26 @@ class Emitter {
 
   // civil_from_days of calendar.cpp, node by node. Every dividend is >= 0, so Div's truncation does no harm.
   Civil civil(const std::string& days) {
-    const auto add = [&](const std::string& a, std::int64_t k) { return node("Add", "t", {a, int_constant("k", k)}); };
-    const auto mul = [&](const std::string& a, std::int64_t k) { return node("Mul", "t", {a, int_constant("k", k)}); };
-    const auto div = [&](const std::string& a, std::int64_t k) { return node("Div", "t", {a, int_constant("k", k)}); };
-    const auto sub = [&](const std::string& a, const std::string& b) { return node("Sub", "t", {a, b}); };
-    const auto plus = [&](const std::string& a, const std::string& b) { return node("Add", "t", {a, b}); };
+    const auto add = [&](const std::string& a, std::int64_t k) {
+      return node("Add", "t", {a, int_constant("k", k)});
+    };
+    const auto mul = [&](const std::string& a, std::int64_t k) {
+      return node("Mul", "t", {a, int_constant("k", k)});
+    };
+    const auto div = [&](const std::string& a, std::int64_t k) {
+      return node("Div", "t", {a, int_constant("k", k)});
+    };
+    const auto sub = [&](const std::string& a, const std::string& b) {
+      return node("Sub", "t", {a, b});
+    };
+    const auto plus = [&](const std::string& a, const std::string& b) {
+      return node("Add", "t", {a, b});
+    };
     const std::string z = add(days, 719468);
     const std::string doe = node("Mod", "t", {z, int_constant("k", 146097)});
     const std::string era = div(sub(z, doe), 146097);
-    const std::string yoe = div(sub(plus(sub(doe, div(doe, 1460)), div(doe, 36524)), div(doe, 146096)), 365);
+    const std::string yoe =
+        div(sub(plus(sub(doe, div(doe, 1460)), div(doe, 36524)), div(doe, 146096)), 365);
     const std::string doy = sub(doe, sub(plus(mul(yoe, 365), div(yoe, 4)), div(yoe, 100)));
     const std::string mp = div(add(mul(doy, 5), 2), 153);
     const std::string old_year = node("Less", "t", {mp, int_constant("k", 10)});
@@ -205,8 +228,11 @@ class Emitter {
 
   void calendar(const FeatureColumn& column) {
     const std::string time = graph_input_name(column.name);
-    const std::string missing = node("Equal", "time_missing", {time, int_constant("missing_time", std::numeric_limits<std::int64_t>::min())});
-    const std::string known = node("Where", "time_known", {missing, int_constant("epoch", 0), time});
+    const std::string missing =
+        node("Equal", "time_missing",
+             {time, int_constant("missing_time", std::numeric_limits<std::int64_t>::min())});
+    const std::string known =
+        node("Where", "time_known", {missing, int_constant("epoch", 0), time});
     // Div truncates toward zero and Mod is floored: only an exact multiple divides alike before 1970.
     const std::string in_day = node("Mod", "in_day", {known, int_constant("day_us", kDayUs)});
     const std::string midnight = node("Sub", "midnight", {known, in_day});
@@ -214,12 +240,17 @@ class Emitter {
     Civil date;
     const auto part = [&](const std::string& name) -> std::string {
       if (name == "hour") return node("Div", "hour", {in_day, int_constant("hour_us", kHourUs)});
-      if (name == "minute_of_day") return node("Div", "minute", {in_day, int_constant("minute_us", kMinuteUs)});
+      if (name == "minute_of_day")
+        return node("Div", "minute", {in_day, int_constant("minute_us", kMinuteUs)});
       if (name == "elapsed_days") return days;
       if (name == "weekday")
-        return node("Mod", "weekday", {node("Add", "t", {days, int_constant("monday", 3)}), int_constant("week", 7)});
+        return node("Mod", "weekday",
+                    {node("Add", "t", {days, int_constant("monday", 3)}), int_constant("week", 7)});
       if (date.year.empty()) date = civil(days);
-      return name == "year" ? date.year : name == "month" ? date.month : name == "day" ? date.day : date.day_of_year;
+      return name == "year"    ? date.year
+             : name == "month" ? date.month
+             : name == "day"   ? date.day
+                               : date.day_of_year;
     };
     const CalendarSplit split = calendar_split(column);
     const bool linear = !column.part_scale.empty();
@@ -232,20 +263,27 @@ class Emitter {
     }
     if (!plain.empty()) {
       std::string values = cast("parts_double", joined("parts", plain), kToDouble);
-      if (linear) values = node("Sub", "parts_centered", {values, graph_.constant("part_center", real_row(center))});
-      if (linear) values = node("Div", "parts_scaled", {values, graph_.constant("part_scale", real_row(scale))});
+      if (linear)
+        values = node("Sub", "parts_centered",
+                      {values, graph_.constant("part_center", real_row(center))});
+      if (linear)
+        values =
+            node("Div", "parts_scaled", {values, graph_.constant("part_scale", real_row(scale))});
       const double absent = linear ? 0.0 : std::numeric_limits<double>::quiet_NaN();
-      pieces_.push_back(node("Where", "parts_known", {missing, graph_.constant("absent", real_row({absent})), values}));
+      pieces_.push_back(node("Where", "parts_known",
+                             {missing, graph_.constant("absent", real_row({absent})), values}));
     }
     std::vector<std::string> flags;
     for (const std::size_t at : split.flags) {
       std::int64_t first = 0, count = 0;
       part_range(column.parts[at], first, count);
-      const std::string value = node("Where", "part_known", {missing, int_constant("none", -1), part(column.parts[at])});
+      const std::string value =
+          node("Where", "part_known", {missing, int_constant("none", -1), part(column.parts[at])});
       flags.push_back(equals_range(value, first, count));
     }
     if (linear && column.missing_indicator) flags.push_back(missing);
-    if (!flags.empty()) pieces_.push_back(cast("time_flags", joined("time_flags", flags), kToDouble));
+    if (!flags.empty())
+      pieces_.push_back(cast("time_flags", joined("time_flags", flags), kToDouble));
   }
 
   const FeaturePlan& plan_;
@@ -256,6 +294,8 @@ class Emitter {
 
 }  // namespace
 
-base::Result<Graph> emit_features(const FeaturePlan& plan, const std::string& output_name) { return Emitter(plan).run(output_name); }
+base::Result<Graph> emit_features(const FeaturePlan& plan, const std::string& output_name) {
+  return Emitter(plan).run(output_name);
+}
 
 }  // namespace maru::transform

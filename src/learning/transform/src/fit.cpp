@@ -17,8 +17,8 @@ using base::fail;
 using data::Column;
 using data::ColumnType;
 
-constexpr double kIdShare = 0.9;          // distinct share of the values from which text is an id
-constexpr std::size_t kIdRows = 20;       // fewer values prove nothing
+constexpr double kIdShare = 0.9;     // distinct share of the values from which text is an id
+constexpr std::size_t kIdRows = 20;  // fewer values prove nothing
 constexpr std::size_t kOneHotColumns = 128;
 constexpr std::size_t kOneHotTotal = 512;  // 0/1 columns of all text columns together
 
@@ -27,7 +27,9 @@ void drop(FeatureColumn& out, std::string reason) {
   out.reason = std::move(reason);
 }
 
-std::string percent(double share) { return std::to_string(static_cast<int>(std::lround(share * 100))) + " %"; }
+std::string percent(double share) {
+  return std::to_string(static_cast<int>(std::lround(share * 100))) + " %";
+}
 
 // ---- numbers --------------------------------------------------------------------------------------
 
@@ -55,7 +57,8 @@ void fit_number(const Column& column, const FitOptions& options, FeatureColumn& 
   if (finite.empty()) return;
   std::vector<double> sorted = finite;
   const std::size_t middle = sorted.size() / 2;
-  std::nth_element(sorted.begin(), sorted.begin() + static_cast<std::ptrdiff_t>(middle), sorted.end());
+  std::nth_element(sorted.begin(), sorted.begin() + static_cast<std::ptrdiff_t>(middle),
+                   sorted.end());
   out.fill = sorted[middle];
   const auto count = static_cast<double>(finite.size());
   const double mean = std::accumulate(finite.begin(), finite.end(), 0.0) / count;
@@ -79,12 +82,14 @@ struct Categories {
   std::size_t distinct = 0, present = 0;
 };
 
-Categories count_categories(const Column& column, const std::vector<double>& target, std::size_t max_vocabulary, std::uint64_t min_count) {
+Categories count_categories(const Column& column, const std::vector<double>& target,
+                            std::size_t max_vocabulary, std::uint64_t min_count) {
   std::vector<Category> by_code(column.dictionary.size());
   Categories out;
   for (std::size_t r = 0; r < column.codes.size(); ++r) {
     const auto code = column.codes[r];
-    const bool present = column.is_valid(r) && code >= 0 && !column.dictionary[static_cast<std::size_t>(code)].empty();
+    const bool present = column.is_valid(r) && code >= 0 &&
+                         !column.dictionary[static_cast<std::size_t>(code)].empty();
     Category& category = present ? by_code[static_cast<std::size_t>(code)] : out.missing;
     ++category.count;
     category.sum += target[r];
@@ -110,7 +115,8 @@ Categories count_categories(const Column& column, const std::vector<double>& tar
 }
 
 // Ranks by (sum + smoothing * prior) / (count + smoothing); rare values are one category among them.
-void rank_categories(const Categories& categories, double prior, double smoothing, FeatureColumn& out) {
+void rank_categories(const Categories& categories, double prior, double smoothing,
+                     FeatureColumn& out) {
   struct Ranked {
     double mean;
     bool rare;
@@ -135,20 +141,24 @@ void rank_categories(const Categories& categories, double prior, double smoothin
   }
 }
 
-void fit_text(const Column& column, const std::vector<double>& target, double prior, const FitOptions& options, std::size_t one_hot_limit,
-              FeatureColumn& out) {
+void fit_text(const Column& column, const std::vector<double>& target, double prior,
+              const FitOptions& options, std::size_t one_hot_limit, FeatureColumn& out) {
   const bool trees = options.target == Target::kTrees;
-  const std::size_t limit = trees ? options.max_vocabulary : std::min(options.max_vocabulary, one_hot_limit);
+  const std::size_t limit =
+      trees ? options.max_vocabulary : std::min(options.max_vocabulary, one_hot_limit);
   const Categories categories = count_categories(column, target, limit, options.min_count);
   if (categories.present == 0) return drop(out, "every value is missing");
   if (categories.distinct == 1 && categories.missing.count == 0) return drop(out, "constant");
-  const double share = static_cast<double>(categories.distinct) / static_cast<double>(categories.present);
-  if (categories.present >= kIdRows && share >= kIdShare) return drop(out, "an id: " + percent(share) + " distinct");
+  const double share =
+      static_cast<double>(categories.distinct) / static_cast<double>(categories.present);
+  if (categories.present >= kIdRows && share >= kIdShare)
+    return drop(out, "an id: " + percent(share) + " distinct");
   if (categories.kept.empty() && categories.missing.count == 0)
     return drop(out, "no value comes " + std::to_string(options.min_count) + " times");
   out.encoding = trees ? Encoding::kOrdinal : Encoding::kOneHot;
   out.missing_indicator = categories.missing.count > 0;
-  out.reason = std::to_string(categories.distinct) + " values, " + std::to_string(categories.kept.size()) + " kept";
+  out.reason = std::to_string(categories.distinct) + " values, " +
+               std::to_string(categories.kept.size()) + " kept";
   if (trees) return rank_categories(categories, prior, options.smoothing, out);
   for (const Category& c : categories.kept) out.vocabulary.push_back(c.value);
 }
@@ -170,9 +180,10 @@ void fit_time(const Column& column, const FitOptions& options, FeatureColumn& ou
   if (times.empty()) return drop(out, "every value is missing");
   const auto [low, high] = std::minmax_element(times.begin(), times.end());
   // Unsigned: the span of absurd dates may not fit.
-  const auto span = static_cast<std::int64_t>(
-      std::min<std::uint64_t>(static_cast<std::uint64_t>(*high) - static_cast<std::uint64_t>(*low), INT64_MAX));
-  const bool whole_hours = std::all_of(times.begin(), times.end(), [](std::int64_t t) { return t % kHourUs == 0; });
+  const auto span = static_cast<std::int64_t>(std::min<std::uint64_t>(
+      static_cast<std::uint64_t>(*high) - static_cast<std::uint64_t>(*low), INT64_MAX));
+  const bool whole_hours =
+      std::all_of(times.begin(), times.end(), [](std::int64_t t) { return t % kHourUs == 0; });
   for (const std::string& part : calendar_parts()) {
     if (!span_allows(part, span) || (part == "minute_of_day" && whole_hours)) continue;
     double sum = 0, squares = 0;
@@ -194,23 +205,33 @@ void fit_time(const Column& column, const FitOptions& options, FeatureColumn& ou
     out.part_scale.push_back(variance > 0 ? std::sqrt(variance) : 1.0);
   }
   out.missing_indicator = times.size() < column.rows();
-  if (out.parts.empty()) return drop(out, "the times have nothing that comes round again (" + std::to_string(span / kDayUs) + " days)");
+  if (out.parts.empty())
+    return drop(out, "the times have nothing that comes round again (" +
+                         std::to_string(span / kDayUs) + " days)");
   out.encoding = Encoding::kCalendar;
   out.reason = "a time: " + base::join(out.parts, ", ");
 }
 
-base::Status check_request(const data::Table& table, const std::vector<std::string>& features, const std::vector<double>& target) {
-  if (table.rows() == 0) return fail(Code::kFailedPrecondition, "there are no rows to fit features on");
+base::Status check_request(const data::Table& table, const std::vector<std::string>& features,
+                           const std::vector<double>& target) {
+  if (table.rows() == 0)
+    return fail(Code::kFailedPrecondition, "there are no rows to fit features on");
   if (target.size() != table.rows())
-    return fail(Code::kInvalidArgument, "targets do not fit the rows: " + std::to_string(target.size()) + " for " + std::to_string(table.rows()));
+    return fail(Code::kInvalidArgument,
+                "targets do not fit the rows: " + std::to_string(target.size()) + " for " +
+                    std::to_string(table.rows()));
   std::vector<std::string> known;
   for (const Column& column : table.columns) known.push_back(column.name);
   std::map<std::string, std::string> seen;  // graph input -> column
   for (const std::string& name : features) {
     if (table.find(name) == nullptr)
-      return fail(Code::kInvalidArgument, "there is no column `" + name + "`", base::did_you_mean(name, known));
+      return fail(Code::kInvalidArgument, "there is no column `" + name + "`",
+                  base::did_you_mean(name, known));
     const auto [at, fresh] = seen.emplace(graph_input_name(name), name);
-    if (!fresh) return fail(Code::kInvalidArgument, "columns `" + at->second + "` and `" + name + "` have one name in the model", "rename one");
+    if (!fresh)
+      return fail(Code::kInvalidArgument,
+                  "columns `" + at->second + "` and `" + name + "` have one name in the model",
+                  "rename one");
   }
   return {};
 }
@@ -218,18 +239,23 @@ base::Status check_request(const data::Table& table, const std::vector<std::stri
 }  // namespace
 
 std::string graph_input_name(const std::string& column) {
-  return column == "features" || column == "scores" || column == "label" ? "column_" + column : column;
+  return column == "features" || column == "scores" || column == "label" ? "column_" + column
+                                                                         : column;
 }
 
-base::Result<FeaturePlan> fit_features(const data::Table& table, const std::vector<std::string>& features, const std::vector<double>& target_values,
+base::Result<FeaturePlan> fit_features(const data::Table& table,
+                                       const std::vector<std::string>& features,
+                                       const std::vector<double>& target_values,
                                        const FitOptions& options) {
   TRY(check_request(table, features, target_values));
   double prior = 0;
   for (const double value : target_values) prior += value;
   prior /= static_cast<double>(target_values.size());
   std::size_t texts = 0;
-  for (const std::string& name : features) texts += table.find(name)->type == ColumnType::kText ? 1 : 0;
-  const std::size_t one_hot_limit = std::min(kOneHotColumns, std::max<std::size_t>(8, kOneHotTotal / std::max<std::size_t>(1, texts)));
+  for (const std::string& name : features)
+    texts += table.find(name)->type == ColumnType::kText ? 1 : 0;
+  const std::size_t one_hot_limit = std::min(
+      kOneHotColumns, std::max<std::size_t>(8, kOneHotTotal / std::max<std::size_t>(1, texts)));
 
   FeaturePlan plan;
   std::vector<std::string> reasons;
@@ -252,7 +278,8 @@ base::Result<FeaturePlan> fit_features(const data::Table& table, const std::vect
     if (all > 10) reasons.resize(10);
     std::string list = base::join(reasons, "; ");
     if (all > 10) list += "; and " + std::to_string(all - 10) + " more";
-    return fail(Code::kFailedPrecondition, "no usable feature is left" + (list.empty() ? std::string() : ": " + list),
+    return fail(Code::kFailedPrecondition,
+                "no usable feature is left" + (list.empty() ? std::string() : ": " + list),
                 "give columns that vary and repeat");
   }
   plan.feature_names = names_of(plan);

@@ -9,7 +9,8 @@ bool taken(const Graph& graph, const std::string& name) {
   const auto has_port = [&](const std::vector<Port>& ports) {
     return std::any_of(ports.begin(), ports.end(), [&](const Port& p) { return p.name == name; });
   };
-  if (graph.initializers.count(name) != 0 || has_port(graph.inputs) || has_port(graph.outputs)) return true;
+  if (graph.initializers.count(name) != 0 || has_port(graph.inputs) || has_port(graph.outputs))
+    return true;
   return std::any_of(graph.nodes.begin(), graph.nodes.end(), [&](const Node& node) {
     return std::find(node.outputs.begin(), node.outputs.end(), name) != node.outputs.end();
   });
@@ -24,7 +25,8 @@ std::string Graph::fresh(const std::string& stem) {
   }
 }
 
-Node& Graph::add(std::string op, std::vector<std::string> inputs_, std::vector<std::string> outputs_, std::string domain) {
+Node& Graph::add(std::string op, std::vector<std::string> inputs_,
+                 std::vector<std::string> outputs_, std::string domain) {
   Node node;
   node.name = op + "_" + std::to_string(nodes.size());
   node.op = std::move(op);

@@ -10,7 +10,8 @@ using base::Code;
 using base::fail;
 using base::Json;
 
-constexpr std::array<const char*, 6> kEncodings = {"number", "scaled", "ordinal", "one_hot", "calendar", "dropped"};
+constexpr std::array<const char*, 6> kEncodings = {"number",  "scaled",   "ordinal",
+                                                   "one_hot", "calendar", "dropped"};
 
 Json strings(const std::vector<std::string>& values) {
   Json out = Json::array();
@@ -72,24 +73,29 @@ base::Json FeaturePlan::to_json() const {
                               {"reason", column.reason}});
     if (!column.vocabulary.empty()) item.set("vocabulary", strings(column.vocabulary));
     if (column.encoding == Encoding::kOrdinal) item.set("rare_code", column.rare_code);
-    if (column.encoding == Encoding::kScaled) item.set("center", column.center).set("scale", column.scale).set("fill", column.fill);
+    if (column.encoding == Encoding::kScaled)
+      item.set("center", column.center).set("scale", column.scale).set("fill", column.fill);
     if (column.missing_indicator) item.set("missing_indicator", true);
     if (!column.parts.empty()) item.set("parts", strings(column.parts));
-    if (!column.part_center.empty()) item.set("part_center", reals(column.part_center)).set("part_scale", reals(column.part_scale));
+    if (!column.part_center.empty())
+      item.set("part_center", reals(column.part_center))
+          .set("part_scale", reals(column.part_scale));
     list.push(std::move(item));
   }
   return Json::object({{"columns", std::move(list)}, {"feature_names", strings(feature_names)}});
 }
 
 base::Result<FeaturePlan> FeaturePlan::from_json(const base::Json& json) {
-  if (!json["columns"].is_array()) return fail(Code::kInvalidArgument, "a feature plan needs `columns`");
+  if (!json["columns"].is_array())
+    return fail(Code::kInvalidArgument, "a feature plan needs `columns`");
   FeaturePlan out;
   for (const Json& item : json["columns"].items()) {
     TRY_ASSIGN(FeatureColumn column, read_column(item));
     out.columns.push_back(std::move(column));
   }
   out.feature_names = read_strings(json["feature_names"]);
-  if (out.feature_names != names_of(out)) return fail(Code::kDataLoss, "the feature names do not belong to the columns of the plan");
+  if (out.feature_names != names_of(out))
+    return fail(Code::kDataLoss, "the feature names do not belong to the columns of the plan");
   return out;
 }
 

@@ -70,9 +70,15 @@ TEST_CASE("columns that cannot help are dropped with the reason") {
     values.push_back(i);
     none.push_back(std::nan(""));
   }
-  table.columns = {texts("id", ids), texts("city", cities), numbers("same", same), numbers("x", values), numbers("none", none),
-                   texts("one", std::vector<std::string>(60, "a")), times("t", std::vector<std::int64_t>(60, 1'000))};
-  const auto plan = fit_features(table, {"id", "city", "same", "x", "none", "one", "t"}, zeros(60), {});
+  table.columns = {texts("id", ids),
+                   texts("city", cities),
+                   numbers("same", same),
+                   numbers("x", values),
+                   numbers("none", none),
+                   texts("one", std::vector<std::string>(60, "a")),
+                   times("t", std::vector<std::int64_t>(60, 1'000))};
+  const auto plan =
+      fit_features(table, {"id", "city", "same", "x", "none", "one", "t"}, zeros(60), {});
   REQUIRE(plan);
   CHECK(column(*plan, "id").encoding == Encoding::kDropped);
   CHECK(column(*plan, "id").reason == "an id: 100 % distinct");
@@ -86,7 +92,8 @@ TEST_CASE("columns that cannot help are dropped with the reason") {
   const auto nothing = fit_features(table, {"id", "same"}, zeros(60), {});
   REQUIRE(!nothing);
   CHECK(nothing.error().code == maru::base::Code::kFailedPrecondition);
-  CHECK(nothing.error().message.find("`id`: an id: 100 % distinct; `same`: constant") != std::string::npos);
+  CHECK(nothing.error().message.find("`id`: an id: 100 % distinct; `same`: constant") !=
+        std::string::npos);
 }
 
 TEST_CASE("a column that is not there comes with the nearest one") {
@@ -99,7 +106,9 @@ TEST_CASE("a column that is not there comes with the nearest one") {
   CHECK(!fit_features(table, {"distance"}, zeros(2), {}));
 }
 
-TEST_CASE("ordinals rank by the smoothed target mean; rare values and missing ones have ranks of their own") {
+TEST_CASE(
+    "ordinals rank by the smoothed target mean; rare values and missing ones have ranks of their "
+    "own") {
   // a: 10 rows of target 0, b: 10 rows of 1, c: 2 rows (rare) of 1, 4 missing of 0. Prior 12/26.
   std::vector<std::string> values;
   std::vector<double> target;
@@ -122,7 +131,8 @@ TEST_CASE("ordinals rank by the smoothed target mean; rare values and missing on
   // Means: missing 0, a 0, b 1, rare 1. Ties: rare first, then by bytes.
   CHECK(column(*plan, "v").vocabulary == std::vector<std::string>{"", "a", "b"});
   CHECK(column(*plan, "v").rare_code == 2);
-  options.smoothing = 20;  // missing (9.23)/24 = .385, a 9.23/30 = .308, rare 11.23/22 = .510, b 19.23/30 = .641
+  options.smoothing =
+      20;  // missing (9.23)/24 = .385, a 9.23/30 = .308, rare 11.23/22 = .510, b 19.23/30 = .641
   plan = fit_features(table, {"v"}, target, options);
   CHECK(column(*plan, "v").vocabulary == std::vector<std::string>{"a", "", "b"});
   CHECK(column(*plan, "v").rare_code == 2);
@@ -161,12 +171,15 @@ TEST_CASE("calendar parts that cannot come round again are left out") {
     return plan->columns[0].parts;
   };
   CHECK(parts(month) == std::vector<std::string>{"weekday", "hour"});
-  CHECK(parts(years) == std::vector<std::string>{"year", "month", "day", "weekday", "day_of_year", "elapsed_days"});
+  CHECK(parts(years) ==
+        std::vector<std::string>{"year", "month", "day", "weekday", "day_of_year", "elapsed_days"});
   CHECK(parts(minutes) == std::vector<std::string>{"weekday", "hour", "minute_of_day"});
 }
 
 TEST_CASE("calendar parts of known moments, before 1970 too") {
-  const auto part = [](const char* time, const char* name) { return calendar_part(maru::base::parse_time_us(time).value(), name); };
+  const auto part = [](const char* time, const char* name) {
+    return calendar_part(maru::base::parse_time_us(time).value(), name);
+  };
   CHECK(part("1969-12-31T23:59:59Z", "year") == 1969);
   CHECK(part("1969-12-31T23:59:59Z", "day") == 31);
   CHECK(part("1969-12-31T23:59:59Z", "hour") == 23);

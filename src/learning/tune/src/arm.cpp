@@ -35,10 +35,13 @@ std::vector<std::uint32_t> sample_rows(std::size_t rows, std::size_t most, std::
 }
 
 bool learnable(const train::Labels& labels, double y) {
-  return labels.task == model::Task::kRegression ? std::isfinite(y) : y >= 0 && y < static_cast<double>(labels.classes.size());
+  return labels.task == model::Task::kRegression
+             ? std::isfinite(y)
+             : y >= 0 && y < static_cast<double>(labels.classes.size());
 }
 
-model::FeatureMatrix take_rows(const model::FeatureMatrix& all, const std::vector<std::uint32_t>& rows) {
+model::FeatureMatrix take_rows(const model::FeatureMatrix& all,
+                               const std::vector<std::uint32_t>& rows) {
   model::FeatureMatrix out;
   out.rows = rows.size();
   out.columns = all.columns;
@@ -51,7 +54,8 @@ model::FeatureMatrix take_rows(const model::FeatureMatrix& all, const std::vecto
   return out;
 }
 
-std::vector<double> take_values(const std::vector<double>& all, const std::vector<std::uint32_t>& rows) {
+std::vector<double> take_values(const std::vector<double>& all,
+                                const std::vector<std::uint32_t>& rows) {
   std::vector<double> out;
   for (std::uint32_t r : rows) out.push_back(all[r]);
   return out;
@@ -59,24 +63,31 @@ std::vector<double> take_values(const std::vector<double>& all, const std::vecto
 
 }  // namespace
 
-base::Result<std::unique_ptr<Arm>> Arm::make(const std::string& learner, const SearchSpec& spec, const train::LearnOptions& options) {
+base::Result<std::unique_ptr<Arm>> Arm::make(const std::string& learner, const SearchSpec& spec,
+                                             const train::LearnOptions& options) {
   auto out = std::make_unique<Arm>();
   out->learner = learner;
   transform::FitOptions how;
   how.target = train::feature_target(learner);
   const bool wide = how.target == transform::Target::kLinear;
-  if (wide) how.max_vocabulary = kLinearVocabulary;
-  else how.min_count = static_cast<std::uint64_t>(std::clamp(kTreeValueShare * static_cast<double>(spec.train.rows()), 5.0, 100.0));
-  TRY_ASSIGN(out->plan, transform::fit_features(spec.train, spec.features, spec.labels.values, how));
+  if (wide)
+    how.max_vocabulary = kLinearVocabulary;
+  else
+    how.min_count = static_cast<std::uint64_t>(
+        std::clamp(kTreeValueShare * static_cast<double>(spec.train.rows()), 5.0, 100.0));
+  TRY_ASSIGN(out->plan,
+             transform::fit_features(spec.train, spec.features, spec.labels.values, how));
   TRY_ASSIGN(out->graph, transform::emit_features(out->plan));
   out->signature = signature_of(spec, out->plan);
 
   train::Matrix rows, valid;
   const std::size_t width = std::max<std::size_t>(1, out->plan.feature_names.size());
-  const std::size_t most = wide ? std::max<std::size_t>(1000, kMaxLinearCells / width) : spec.train.rows();
+  const std::size_t most =
+      wide ? std::max<std::size_t>(1000, kMaxLinearCells / width) : spec.train.rows();
   if (spec.train.rows() > most) {
     const std::vector<std::uint32_t> chosen = sample_rows(spec.train.rows(), most, spec.seed);
-    TRY_ASSIGN(rows.features, model::run_features(out->graph, out->signature, spec.train.take(chosen)));
+    TRY_ASSIGN(rows.features,
+               model::run_features(out->graph, out->signature, spec.train.take(chosen)));
     rows.labels = take_values(spec.labels.values, chosen);
   } else {
     TRY_ASSIGN(rows.features, model::run_features(out->graph, out->signature, spec.train));
@@ -84,16 +95,21 @@ base::Result<std::unique_ptr<Arm>> Arm::make(const std::string& learner, const S
   }
   std::vector<std::uint32_t> known;
   for (std::size_t r = 0; r < spec.valid_labels.size(); ++r)
-    if (learnable(spec.labels, spec.valid_labels[r])) known.push_back(static_cast<std::uint32_t>(r));
+    if (learnable(spec.labels, spec.valid_labels[r]))
+      known.push_back(static_cast<std::uint32_t>(r));
   if (known.empty() || spec.valid_labels.size() != spec.valid.rows())
-    return base::fail(base::Code::kInvalidArgument, "there are no validation rows with a known label: " + std::to_string(spec.valid.rows()) + " rows",
+    return base::fail(base::Code::kInvalidArgument,
+                      "there are no validation rows with a known label: " +
+                          std::to_string(spec.valid.rows()) + " rows",
                       "give the search more rows, or a larger validation share");
-  TRY_ASSIGN(const model::FeatureMatrix all_valid, model::run_features(out->graph, out->signature, spec.valid));
+  TRY_ASSIGN(const model::FeatureMatrix all_valid,
+             model::run_features(out->graph, out->signature, spec.valid));
   if (rows.features.names.empty()) rows.features.names = out->plan.feature_names;
   valid.features = take_rows(all_valid, known);
   valid.labels = take_values(spec.valid_labels, known);
   TRY_ASSIGN(out->prepared, train::Prepared::make(learner, spec.labels, rows, valid, options));
-  const std::vector<std::uint32_t> sample = sample_rows(rows.features.rows, kTrainSample, spec.seed);
+  const std::vector<std::uint32_t> sample =
+      sample_rows(rows.features.rows, kTrainSample, spec.seed);
   out->train_sample = take_rows(rows.features, sample);
   out->train_sample_labels = take_values(rows.labels, sample);
   out->valid = std::move(valid.features);
@@ -108,7 +124,8 @@ base::Result<transform::Graph> whole_graph(const Arm& arm, const train::Trained&
   return out;
 }
 
-base::Result<Whole> make_whole(transform::Graph graph, const model::Signature& signature, const data::Table& rows, base::Clock& clock) {
+base::Result<Whole> make_whole(transform::Graph graph, const model::Signature& signature,
+                               const data::Table& rows, base::Clock& clock) {
   constexpr std::size_t kCalls = 60, kRows = 20;
   Whole out;
   out.graph = std::move(graph);
@@ -122,7 +139,8 @@ base::Result<Whole> make_whole(transform::Graph graph, const model::Signature& s
     TRY_ASSIGN(out.evaluator, model::load_onnxruntime(bytes, signature));
   }
   std::vector<model::InputBatch> single(std::min(kRows, rows.rows()));
-  for (std::size_t r = 0; r < single.size(); ++r) TRY(model::fill_from_table(signature, rows.slice(r, 1), single[r]));
+  for (std::size_t r = 0; r < single.size(); ++r)
+    TRY(model::fill_from_table(signature, rows.slice(r, 1), single[r]));
   if (single.empty()) return out;
   model::Predictions answer;
   std::vector<double> taken_us;

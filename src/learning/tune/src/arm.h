@@ -9,21 +9,23 @@
 
 namespace maru::tune {
 
-inline constexpr std::size_t kMaxLinearCells = 40'000'000;  // dense doubles of the linear learner's training rows: 320 MB
+inline constexpr std::size_t kMaxLinearCells =
+    40'000'000;  // dense doubles of the linear learner's training rows: 320 MB
 // Up to this many numbers in the training matrix the trees grow on one thread, whatever the search may use. Measured on two cores that others use too,
 // 62,349 x 18 numbers: 0.8 s with one thread, 20 s with two (1.0 s with OMP_WAIT_POLICY=passive).
 inline constexpr std::size_t kOneThreadCells = 20'000'000;
 // A text value needs this share of the rows (at least 5, at most 100 of them) to be told apart by the trees, which rank values by their mean label:
 // the means of rare values are learned by heart. On flights, `tailnum` cost 0.012 to 0.037 of AUC on each of four forward-chained windows.
 inline constexpr double kTreeValueShare = 0.001;
-inline constexpr std::size_t kLinearVocabulary = 60;        // one-hot columns a text column
-inline constexpr std::size_t kTrainSample = 5'000;          // rows on which a trial's training metric is measured when the learner did not
+inline constexpr std::size_t kLinearVocabulary = 60;  // one-hot columns a text column
+inline constexpr std::size_t kTrainSample =
+    5'000;  // rows on which a trial's training metric is measured when the learner did not
 
 // One learner with everything that its trials share: the fitted features, their graph, the prepared rows.
 struct Arm {
   std::string learner;
   transform::FeaturePlan plan;
-  transform::Graph graph;           // raw inputs -> features
+  transform::Graph graph;  // raw inputs -> features
   model::Signature signature;
   std::shared_ptr<train::Prepared> prepared;
   model::FeatureMatrix valid, train_sample;
@@ -31,7 +33,8 @@ struct Arm {
   std::unique_ptr<Space> space;
 
   // Fits the features on the training rows, runs them over train and valid through the graph, prepares the learner.
-  static base::Result<std::unique_ptr<Arm>> make(const std::string& learner, const SearchSpec& spec, const train::LearnOptions& options);
+  static base::Result<std::unique_ptr<Arm>> make(const std::string& learner, const SearchSpec& spec,
+                                                 const train::LearnOptions& options);
 };
 
 // A model from raw inputs to "scores", ready to answer.
@@ -40,10 +43,11 @@ struct Whole {
   model::Signature signature;
   std::unique_ptr<model::Evaluator> evaluator;
   std::uint64_t bytes = 0;
-  double latency_us = 0;            // median of single rows
+  double latency_us = 0;  // median of single rows
 };
 // Compiles and measures a graph on the first of `rows`.
-base::Result<Whole> make_whole(transform::Graph graph, const model::Signature& signature, const data::Table& rows, base::Clock& clock);
+base::Result<Whole> make_whole(transform::Graph graph, const model::Signature& signature,
+                               const data::Table& rows, base::Clock& clock);
 base::Result<transform::Graph> whole_graph(const Arm& arm, const train::Trained& trained);
 
 }  // namespace maru::tune

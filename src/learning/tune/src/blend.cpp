@@ -20,7 +20,8 @@ void prefix_names(transform::Graph& graph, const std::string& prefix) {
     if (!node.name.empty()) node.name = prefix + node.name;
   }
   std::map<std::string, transform::Tensor> initializers;
-  for (auto& [name, tensor] : graph.initializers) initializers.emplace(prefix + name, std::move(tensor));
+  for (auto& [name, tensor] : graph.initializers)
+    initializers.emplace(prefix + name, std::move(tensor));
   graph.initializers = std::move(initializers);
 }
 
@@ -33,37 +34,51 @@ transform::Tensor scalar(double value) {
 }  // namespace
 
 bool needs_threshold(const std::string& metric) {
-  static const std::vector<std::string> kDecisions = {"accuracy", "balanced_accuracy", "f1", "precision", "recall"};
+  static const std::vector<std::string> kDecisions = {"accuracy", "balanced_accuracy", "f1",
+                                                      "precision", "recall"};
   return std::find(kDecisions.begin(), kDecisions.end(), metric) != kDecisions.end();
 }
 
-base::Result<BlendWeight> choose_blend(const std::string& metric, const std::vector<double>& labels, const model::Predictions& first,
+base::Result<BlendWeight> choose_blend(const std::string& metric, const std::vector<double>& labels,
+                                       const model::Predictions& first,
                                        const model::Predictions& second) {
   BlendWeight best;
   bool any = false;
   model::Predictions mix = first;
   for (int tenth = 1; tenth < 10; ++tenth) {
     const double share = tenth / 10.0;
-    for (std::size_t i = 0; i < mix.scores.size(); ++i) mix.scores[i] = share * first.scores[i] + (1 - share) * second.scores[i];
-    const double threshold = mix.task == model::Task::kBinary && needs_threshold(metric) ? evaluate::choose_threshold(labels, mix) : 0.5;
+    for (std::size_t i = 0; i < mix.scores.size(); ++i)
+      mix.scores[i] = share * first.scores[i] + (1 - share) * second.scores[i];
+    const double threshold = mix.task == model::Task::kBinary && needs_threshold(metric)
+                                 ? evaluate::choose_threshold(labels, mix)
+                                 : 0.5;
     TRY_ASSIGN(const double value, evaluate::metric_value(metric, labels, mix, threshold));
-    const bool better = evaluate::larger_is_better(metric) ? value > best.value : value < best.value;
+    const bool better =
+        evaluate::larger_is_better(metric) ? value > best.value : value < best.value;
     if (std::isnan(value) || (any && !better)) continue;
     best = {share, value};
     any = true;
   }
-  if (!any) return base::fail(base::Code::kFailedPrecondition, "no mix of the two models has a value of " + metric);
+  if (!any)
+    return base::fail(base::Code::kFailedPrecondition,
+                      "no mix of the two models has a value of " + metric);
   return best;
 }
 
-base::Result<transform::Graph> blend_graphs(const transform::Graph& first, const transform::Graph& second, double share) {
+base::Result<transform::Graph> blend_graphs(const transform::Graph& first,
+                                            const transform::Graph& second, double share) {
   transform::Graph out = first, other = second;
   prefix_names(out, "first/");
   prefix_names(other, "second/");
   for (const transform::Port& port : other.inputs) {
-    const auto same = std::find_if(out.inputs.begin(), out.inputs.end(), [&port](const transform::Port& p) { return p.name == port.name; });
-    if (same == out.inputs.end()) out.inputs.push_back(port);
-    else if (same->type != port.type) return base::fail(base::Code::kInternal, "two models read one column as different types: " + port.name);
+    const auto same =
+        std::find_if(out.inputs.begin(), out.inputs.end(),
+                     [&port](const transform::Port& p) { return p.name == port.name; });
+    if (same == out.inputs.end())
+      out.inputs.push_back(port);
+    else if (same->type != port.type)
+      return base::fail(base::Code::kInternal,
+                        "two models read one column as different types: " + port.name);
   }
   out.nodes.insert(out.nodes.end(), other.nodes.begin(), other.nodes.end());
   out.initializers.merge(other.initializers);

@@ -13,15 +13,17 @@ inline constexpr double kBlendGain = 0.0005;
 bool needs_threshold(const std::string& metric);  // accuracy, f1, ...: of decisions, not of scores
 
 struct BlendWeight {
-  double first = 0.5;      // share of the first model's answer; the second has the rest
-  double value = 0;        // of the metric
+  double first = 0.5;  // share of the first model's answer; the second has the rest
+  double value = 0;    // of the metric
 };
 // The best of nine shares by `metric`; `threshold` metrics use the threshold that suits each mix.
-base::Result<BlendWeight> choose_blend(const std::string& metric, const std::vector<double>& labels, const model::Predictions& first,
+base::Result<BlendWeight> choose_blend(const std::string& metric, const std::vector<double>& labels,
+                                       const model::Predictions& first,
                                        const model::Predictions& second);
 
 // One graph that answers first * share + second * (1 - share). Both end in "scores" [N,K] double; inputs of the same name are shared.
-base::Result<transform::Graph> blend_graphs(const transform::Graph& first, const transform::Graph& second, double share);
+base::Result<transform::Graph> blend_graphs(const transform::Graph& first,
+                                            const transform::Graph& second, double share);
 model::Signature blend_signatures(const model::Signature& first, const model::Signature& second);
 
 }  // namespace maru::tune

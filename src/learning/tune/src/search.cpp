@@ -14,9 +14,10 @@ namespace {
 using base::Code;
 using base::fail;
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
-constexpr int kConvergedAfter = 60;          // fruitless trials of a search over the linear learner alone
-constexpr int kMostFailures = 3;              // of one learner in a row, before it is given up
-constexpr double kSmallestShare = 0.008;     // of the budget: with less left no further trial is started
+constexpr int kConvergedAfter = 60;  // fruitless trials of a search over the linear learner alone
+constexpr int kMostFailures = 3;     // of one learner in a row, before it is given up
+constexpr double kSmallestShare =
+    0.008;  // of the budget: with less left no further trial is started
 
 struct Candidate {
   Trial trial;
@@ -27,10 +28,16 @@ struct Candidate {
 class Search {
  public:
   Search(const SearchSpec& spec, base::Context& context, const base::ProgressSink& progress)
-      : spec_(spec), outer_(context), context_(context), progress_(progress), clock_(*context.clock), rng_(spec.seed) {
+      : spec_(spec),
+        outer_(context),
+        context_(context),
+        progress_(progress),
+        clock_(*context.clock),
+        rng_(spec.seed) {
     start_ns_ = clock_.monotonic_ns();
     metric_ = spec.metric.empty() ? evaluate::default_metric(spec.labels.task) : spec.metric;
-    learners_ = spec.learners.empty() ? std::vector<std::string>{"lightgbm", "linear"} : spec.learners;
+    learners_ =
+        spec.learners.empty() ? std::vector<std::string>{"lightgbm", "linear"} : spec.learners;
   }
 
   base::Result<SearchResult> run() {
@@ -41,22 +48,32 @@ class Search {
 
  private:
   base::Status check() const {
-    if (spec_.budget_seconds <= 0) return fail(Code::kInvalidArgument, "the budget must be above 0 seconds: " + base::format_double(spec_.budget_seconds));
-    if (spec_.max_trials < 1) return fail(Code::kInvalidArgument, "at least one trial is needed: max_trials is " + std::to_string(spec_.max_trials));
+    if (spec_.budget_seconds <= 0)
+      return fail(Code::kInvalidArgument, "the budget must be above 0 seconds: " +
+                                              base::format_double(spec_.budget_seconds));
+    if (spec_.max_trials < 1)
+      return fail(Code::kInvalidArgument, "at least one trial is needed: max_trials is " +
+                                              std::to_string(spec_.max_trials));
     if (spec_.labels.values.size() != spec_.train.rows() || spec_.train.rows() == 0)
-      return fail(Code::kInvalidArgument, "labels and training rows differ in number: " + std::to_string(spec_.labels.values.size()) + " and " +
+      return fail(Code::kInvalidArgument, "labels and training rows differ in number: " +
+                                              std::to_string(spec_.labels.values.size()) + " and " +
                                               std::to_string(spec_.train.rows()));
     const std::vector<std::string> known = evaluate::metric_names(spec_.labels.task);
     if (std::find(known.begin(), known.end(), metric_) == known.end()) {
       std::string hint = base::did_you_mean(metric_, known);
       if (hint.empty()) hint = "known: " + base::join(known, ", ");
-      return fail(Code::kInvalidArgument, "unknown metric for a " + std::string(model::task_name(spec_.labels.task)) + " task: " + metric_, hint);
+      return fail(Code::kInvalidArgument,
+                  "unknown metric for a " + std::string(model::task_name(spec_.labels.task)) +
+                      " task: " + metric_,
+                  hint);
     }
     return {};
   }
 
   double elapsed_s() const { return static_cast<double>(clock_.monotonic_ns() - start_ns_) / 1e9; }
-  double loss_of(double value) const { return evaluate::larger_is_better(metric_) ? -value : value; }
+  double loss_of(double value) const {
+    return evaluate::larger_is_better(metric_) ? -value : value;
+  }
   // Time for trials: what making the final model takes is kept back.
   double left_s() const { return spec_.budget_seconds - reserve_s_ - elapsed_s(); }
 
@@ -107,9 +124,13 @@ class Search {
     // Trees stop by the smooth log loss even when an area ranks them: the area's best round is often a lucky early one.
     out.metric = spec_.labels.task == model::Task::kRegression ? metric_ : "log_loss";
     // More patience where one round costs little and says little.
-    out.early_stopping_rounds = spec_.train.rows() < 10'000 ? 100 : spec_.train.rows() < 200'000 ? 50 : 30;
+    out.early_stopping_rounds = spec_.train.rows() < 10'000    ? 100
+                                : spec_.train.rows() < 200'000 ? 50
+                                                               : 30;
     out.context = &context_;
-    out.progress = [this, learner](const base::Progress& p) { report("trial " + std::to_string(number_) + ", " + learner + ", " + p.detail); };
+    out.progress = [this, learner](const base::Progress& p) {
+      report("trial " + std::to_string(number_) + ", " + learner + ", " + p.detail);
+    };
     return out;
   }
 
@@ -118,8 +139,10 @@ class Search {
     std::size_t waiting = 0;
     for (const std::string& learner : learners_) waiting += arms_.count(learner) == 0 ? 1 : 0;
     const double share = waiting > 0 ? 0.5 : 1.0;
-    context_.deadline_ns = clock_.monotonic_ns() + static_cast<std::int64_t>(std::max(0.0, left_s()) * share * 1e9);
-    if (outer_.deadline_ns != 0) context_.deadline_ns = std::min(context_.deadline_ns, outer_.deadline_ns);
+    context_.deadline_ns =
+        clock_.monotonic_ns() + static_cast<std::int64_t>(std::max(0.0, left_s()) * share * 1e9);
+    if (outer_.deadline_ns != 0)
+      context_.deadline_ns = std::min(context_.deadline_ns, outer_.deadline_ns);
   }
 
   // A tree configuration that would not end in the time that is left learns faster instead: measured cost, in proportion to 1 / learning rate.
@@ -127,7 +150,11 @@ class Search {
     const double rate = config.params["learning_rate"].as_double(0.1);
     if (config.learner != "lightgbm" || cost_of_rate_s_ <= 0) return;
     const double expected_s = cost_of_rate_s_ / rate;
-    if (expected_s > left_s()) config.params.set("learning_rate", std::clamp(std::ceil(1000 * cost_of_rate_s_ / std::max(1e-3, left_s())) / 1000, rate, 0.3));
+    if (expected_s > left_s())
+      config.params.set(
+          "learning_rate",
+          std::clamp(std::ceil(1000 * cost_of_rate_s_ / std::max(1e-3, left_s())) / 1000, rate,
+                     0.3));
   }
 
   base::Status one_trial() {
@@ -168,19 +195,25 @@ class Search {
     candidate.trial.seconds = static_cast<double>(clock_.monotonic_ns() - fit_ns) / 1e9;
     candidate.trial.state = candidate.trained.cut ? "stopped" : "done";
     if (learner == "lightgbm" && !candidate.trained.cut)
-      cost_of_rate_s_ = candidate.trial.seconds * candidate.trial.config.params["learning_rate"].as_double(0.1);
+      cost_of_rate_s_ =
+          candidate.trial.seconds * candidate.trial.config.params["learning_rate"].as_double(0.1);
     return keep(std::move(candidate), fitted_ns);
   }
 
   bool decide_stop() {
-    if (outer_.cancel.cancelled() || outer_.expired()) stopped_ = "cancelled";
-    else if (number_ > 0 && left_s() < kSmallestShare * spec_.budget_seconds && best_ != nullptr) stopped_ = "budget";
-    else if (number_ > 0 && left_s() <= 0 && arms_.size() == learners_.size()) stopped_ = "budget";
-    else if (number_ >= spec_.max_trials) stopped_ = "max_trials";
-    else if (learners_.size() == 1 && learners_[0] == "linear" && number_ > 0 && arms_["linear"] != nullptr &&
-             arms_["linear"]->space->since_best() >= kConvergedAfter)
+    if (outer_.cancel.cancelled() || outer_.expired())
+      stopped_ = "cancelled";
+    else if (number_ > 0 && left_s() < kSmallestShare * spec_.budget_seconds && best_ != nullptr)
+      stopped_ = "budget";
+    else if (number_ > 0 && left_s() <= 0 && arms_.size() == learners_.size())
+      stopped_ = "budget";
+    else if (number_ >= spec_.max_trials)
+      stopped_ = "max_trials";
+    else if (learners_.size() == 1 && learners_[0] == "linear" && number_ > 0 &&
+             arms_["linear"] != nullptr && arms_["linear"]->space->since_best() >= kConvergedAfter)
       stopped_ = "converged";
-    else if (learners_.size() == 1 && learners_[0] == "constant" && number_ > 0) stopped_ = "converged";
+    else if (learners_.size() == 1 && learners_[0] == "constant" && number_ > 0)
+      stopped_ = "converged";
     return !stopped_.empty();
   }
 
@@ -196,15 +229,18 @@ class Search {
     if (spec_.on_trial) spec_.on_trial(trials_.back());
   }
 
-  base::Result<double> measure(const train::Trained& trained, const model::FeatureMatrix& rows, const std::vector<double>& labels, double& threshold,
+  base::Result<double> measure(const train::Trained& trained, const model::FeatureMatrix& rows,
+                               const std::vector<double>& labels, double& threshold,
                                bool choose) const {
     TRY_ASSIGN(std::vector<double> scores, trained.predict(rows));
     model::Predictions predictions;
     predictions.task = spec_.labels.task;
     predictions.rows = rows.rows;
-    predictions.width = spec_.labels.task == model::Task::kMulticlass ? spec_.labels.classes.size() : 1;
+    predictions.width =
+        spec_.labels.task == model::Task::kMulticlass ? spec_.labels.classes.size() : 1;
     predictions.scores = std::move(scores);
-    if (choose && predictions.task == model::Task::kBinary && needs_threshold(metric_)) threshold = evaluate::choose_threshold(labels, predictions);
+    if (choose && predictions.task == model::Task::kBinary && needs_threshold(metric_))
+      threshold = evaluate::choose_threshold(labels, predictions);
     return evaluate::metric_value(metric_, labels, predictions, threshold);
   }
 
@@ -217,8 +253,11 @@ class Search {
       return {};
     }
     double threshold = 0.5;
-    TRY_ASSIGN(candidate.trial.valid, measure(trained, candidate.arm->valid, candidate.arm->valid_labels, threshold, true));
-    TRY_ASSIGN(candidate.trial.train, measure(trained, candidate.arm->train_sample, candidate.arm->train_sample_labels, threshold, false));
+    TRY_ASSIGN(candidate.trial.valid, measure(trained, candidate.arm->valid,
+                                              candidate.arm->valid_labels, threshold, true));
+    TRY_ASSIGN(candidate.trial.train,
+               measure(trained, candidate.arm->train_sample, candidate.arm->train_sample_labels,
+                       threshold, false));
     // A metric without a value (one class in valid) cannot rank; the learner's own can.
     if (std::isnan(candidate.trial.valid)) candidate.trial.valid = loss_of(trained.valid_score);
     return {};
@@ -227,8 +266,9 @@ class Search {
   base::Status keep(Candidate candidate, std::int64_t fitted_ns) {
     const double loss = loss_of(candidate.trial.valid);
     auto graph = whole_graph(*candidate.arm, candidate.trained);
-    auto whole = graph ? make_whole(std::move(*graph), candidate.arm->signature, spec_.valid, clock_)
-                       : base::Result<Whole>(tl::unexpected<base::Error>(graph.error()));
+    auto whole = graph
+                     ? make_whole(std::move(*graph), candidate.arm->signature, spec_.valid, clock_)
+                     : base::Result<Whole>(tl::unexpected<base::Error>(graph.error()));
     if (!whole) {
       fail_trial(candidate, whole.error(), fitted_ns);
       return {};
@@ -248,10 +288,12 @@ class Search {
       if (first) TRY(predict_valid());
     }
     std::shared_ptr<Candidate>& leader = best_of_[candidate.trial.config.learner];
-    if (leader == nullptr || loss < loss_of(leader->trial.valid)) leader = std::make_shared<Candidate>(std::move(candidate));
+    if (leader == nullptr || loss < loss_of(leader->trial.valid))
+      leader = std::make_shared<Candidate>(std::move(candidate));
     set_reserve();
     if (spec_.on_trial) spec_.on_trial(trials_.back());
-    report("trial " + std::to_string(number_) + ": best " + metric_ + " " + base::format_double(std::round(best_->trial.valid * 1e5) / 1e5));
+    report("trial " + std::to_string(number_) + ": best " + metric_ + " " +
+           base::format_double(std::round(best_->trial.valid * 1e5) / 1e5));
     return {};
   }
 
@@ -267,39 +309,61 @@ class Search {
   // Trees and line together, when that is clearly better on valid than either. A failure here costs nothing: the best single model stays.
   void try_blend() {
     const auto trees = best_of_.find("lightgbm"), line = best_of_.find("linear");
-    if (!spec_.blend || trees == best_of_.end() || line == best_of_.end() || stopped_ == "cancelled") return;
+    if (!spec_.blend || trees == best_of_.end() || line == best_of_.end() ||
+        stopped_ == "cancelled")
+      return;
     const std::int64_t from_ns = clock_.monotonic_ns();
     const auto first = answers(*trees->second), second = answers(*line->second);
     if (!first || !second) return;
     const auto weight = choose_blend(metric_, trees->second->arm->valid_labels, *first, *second);
     const double best = loss_of(best_->trial.valid);
-    if (!weight || !(loss_of(weight->value) < best - kBlendGain * (evaluate::larger_is_better(metric_) ? 1 : std::abs(best)))) return;
-    const auto first_graph = whole_graph(*trees->second->arm, trees->second->trained), second_graph = whole_graph(*line->second->arm, line->second->trained);
+    if (!weight ||
+        !(loss_of(weight->value) <
+          best - kBlendGain * (evaluate::larger_is_better(metric_) ? 1 : std::abs(best))))
+      return;
+    const auto first_graph = whole_graph(*trees->second->arm, trees->second->trained),
+               second_graph = whole_graph(*line->second->arm, line->second->trained);
     if (!first_graph || !second_graph) return;
     auto graph = blend_graphs(*first_graph, *second_graph, weight->first);
     if (!graph) return;
-    auto whole = make_whole(std::move(*graph), blend_signatures(trees->second->arm->signature, line->second->arm->signature), spec_.valid, clock_);
+    auto whole =
+        make_whole(std::move(*graph),
+                   blend_signatures(trees->second->arm->signature, line->second->arm->signature),
+                   spec_.valid, clock_);
     if (!whole) return;
     take_blend(*trees->second, *line->second, *weight, std::move(*whole), from_ns);
   }
 
-  void take_blend(const Candidate& trees, const Candidate& line, const BlendWeight& weight, Whole whole, std::int64_t from_ns) {
+  void take_blend(const Candidate& trees, const Candidate& line, const BlendWeight& weight,
+                  Whole whole, std::int64_t from_ns) {
     auto blend = std::make_shared<Candidate>();
     blend->arm = trees.arm;
     train::Trained& trained = blend->trained;
     trained.config.learner = "blend";
-    trained.config.params.set("share", weight.first).set("trees", trees.trial.config.text()).set("line", line.trial.config.text());
+    trained.config.params.set("share", weight.first)
+        .set("trees", trees.trial.config.text())
+        .set("line", line.trial.config.text());
     trained.rounds = trees.trained.rounds;
     trained.curve = trees.trained.curve;
     trained.metric = metric_;
     trained.valid_score = weight.value;
     trained.train_score = weight.first * trees.trial.train + (1 - weight.first) * line.trial.train;
-    for (const auto& [name, share] : trees.trained.importance) trained.importance.emplace_back(name, weight.first * share);
-    for (const auto& [name, share] : line.trained.importance) trained.importance.emplace_back(name, (1 - weight.first) * share);
-    std::stable_sort(trained.importance.begin(), trained.importance.end(), [](const auto& a, const auto& b) { return a.second > b.second; });
-    const auto refuse = [] { return fail(Code::kUnimplemented, "a blend has two feature graphs", "use the graph of the search's result"); };
-    trained.append = [refuse](transform::Graph&, const std::string&) -> base::Status { return refuse(); };
-    trained.predict = [refuse](const model::FeatureMatrix&) -> base::Result<std::vector<double>> { return refuse(); };
+    for (const auto& [name, share] : trees.trained.importance)
+      trained.importance.emplace_back(name, weight.first * share);
+    for (const auto& [name, share] : line.trained.importance)
+      trained.importance.emplace_back(name, (1 - weight.first) * share);
+    std::stable_sort(trained.importance.begin(), trained.importance.end(),
+                     [](const auto& a, const auto& b) { return a.second > b.second; });
+    const auto refuse = [] {
+      return fail(Code::kUnimplemented, "a blend has two feature graphs",
+                  "use the graph of the search's result");
+    };
+    trained.append = [refuse](transform::Graph&, const std::string&) -> base::Status {
+      return refuse();
+    };
+    trained.predict = [refuse](const model::FeatureMatrix&) -> base::Result<std::vector<double>> {
+      return refuse();
+    };
     Trial& trial = blend->trial;
     trial.number = ++number_;
     trial.config = trained.config;
@@ -321,7 +385,8 @@ class Search {
     double bytes = 0;
     for (const auto& [learner, best] : best_of_) bytes += static_cast<double>(best->trial.bytes);
     const double size = std::max(1.0, bytes / std::max(1.0, first_bytes_));
-    reserve_s_ = after_fit_s_ + 1.2 * finish_s_ * size + (spec_.blend && learners_.size() > 1 ? 1.8 * after_fit_s_ : 0);
+    reserve_s_ = after_fit_s_ + 1.2 * finish_s_ * size +
+                 (spec_.blend && learners_.size() > 1 ? 1.8 * after_fit_s_ : 0);
   }
 
   // The best model's answers for the validation rows, by its whole graph; timed, to know what the end will take.
@@ -338,8 +403,13 @@ class Search {
 
   base::Result<SearchResult> finish() {
     if (best_ == nullptr) {
-      if (stopped_ == "cancelled") return fail(Code::kCancelled, "the search was cancelled before its first trial ended");
-      if (first_error_.message.empty()) return fail(Code::kDeadlineExceeded, "the budget ended before the first trial: " + base::format_seconds(spec_.budget_seconds), "give it more time");
+      if (stopped_ == "cancelled")
+        return fail(Code::kCancelled, "the search was cancelled before its first trial ended");
+      if (first_error_.message.empty())
+        return fail(Code::kDeadlineExceeded,
+                    "the budget ended before the first trial: " +
+                        base::format_seconds(spec_.budget_seconds),
+                    "give it more time");
       return base::wrap(first_error_, "no trial succeeded");
     }
     try_blend();
@@ -347,7 +417,8 @@ class Search {
     TRY(check_learned());
     SearchResult out;
     std::stable_sort(trials_.begin(), trials_.end(), [this](const Trial& a, const Trial& b) {
-      if (std::isnan(a.valid) || std::isnan(b.valid)) return !std::isnan(a.valid) && std::isnan(b.valid);
+      if (std::isnan(a.valid) || std::isnan(b.valid))
+        return !std::isnan(a.valid) && std::isnan(b.valid);
       return loss_of(a.valid) < loss_of(b.valid);
     });
     out.trials = std::move(trials_);
@@ -355,7 +426,8 @@ class Search {
     out.plan = best_->arm->plan;
     out.graph = std::move(whole_.graph);
     out.signature = whole_.signature;
-    if (spec_.labels.task == model::Task::kBinary) out.signature.threshold = evaluate::choose_threshold(spec_.valid_labels, predictions_);
+    if (spec_.labels.task == model::Task::kBinary)
+      out.signature.threshold = evaluate::choose_threshold(spec_.valid_labels, predictions_);
     out.valid_predictions = std::move(predictions_);
     out.seconds = elapsed_s();
     out.stopped = stopped_;
@@ -364,18 +436,24 @@ class Search {
 
   // One answer for every row is no model, unless it was asked for.
   base::Status check_learned() const {
-    if (best_->trial.config.learner == "constant" && spec_.learners == std::vector<std::string>{"constant"}) return {};
+    if (best_->trial.config.learner == "constant" &&
+        spec_.learners == std::vector<std::string>{"constant"})
+      return {};
     for (std::size_t r = 1; r < predictions_.rows; ++r)
       for (std::size_t k = 0; k < predictions_.width; ++k)
         if (predictions_.score(r, k) != predictions_.score(0, k)) return {};
     if (predictions_.rows < 2) return {};
-    return fail(Code::kFailedPrecondition, "no learner found anything in the features: every answer is the same (" + std::to_string(trials_.size()) + " trials on " + std::to_string(spec_.train.rows()) + " rows)",
-                "add rows or columns that say something about " + (spec_.label_text.empty() ? std::string("the label") : spec_.label_text));
+    return fail(Code::kFailedPrecondition,
+                "no learner found anything in the features: every answer is the same (" +
+                    std::to_string(trials_.size()) + " trials on " +
+                    std::to_string(spec_.train.rows()) + " rows)",
+                "add rows or columns that say something about " +
+                    (spec_.label_text.empty() ? std::string("the label") : spec_.label_text));
   }
 
   const SearchSpec& spec_;
   base::Context& outer_;
-  base::Context context_;                     // with the deadline of the running trial
+  base::Context context_;  // with the deadline of the running trial
   const base::ProgressSink& progress_;
   base::Clock& clock_;
   base::Rng rng_;
@@ -388,7 +466,7 @@ class Search {
   int number_ = 0, predicted_by_ = 0;
   std::shared_ptr<Candidate> best_;
   std::map<std::string, std::shared_ptr<Candidate>> best_of_;  // by learner
-  Whole whole_;                               // of the best
+  Whole whole_;                                                // of the best
   model::Predictions predictions_;
   double reserve_s_ = 0, finish_s_ = 0, after_fit_s_ = 0, first_bytes_ = 1, cost_of_rate_s_ = 0;
   base::Error first_error_;
@@ -398,13 +476,18 @@ class Search {
 
 base::Json Trial::to_json() const {
   base::Json out = base::Json::object();
-  out.set("trial", number).set("learner", config.learner).set("config", config.params).set("valid", valid).set("train", train);
+  out.set("trial", number)
+      .set("learner", config.learner)
+      .set("config", config.params)
+      .set("valid", valid)
+      .set("train", train);
   out.set("seconds", seconds).set("bytes", bytes).set("latency_us", latency_us).set("state", state);
   if (!error.empty()) out.set("error", error);
   return out;
 }
 
-base::Result<SearchResult> search(const SearchSpec& spec, base::Context& context, const base::ProgressSink& progress) {
+base::Result<SearchResult> search(const SearchSpec& spec, base::Context& context,
+                                  const base::ProgressSink& progress) {
   return Search(spec, context, progress).run();
 }
 

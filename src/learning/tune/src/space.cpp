@@ -17,9 +17,12 @@ std::vector<Axis> axes_of(const std::string& learner, std::size_t rows) {
   if (learner == "linear") return {{"c", 1e-4, 1e3, true, false}, {"l1_ratio", 0, 1, false, false}};
   const double most_in_leaf = std::clamp(static_cast<double>(rows) / 20, 5.0, 300.0);
   const double most_leaves = std::clamp(static_cast<double>(rows) / 20, 8.0, 255.0);
-  return {{"num_leaves", 4, most_leaves, true, true},     {"learning_rate", 0.015, 0.25, true, false},
-          {"min_data_in_leaf", 2, most_in_leaf, true, true}, {"feature_fraction", 0.3, 1, false, false},
-          {"bagging_fraction", 0.5, 1, false, false},     {"lambda_l2", 1e-3, 50, true, false},
+  return {{"num_leaves", 4, most_leaves, true, true},
+          {"learning_rate", 0.015, 0.25, true, false},
+          {"min_data_in_leaf", 2, most_in_leaf, true, true},
+          {"feature_fraction", 0.3, 1, false, false},
+          {"bagging_fraction", 0.5, 1, false, false},
+          {"lambda_l2", 1e-3, 50, true, false},
           {"extra_trees", 0, 1, false, true}};
 }
 
@@ -29,7 +32,8 @@ double rounded(double value) {
   return std::round(value * scale) / scale;
 }
 
-train::Config trees(double leaves, double rate, double min_data, double features, double bagging, bool extra) {
+train::Config trees(double leaves, double rate, double min_data, double features, double bagging,
+                    bool extra) {
   train::Config out;
   out.learner = "lightgbm";
   out.params.set("num_leaves", static_cast<std::int64_t>(leaves)).set("learning_rate", rate);
@@ -59,14 +63,19 @@ std::vector<train::Config> default_configs(const std::string& learner, std::size
   }
   // The first is quick and good everywhere; the others differ from it and from each other (AutoGluon's mined portfolio).
   if (train_rows < 2000)
-    return {trees(15, 0.05, 10, 0.8, 1, false), trees(7, 0.05, 5, 0.6, 0.8, false), trees(16, 0.03, 5, 0.6, 1, true), trees(4, 0.1, 10, 0.8, 0.8, false)};
-  return {trees(31, 0.1, 20, 1, 1, false),       trees(31, 0.05, 40, 0.7, 0.9, false), trees(63, 0.05, 20, 0.8, 0.9, true),
-          trees(127, 0.034, 6, 0.83, 1, true),   trees(16, 0.06, 48, 0.56, 1, true),   trees(89, 0.047, 56, 0.62, 1, false),
+    return {trees(15, 0.05, 10, 0.8, 1, false), trees(7, 0.05, 5, 0.6, 0.8, false),
+            trees(16, 0.03, 5, 0.6, 1, true), trees(4, 0.1, 10, 0.8, 0.8, false)};
+  return {trees(31, 0.1, 20, 1, 1, false),     trees(31, 0.05, 40, 0.7, 0.9, false),
+          trees(63, 0.05, 20, 0.8, 0.9, true), trees(127, 0.034, 6, 0.83, 1, true),
+          trees(16, 0.06, 48, 0.56, 1, true),  trees(89, 0.047, 56, 0.62, 1, false),
           trees(53, 0.0121, 14, 0.7, 1, false)};
 }
 
 Space::Space(std::string learner, std::size_t train_rows)
-    : learner_(std::move(learner)), rows_(train_rows), defaults_(default_configs(learner_, train_rows)), best_loss_(std::numeric_limits<double>::quiet_NaN()) {}
+    : learner_(std::move(learner)),
+      rows_(train_rows),
+      defaults_(default_configs(learner_, train_rows)),
+      best_loss_(std::numeric_limits<double>::quiet_NaN()) {}
 
 train::Config Space::config_at(const Point& point) const {
   train::Config out;
@@ -74,7 +83,8 @@ train::Config Space::config_at(const Point& point) const {
   const std::vector<Axis> axes = axes_of(learner_, rows_);
   for (std::size_t i = 0; i < axes.size(); ++i) {
     const Axis& axis = axes[i];
-    double value = axis.logarithmic ? axis.low * std::pow(axis.high / axis.low, point[i]) : axis.low + (axis.high - axis.low) * point[i];
+    double value = axis.logarithmic ? axis.low * std::pow(axis.high / axis.low, point[i])
+                                    : axis.low + (axis.high - axis.low) * point[i];
     if (axis.whole) {
       out.params.set(axis.name, static_cast<std::int64_t>(std::llround(value)));
       continue;
@@ -96,7 +106,8 @@ train::Config Space::propose(base::Rng& rng) {
     const double noise = rng.normal(), fresh = rng.uniform();
     last_[i] = local ? std::clamp(best_[i] + step_ * noise, 0.0, 1.0) : fresh;
     // A switch flips now and then instead of drifting.
-    if (local && std::string_view(axes[i].name) == "extra_trees") last_[i] = fresh < 0.2 ? 1 - best_[i] : best_[i];
+    if (local && std::string_view(axes[i].name) == "extra_trees")
+      last_[i] = fresh < 0.2 ? 1 - best_[i] : best_[i];
   }
   last_is_point_ = true;
   return config_at(last_);
@@ -121,10 +132,12 @@ void Space::tell(const train::Config& config, double loss) {
     const base::Json* given = config.params.find(axes[i].name);
     const std::string_view name = axes[i].name;
     double value = name == "feature_fraction" || name == "bagging_fraction" ? 1.0 : 0.0;
-    if (given != nullptr) value = given->is_bool() ? (given->as_bool() ? 1.0 : 0.0) : given->as_double();
+    if (given != nullptr)
+      value = given->is_bool() ? (given->as_bool() ? 1.0 : 0.0) : given->as_double();
     value = std::clamp(value, axes[i].low, axes[i].high);
-    best_[i] = axes[i].logarithmic ? std::log(value / axes[i].low) / std::log(axes[i].high / axes[i].low)
-                                   : (value - axes[i].low) / (axes[i].high - axes[i].low);
+    best_[i] = axes[i].logarithmic
+                   ? std::log(value / axes[i].low) / std::log(axes[i].high / axes[i].low)
+                   : (value - axes[i].low) / (axes[i].high - axes[i].low);
   }
 }
 

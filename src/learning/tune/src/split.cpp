@@ -16,7 +16,8 @@ using base::fail;
 // The first row of the newest `share` of rows [0, end), moved so that equal times stay on one side; the earlier cut when both are as near.
 std::size_t cut_by_time(const std::vector<double>& times, std::size_t end, double share) {
   if (share <= 0) return end;
-  const auto wanted = static_cast<std::size_t>(std::llround(static_cast<double>(end) * (1 - share)));
+  const auto wanted =
+      static_cast<std::size_t>(std::llround(static_cast<double>(end) * (1 - share)));
   std::size_t before = std::min(wanted, end), after = before;
   while (before > 0 && before < end && times[before] == times[before - 1]) --before;
   while (after > 0 && after < end && times[after] == times[after - 1]) ++after;
@@ -30,27 +31,36 @@ base::Result<Split> split_by_time(const data::Table& table, const SplitSpec& spe
   if (column == nullptr) {
     std::vector<std::string> known;
     for (const data::Column& c : table.columns) known.push_back(c.name);
-    return fail(Code::kInvalidArgument, "there is no column to split by: " + spec.time_column, base::did_you_mean(spec.time_column, known));
+    return fail(Code::kInvalidArgument, "there is no column to split by: " + spec.time_column,
+                base::did_you_mean(spec.time_column, known));
   }
   if (column->type == data::ColumnType::kText || column->type == data::ColumnType::kBool)
-    return fail(Code::kInvalidArgument, "the column to split by is not a time or a number: " + spec.time_column,
+    return fail(Code::kInvalidArgument,
+                "the column to split by is not a time or a number: " + spec.time_column,
                 "cast it in `sql`, or remove `split.by`");
   // Rows without a time count as the oldest: they may be learned from, never tested on.
   std::vector<std::uint32_t> order(table.rows());
   std::iota(order.begin(), order.end(), 0u);
   std::vector<double> time(table.rows());
-  for (std::size_t r = 0; r < time.size(); ++r) time[r] = column->is_valid(r) ? column->number(r) : -INFINITY;
-  std::stable_sort(order.begin(), order.end(), [&time](std::uint32_t a, std::uint32_t b) { return time[a] < time[b]; });
+  for (std::size_t r = 0; r < time.size(); ++r)
+    time[r] = column->is_valid(r) ? column->number(r) : -INFINITY;
+  std::stable_sort(order.begin(), order.end(),
+                   [&time](std::uint32_t a, std::uint32_t b) { return time[a] < time[b]; });
   std::vector<double> sorted;
   for (std::uint32_t r : order) sorted.push_back(time[r]);
-  const std::size_t test = cut_by_time(sorted, order.size(), spec.test_share), valid = cut_by_time(sorted, test, spec.valid_share);
-  const auto at = [&order](std::size_t i) { return order.begin() + static_cast<std::ptrdiff_t>(i); };
+  const std::size_t test = cut_by_time(sorted, order.size(), spec.test_share),
+                    valid = cut_by_time(sorted, test, spec.valid_share);
+  const auto at = [&order](std::size_t i) {
+    return order.begin() + static_cast<std::ptrdiff_t>(i);
+  };
   Split out;
   out.train.assign(at(0), at(valid));
   out.valid.assign(at(valid), at(test));
   out.test.assign(at(test), order.end());
-  if (out.train.empty() || (spec.valid_share > 0 && out.valid.empty()) || (spec.test_share > 0 && out.test.empty()))
-    return fail(Code::kFailedPrecondition, "too few different times to split by: " + spec.time_column,
+  if (out.train.empty() || (spec.valid_share > 0 && out.valid.empty()) ||
+      (spec.test_share > 0 && out.test.empty()))
+    return fail(Code::kFailedPrecondition,
+                "too few different times to split by: " + spec.time_column,
                 "remove `split.by` to split at random");
   return out;
 }
@@ -60,33 +70,46 @@ void deal(std::vector<std::uint32_t> rows, const SplitSpec& spec, base::Rng& rng
   for (std::size_t i = rows.size(); i > 1; --i) std::swap(rows[i - 1], rows[rng.below(i)]);
   const auto share_of = [](std::size_t count, double share) {
     // Training always keeps a row; a part gets its first row when the share is at least half of one.
-    return std::min(count - std::min<std::size_t>(count, 1), static_cast<std::size_t>(std::llround(static_cast<double>(count) * share)));
+    return std::min(count - std::min<std::size_t>(count, 1),
+                    static_cast<std::size_t>(std::llround(static_cast<double>(count) * share)));
   };
   const std::size_t test = share_of(rows.size(), spec.test_share);
   const std::size_t valid = share_of(rows.size() - test, spec.valid_share);
-  for (std::size_t i = 0; i < rows.size(); ++i) (i < test ? out.test : i < test + valid ? out.valid : out.train).push_back(rows[i]);
+  for (std::size_t i = 0; i < rows.size(); ++i)
+    (i < test ? out.test : i < test + valid ? out.valid : out.train).push_back(rows[i]);
 }
 
 }  // namespace
 
-base::Result<Split> split_rows(const data::Table& table, const std::vector<double>& labels, bool classes, const SplitSpec& spec) {
+base::Result<Split> split_rows(const data::Table& table, const std::vector<double>& labels,
+                               bool classes, const SplitSpec& spec) {
   if (labels.size() != table.rows())
-    return fail(Code::kInvalidArgument, "labels and rows differ in number: " + std::to_string(labels.size()) + " and " + std::to_string(table.rows()));
-  const bool shares_ok = spec.test_share >= 0 && spec.valid_share >= 0 && spec.test_share < 1 && spec.valid_share < 1;
-  if (!shares_ok)
     return fail(Code::kInvalidArgument,
-                "a share of rows lies between 0 and 1: test " + base::format_double(spec.test_share) + ", valid " + base::format_double(spec.valid_share));
+                "labels and rows differ in number: " + std::to_string(labels.size()) + " and " +
+                    std::to_string(table.rows()));
+  const bool shares_ok =
+      spec.test_share >= 0 && spec.valid_share >= 0 && spec.test_share < 1 && spec.valid_share < 1;
+  if (!shares_ok)
+    return fail(Code::kInvalidArgument, "a share of rows lies between 0 and 1: test " +
+                                            base::format_double(spec.test_share) + ", valid " +
+                                            base::format_double(spec.valid_share));
   if (table.rows() < 10)
-    return fail(Code::kFailedPrecondition, "too few rows to split into train, valid and test: " + std::to_string(table.rows()), "10 are the least");
+    return fail(Code::kFailedPrecondition,
+                "too few rows to split into train, valid and test: " + std::to_string(table.rows()),
+                "10 are the least");
   if (!spec.time_column.empty()) return split_by_time(table, spec);
   std::map<double, std::vector<std::uint32_t>> groups;
-  for (std::size_t r = 0; r < labels.size(); ++r) groups[classes ? labels[r] : 0.0].push_back(static_cast<std::uint32_t>(r));
+  for (std::size_t r = 0; r < labels.size(); ++r)
+    groups[classes ? labels[r] : 0.0].push_back(static_cast<std::uint32_t>(r));
   base::Rng rng(spec.seed);
   Split out;
   for (auto& [label, rows] : groups) deal(std::move(rows), spec, rng, out);
-  for (std::vector<std::uint32_t>* part : {&out.train, &out.valid, &out.test}) std::sort(part->begin(), part->end());
+  for (std::vector<std::uint32_t>* part : {&out.train, &out.valid, &out.test})
+    std::sort(part->begin(), part->end());
   if ((spec.valid_share > 0 && out.valid.empty()) || (spec.test_share > 0 && out.test.empty()))
-    return fail(Code::kFailedPrecondition, "too few rows a class to split: " + std::to_string(table.rows()) + " rows in " + std::to_string(groups.size()) + " classes",
+    return fail(Code::kFailedPrecondition,
+                "too few rows a class to split: " + std::to_string(table.rows()) + " rows in " +
+                    std::to_string(groups.size()) + " classes",
                 "group rare classes, or collect more rows");
   return out;
 }

@@ -19,10 +19,12 @@ data::Column column(const char* name, data::ColumnType type) {
 }
 
 // Numbers with holes, a text with levels, a time, a column of noise; the label follows the first two.
-tune::SearchSpec spec_of(std::size_t rows, model::Task task, std::uint64_t seed = 1, double signal = 1) {
+tune::SearchSpec spec_of(std::size_t rows, model::Task task, std::uint64_t seed = 1,
+                         double signal = 1) {
   base::Rng rng(seed);
   data::Table table;
-  table.columns = {column("x", data::ColumnType::kFloat), column("kind", data::ColumnType::kText), column("when", data::ColumnType::kTimestamp),
+  table.columns = {column("x", data::ColumnType::kFloat), column("kind", data::ColumnType::kText),
+                   column("when", data::ColumnType::kTimestamp),
                    column("noise", data::ColumnType::kFloat)};
   table.columns[0].valid.assign(rows, 1);
   table.columns[1].dictionary = {"red", "green", "blue"};
@@ -34,12 +36,16 @@ tune::SearchSpec spec_of(std::size_t rows, model::Task task, std::uint64_t seed 
     table.columns[0].reals.push_back(hole ? 0 : x);
     table.columns[0].valid[r] = hole ? 0 : 1;
     table.columns[1].codes.push_back(kind);
-    table.columns[2].integers.push_back(1'357'000'000'000'000 + static_cast<std::int64_t>(r) * 3'600'000'000);
+    table.columns[2].integers.push_back(1'357'000'000'000'000 +
+                                        static_cast<std::int64_t>(r) * 3'600'000'000);
     table.columns[3].reals.push_back(rng.normal());
     const double z = signal * ((hole ? 1.5 : x * x) + (kind == 1 ? 1.0 : 0.0)) + rng.normal();
-    if (task == model::Task::kRegression) labels.push_back(100 + 10 * z);
-    else if (task == model::Task::kMulticlass) labels.push_back(z > 2 ? 2 : z > 0.8 ? 1 : 0);
-    else labels.push_back(z > 1.2 ? 1 : 0);
+    if (task == model::Task::kRegression)
+      labels.push_back(100 + 10 * z);
+    else if (task == model::Task::kMulticlass)
+      labels.push_back(z > 2 ? 2 : z > 0.8 ? 1 : 0);
+    else
+      labels.push_back(z > 1.2 ? 1 : 0);
   }
   tune::SearchSpec out;
   const std::size_t cut = rows * 3 / 4;
@@ -68,7 +74,8 @@ tune::SearchResult must(const tune::SearchSpec& spec) {
 }  // namespace
 
 TEST_CASE("the search returns a whole model whose answers are its graph's") {
-  for (const model::Task task : {model::Task::kBinary, model::Task::kMulticlass, model::Task::kRegression}) {
+  for (const model::Task task :
+       {model::Task::kBinary, model::Task::kMulticlass, model::Task::kRegression}) {
     const tune::SearchSpec spec = spec_of(2000, task);
     const tune::SearchResult found = must(spec);
     CHECK(found.trials.size() == 4);
@@ -85,15 +92,18 @@ TEST_CASE("the search returns a whole model whose answers are its graph's") {
     REQUIRE((*evaluator)->predict(batch, answers).has_value());
     REQUIRE(answers.scores.size() == found.valid_predictions.scores.size());
     double worst = 0;
-    for (std::size_t i = 0; i < answers.scores.size(); ++i) worst = std::max(worst, std::abs(answers.scores[i] - found.valid_predictions.scores[i]));
+    for (std::size_t i = 0; i < answers.scores.size(); ++i)
+      worst = std::max(worst, std::abs(answers.scores[i] - found.valid_predictions.scores[i]));
     CHECK(worst < 1e-6);
     const std::string metric = evaluate::default_metric(task);
-    const auto value = evaluate::metric_value(metric, spec.valid_labels, answers, found.signature.threshold);
+    const auto value =
+        evaluate::metric_value(metric, spec.valid_labels, answers, found.signature.threshold);
     CHECK(*value == doctest::Approx(found.trials.front().valid).epsilon(1e-6));
     for (const auto& trial : found.trials) {
       CHECK(trial.bytes > 0);
       CHECK(trial.latency_us > 0);
-      CHECK((evaluate::larger_is_better(metric) ? trial.valid <= found.trials.front().valid : trial.valid >= found.trials.front().valid));
+      CHECK((evaluate::larger_is_better(metric) ? trial.valid <= found.trials.front().valid
+                                                : trial.valid >= found.trials.front().valid));
     }
   }
 }
@@ -103,7 +113,8 @@ TEST_CASE("both learners are tried, and the line wins where the truth is a line"
   base::Rng rng(8);
   const auto relabel = [&rng](const data::Table& table, std::vector<double>& labels) {
     for (std::size_t r = 0; r < labels.size(); ++r) {
-      const double z = table.columns[3].reals[r] + (table.columns[1].text(r) == "green" ? 1.0 : 0.0);
+      const double z =
+          table.columns[3].reals[r] + (table.columns[1].text(r) == "green" ? 1.0 : 0.0);
       labels[r] = rng.uniform() < 1 / (1 + std::exp(-3 * z)) ? 1 : 0;
     }
   };
@@ -119,7 +130,8 @@ TEST_CASE("both learners are tried, and the line wins where the truth is a line"
 }
 
 TEST_CASE("a blend is one graph that answers as its parts do") {
-  for (const model::Task task : {model::Task::kBinary, model::Task::kMulticlass, model::Task::kRegression}) {
+  for (const model::Task task :
+       {model::Task::kBinary, model::Task::kMulticlass, model::Task::kRegression}) {
     tune::SearchSpec spec = spec_of(800, task);
     spec.learners = {"lightgbm"};
     const tune::SearchResult trees = must(spec);
@@ -137,8 +149,10 @@ TEST_CASE("a blend is one graph that answers as its parts do") {
     REQUIRE((*evaluator)->predict(batch, answers).has_value());
     double worst = 0;
     for (std::size_t i = 0; i < answers.scores.size(); ++i) {
-      const double expected = 0.3 * trees.valid_predictions.scores[i] + 0.7 * line.valid_predictions.scores[i];
-      worst = std::max(worst, std::abs(answers.scores[i] - expected) / std::max(1.0, std::abs(expected)));
+      const double expected =
+          0.3 * trees.valid_predictions.scores[i] + 0.7 * line.valid_predictions.scores[i];
+      worst = std::max(worst,
+                       std::abs(answers.scores[i] - expected) / std::max(1.0, std::abs(expected)));
     }
     CHECK(worst < 1e-6);
   }
@@ -178,7 +192,8 @@ TEST_CASE("a search may end in a blend, and then that is the whole model") {
   const tune::SearchResult found = must(spec);
   const bool blended = found.best.config.learner == "blend";
   CHECK(found.trials.size() == (blended ? 3u : 2u));
-  CHECK(*evaluate::metric_value("rmse", spec.valid_labels, found.valid_predictions, 0) == doctest::Approx(found.trials.front().valid).epsilon(1e-6));
+  CHECK(*evaluate::metric_value("rmse", spec.valid_labels, found.valid_predictions, 0) ==
+        doctest::Approx(found.trials.front().valid).epsilon(1e-6));
   if (blended) CHECK_FALSE(found.best.predict({}).has_value());
 }
 
@@ -193,7 +208,8 @@ TEST_CASE("same seed, same trials, same model") {
     CHECK(first.trials[i].config.params == second.trials[i].config.params);
     CHECK(first.trials[i].valid == second.trials[i].valid);
   }
-  CHECK(*model::write_onnx(first.graph, base::Json::object()) == *model::write_onnx(second.graph, base::Json::object()));
+  CHECK(*model::write_onnx(first.graph, base::Json::object()) ==
+        *model::write_onnx(second.graph, base::Json::object()));
   CHECK(first.valid_predictions.scores == second.valid_predictions.scores);
   CHECK(first.signature.threshold == second.signature.threshold);
 }
@@ -236,16 +252,19 @@ TEST_CASE("cancelling gives the best so far, or a clear error before the first")
 TEST_CASE("the threshold suits the validation rows") {
   const tune::SearchSpec spec = spec_of(2000, model::Task::kBinary);
   const tune::SearchResult found = must(spec);
-  const auto chosen = evaluate::metric_value("f1", spec.valid_labels, found.valid_predictions, found.signature.threshold);
+  const auto chosen = evaluate::metric_value("f1", spec.valid_labels, found.valid_predictions,
+                                             found.signature.threshold);
   for (const double other : {0.2, 0.35, 0.5, 0.65})
-    CHECK(*chosen >= *evaluate::metric_value("f1", spec.valid_labels, found.valid_predictions, other));
+    CHECK(*chosen >=
+          *evaluate::metric_value("f1", spec.valid_labels, found.valid_predictions, other));
 }
 
 TEST_CASE("a metric that no learner stops by is still the one that ranks") {
   tune::SearchSpec spec = spec_of(1500, model::Task::kBinary);
   spec.metric = "f1";
   const tune::SearchResult found = must(spec);
-  CHECK(*evaluate::metric_value("f1", spec.valid_labels, found.valid_predictions, found.signature.threshold) ==
+  CHECK(*evaluate::metric_value("f1", spec.valid_labels, found.valid_predictions,
+                                found.signature.threshold) ==
         doctest::Approx(found.trials.front().valid).epsilon(1e-9));
 }
 
@@ -287,6 +306,8 @@ TEST_CASE("small data: a hundred rows, few of one class") {
   spec.max_trials = 6;
   base::Context context;
   const auto found = tune::search(spec, context, {});
-  if (!found) CHECK(found.error().code == base::Code::kFailedPrecondition);
-  else CHECK(found->valid_predictions.rows == spec.valid.rows());
+  if (!found)
+    CHECK(found.error().code == base::Code::kFailedPrecondition);
+  else
+    CHECK(found->valid_predictions.rows == spec.valid.rows());
 }

@@ -31,8 +31,11 @@ TEST_CASE("defaults come first, and refinement finds the valley") {
   double best = 1e9;
   for (int i = 0; i < 120; ++i) {
     const train::Config config = space.propose(rng);
-    if (i < 3) CHECK(config.params.dump() == tune::default_configs("linear", 30'000)[static_cast<std::size_t>(i)].params.dump());
-    const double loss = std::abs(std::log(config.params["c"].as_double() / 0.007)) + config.params["l1_ratio"].as_double();
+    if (i < 3)
+      CHECK(config.params.dump() ==
+            tune::default_configs("linear", 30'000)[static_cast<std::size_t>(i)].params.dump());
+    const double loss = std::abs(std::log(config.params["c"].as_double() / 0.007)) +
+                        config.params["l1_ratio"].as_double();
     best = std::min(best, loss);
     space.tell(config, loss);
   }

@@ -36,7 +36,8 @@ TEST_CASE("by time: train before valid before test, equal times together") {
     for (int i = 0; i < 200; ++i) times.push_back(static_cast<std::int64_t>(rng.below(kinds)));
     tune::SplitSpec spec;
     spec.time_column = "when";
-    const auto split = tune::split_rows(with_time(times), std::vector<double>(200, 0.0), true, spec);
+    const auto split =
+        tune::split_rows(with_time(times), std::vector<double>(200, 0.0), true, spec);
     if (!split) {
       CHECK(split.error().code == base::Code::kFailedPrecondition);
       CHECK(kinds < 6);
@@ -45,7 +46,8 @@ TEST_CASE("by time: train before valid before test, equal times together") {
     CHECK(total(*split) == 200);
     const auto range = [&times](const std::vector<std::uint32_t>& rows) {
       std::pair<std::int64_t, std::int64_t> out{INT64_MAX, INT64_MIN};
-      for (std::uint32_t r : rows) out = {std::min(out.first, times[r]), std::max(out.second, times[r])};
+      for (std::uint32_t r : rows)
+        out = {std::min(out.first, times[r]), std::max(out.second, times[r])};
       return out;
     };
     CHECK(range(split->train).second < range(split->valid).first);
@@ -107,5 +109,7 @@ TEST_CASE("a class of two rows stays learnable; too little is refused") {
   bad.time_column = "wen";
   CHECK(tune::split_rows(table, labels, true, bad).error().hint.find("when") != std::string::npos);
   bad.time_column = "when";
-  CHECK(tune::split_rows(table, labels, true, bad).error().message.find("too few different times") != std::string::npos);
+  CHECK(
+      tune::split_rows(table, labels, true, bad).error().message.find("too few different times") !=
+      std::string::npos);
 }

@@ -18,9 +18,13 @@ struct InProcessExecutor::Impl {
 InProcessExecutor::InProcessExecutor(base::Pool& pool) : impl_(std::make_unique<Impl>(pool)) {}
 InProcessExecutor::~InProcessExecutor() = default;
 
-void InProcessExecutor::add(std::string kind, std::string version, TaskFunction function) { impl_->kinds[std::move(kind)] = {std::move(version), std::move(function)}; }
+void InProcessExecutor::add(std::string kind, std::string version, TaskFunction function) {
+  impl_->kinds[std::move(kind)] = {std::move(version), std::move(function)};
+}
 
-bool InProcessExecutor::knows(std::string_view kind) const { return impl_->kinds.find(kind) != impl_->kinds.end(); }
+bool InProcessExecutor::knows(std::string_view kind) const {
+  return impl_->kinds.find(kind) != impl_->kinds.end();
+}
 
 std::string InProcessExecutor::version_of(std::string_view kind) const {
   const auto found = impl_->kinds.find(kind);
@@ -36,7 +40,8 @@ base::Result<base::Json> guarded(const TaskFunction& function, pipeline::Attempt
   } catch (const std::bad_alloc&) {
     return base::fail(base::Code::kResourceExhausted, "task ran out of memory: " + attempt.task);
   } catch (const std::exception& error) {
-    return base::fail(base::Code::kInternal, std::string("task failed unexpectedly: ") + error.what());
+    return base::fail(base::Code::kInternal,
+                      std::string("task failed unexpectedly: ") + error.what());
   } catch (...) {
     return base::fail(base::Code::kInternal, "task failed unexpectedly: " + attempt.task);
   }
@@ -44,11 +49,13 @@ base::Result<base::Json> guarded(const TaskFunction& function, pipeline::Attempt
 
 }  // namespace
 
-void InProcessExecutor::start(std::shared_ptr<pipeline::Attempt> attempt, std::function<void(base::Result<base::Json>)> done) {
+void InProcessExecutor::start(std::shared_ptr<pipeline::Attempt> attempt,
+                              std::function<void(base::Result<base::Json>)> done) {
   const TaskFunction& function = impl_->kinds.find(attempt->kind)->second.function;
   // Shared, so that a refused submission can still answer.
   auto answer = std::make_shared<std::function<void(base::Result<base::Json>)>>(std::move(done));
-  const base::Status queued = impl_->pool.submit([&function, attempt, answer] { (*answer)(guarded(function, *attempt)); });
+  const base::Status queued =
+      impl_->pool.submit([&function, attempt, answer] { (*answer)(guarded(function, *attempt)); });
   if (queued) return;
   (*answer)(tl::unexpected<base::Error>(queued.error()));
 }
@@ -69,11 +76,13 @@ std::string ExecutorSet::version_of(std::string_view kind) const {
   return {};
 }
 
-void ExecutorSet::start(std::shared_ptr<pipeline::Attempt> attempt, std::function<void(base::Result<base::Json>)> done) {
+void ExecutorSet::start(std::shared_ptr<pipeline::Attempt> attempt,
+                        std::function<void(base::Result<base::Json>)> done) {
   for (auto* executor : executors_) {
     if (executor->knows(attempt->kind)) return executor->start(std::move(attempt), std::move(done));
   }
-  done(base::fail(base::Code::kInvalidArgument, "no executor knows this kind of task: " + attempt->kind));
+  done(base::fail(base::Code::kInvalidArgument,
+                  "no executor knows this kind of task: " + attempt->kind));
 }
 
 }  // namespace maru::executor

@@ -80,10 +80,15 @@ Json command(const std::string& text) { return Json::object({{"command", text}})
 TEST_CASE("a function runs on the pool; what it throws is an error, not the end") {
   base::Pool pool({"work", 2, 16});
   InProcessExecutor executor(pool);
-  executor.add("ok", "3", [](pipeline::Attempt& attempt) -> Result<Json> { return Json::object({{"task", attempt.task}}); });
-  executor.add("throws", "1", [](pipeline::Attempt&) -> Result<Json> { throw std::runtime_error("boom"); });
+  executor.add("ok", "3", [](pipeline::Attempt& attempt) -> Result<Json> {
+    return Json::object({{"task", attempt.task}});
+  });
+  executor.add("throws", "1",
+               [](pipeline::Attempt&) -> Result<Json> { throw std::runtime_error("boom"); });
   executor.add("odd", "1", [](pipeline::Attempt&) -> Result<Json> { throw 7; });
-  executor.add("refused", "1", [](pipeline::Attempt&) -> Result<Json> { return base::fail(Code::kRefused, "gate"); });
+  executor.add("refused", "1", [](pipeline::Attempt&) -> Result<Json> {
+    return base::fail(Code::kRefused, "gate");
+  });
   CHECK(executor.knows("ok"));
   CHECK_FALSE(executor.knows("other"));
   CHECK(executor.version_of("ok") == "3");
@@ -130,7 +135,9 @@ TEST_CASE("a full pool is an answer too, exactly one") {
 TEST_CASE("a command reads its inputs, writes its outputs, and its lines are kept") {
   base::Pool pool({"work", 2, 16});
   SubprocessExecutor executor(pool);
-  Trial trial("command", command("echo hello; echo oops >&2; printf end; cp \"$MARU_INPUTS\" \"$MARU_OUTPUTS\""));
+  Trial trial(
+      "command",
+      command("echo hello; echo oops >&2; printf end; cp \"$MARU_INPUTS\" \"$MARU_OUTPUTS\""));
   trial.attempt->inputs = Json::object({{"a", Json::object({{"x", 1}})}});
   const auto outputs = trial.run(executor);
   REQUIRE(outputs.has_value());
@@ -141,7 +148,9 @@ TEST_CASE("a command reads its inputs, writes its outputs, and its lines are kep
   CHECK(words.lines == std::vector<std::string>{"a b;$HOME"});
 }
 
-TEST_CASE("an exit code, a signal, a missing program and bad outputs are told apart, with the last lines") {
+TEST_CASE(
+    "an exit code, a signal, a missing program and bad outputs are told apart, with the last "
+    "lines") {
   base::Pool pool({"work", 2, 16});
   SubprocessExecutor executor(pool);
   const auto code = Trial("command", command("echo why; exit 7")).run(executor);
@@ -149,7 +158,9 @@ TEST_CASE("an exit code, a signal, a missing program and bad outputs are told ap
   CHECK(code.error().message.find("why") != std::string::npos);
   const auto killed = Trial("command", command("kill -SEGV $$")).run(executor);
   CHECK(killed.error().message.find("signal") != std::string::npos);
-  const auto missing = Trial("command", Json::object({{"command", Json::array({"no-such-program-here"})}})).run(executor);
+  const auto missing =
+      Trial("command", Json::object({{"command", Json::array({"no-such-program-here"})}}))
+          .run(executor);
   CHECK(missing.error().code == Code::kInvalidArgument);
   CHECK_FALSE(Trial("command", command("echo '{' > \"$MARU_OUTPUTS\"")).run(executor).has_value());
   CHECK(Trial("command", Json::object()).run(executor).error().code == Code::kInvalidArgument);
@@ -165,12 +176,15 @@ TEST_CASE("cancel ends the whole process group, even one that ignores the polite
   polite.wait_for_line("ready");
   polite.context.cancel.cancel();
   CHECK(polite.wait().error().code == Code::kCancelled);
-  Trial deaf("command", command("trap '' TERM; sleep 600 & echo child $!; wait; wait; while :; do sleep 1; done"));
+  Trial deaf(
+      "command",
+      command("trap '' TERM; sleep 600 & echo child $!; wait; wait; while :; do sleep 1; done"));
   deaf.start(executor);
   deaf.wait_for_line("child ");
   deaf.context.cancel.cancel();
   CHECK(deaf.wait().error().code == Code::kCancelled);
-  const pid_t grandchild = static_cast<pid_t>(std::strtol(deaf.lines.at(0).c_str() + 6, nullptr, 10));
+  const pid_t grandchild =
+      static_cast<pid_t>(std::strtol(deaf.lines.at(0).c_str() + 6, nullptr, 10));
   REQUIRE(grandchild > 1);
   // Killed with its group; it may still wait to be reaped by init, which shows as state Z.
   const auto state = base::read_file("/proc/" + std::to_string(grandchild) + "/stat");
@@ -191,7 +205,9 @@ TEST_CASE("endless output is cut, a line without end is broken, memory has a lim
   options.max_output_bytes = 1000;
   options.memory_limit_bytes = 256u << 20;
   SubprocessExecutor executor(pool, options);
-  Trial chatty("command", command("i=0; while [ $i -lt 500 ]; do echo 0123456789; i=$((i+1)); done; head -c 300000 /dev/zero | tr '\\0' x; echo; echo last; exit 3"));
+  Trial chatty("command",
+               command("i=0; while [ $i -lt 500 ]; do echo 0123456789; i=$((i+1)); done; head -c "
+                       "300000 /dev/zero | tr '\\0' x; echo; echo last; exit 3"));
   const auto ended = chatty.run(executor);
   CHECK(ended.error().message.find("last") != std::string::npos);
   std::size_t kept = 0;

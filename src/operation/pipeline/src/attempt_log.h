@@ -8,8 +8,9 @@
 
 namespace maru::pipeline {
 
-inline constexpr std::uint64_t kMaxLogBytes = 8u << 20;        // of one task; what comes later is dropped with a word
-inline constexpr std::uint64_t kMaxLogReadBytes = 1u << 20;    // of one answer
+inline constexpr std::uint64_t kMaxLogBytes =
+    8u << 20;  // of one task; what comes later is dropped with a word
+inline constexpr std::uint64_t kMaxLogReadBytes = 1u << 20;  // of one answer
 
 // Appends lines to one task's log file. Thread safe. A failure to write never fails the task.
 class AttemptLog {

@@ -17,12 +17,20 @@ struct Field {
   const char* name;
   int low, high;
 };
-constexpr std::array<Field, 5> kFields = {{{"minute", 0, 59}, {"hour", 0, 23}, {"day of month", 1, 31}, {"month", 1, 12}, {"day of week", 0, 7}}};
-constexpr std::array<std::string_view, 12> kMonths = {"jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"};
-constexpr std::array<std::string_view, 7> kWeekdays = {"sun", "mon", "tue", "wed", "thu", "fri", "sat"};
+constexpr std::array<Field, 5> kFields = {{{"minute", 0, 59},
+                                           {"hour", 0, 23},
+                                           {"day of month", 1, 31},
+                                           {"month", 1, 12},
+                                           {"day of week", 0, 7}}};
+constexpr std::array<std::string_view, 12> kMonths = {"jan", "feb", "mar", "apr", "may", "jun",
+                                                      "jul", "aug", "sep", "oct", "nov", "dec"};
+constexpr std::array<std::string_view, 7> kWeekdays = {"sun", "mon", "tue", "wed",
+                                                       "thu", "fri", "sat"};
 
 tl::unexpected<base::Error> wrong(const Field& field, std::string_view text) {
-  return base::fail(Code::kInvalidArgument, std::string("cron ") + field.name + " is not valid: " + std::string(text), "five fields: minute hour day-of-month month day-of-week, as in `0 3 * * *`");
+  return base::fail(Code::kInvalidArgument,
+                    std::string("cron ") + field.name + " is not valid: " + std::string(text),
+                    "five fields: minute hour day-of-month month day-of-week, as in `0 3 * * *`");
 }
 
 base::Result<int> number(std::string_view text, std::size_t index) {
@@ -40,7 +48,9 @@ base::Result<int> number(std::string_view text, std::size_t index) {
   int value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   const Field& field = kFields[index];
-  if (error != std::errc() || end != text.data() + text.size() || value < field.low || value > field.high) return wrong(field, text);
+  if (error != std::errc() || end != text.data() + text.size() || value < field.low ||
+      value > field.high)
+    return wrong(field, text);
   return value;
 }
 
@@ -53,7 +63,8 @@ base::Result<std::uint64_t> part_bits(std::string_view part, std::size_t index) 
   if (slash != std::string_view::npos) {
     const std::string_view text = part.substr(slash + 1);
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), step);
-    if (error != std::errc() || end != text.data() + text.size() || step < 1 || step > field.high) return wrong(field, part);
+    if (error != std::errc() || end != text.data() + text.size() || step < 1 || step > field.high)
+      return wrong(field, part);
   }
   int low = field.low, high = field.high;
   if (range != "*") {
@@ -119,7 +130,9 @@ base::Result<Cron> Cron::parse(std::string_view text) {
   for (auto& word : base::split(expand(base::trim(text)), ' ')) {
     if (!word.empty()) words.push_back(std::move(word));
   }
-  if (words.size() != 5) return base::fail(Code::kInvalidArgument, "cron needs five fields: " + std::string(text), "minute hour day-of-month month day-of-week, as in `0 3 * * *`");
+  if (words.size() != 5)
+    return base::fail(Code::kInvalidArgument, "cron needs five fields: " + std::string(text),
+                      "minute hour day-of-month month day-of-week, as in `0 3 * * *`");
   Cron out;
   TRY_ASSIGN(out.minutes_, field_bits(words[0], 0));
   TRY_ASSIGN(out.hours_, field_bits(words[1], 1));
@@ -132,9 +145,11 @@ base::Result<Cron> Cron::parse(std::string_view text) {
 }
 
 std::int64_t Cron::next_after_us(std::int64_t time_us) const {
-  std::int64_t minute = (time_us >= 0 ? time_us / kMinuteUs : (time_us - kMinuteUs + 1) / kMinuteUs) + 1;
+  std::int64_t minute =
+      (time_us >= 0 ? time_us / kMinuteUs : (time_us - kMinuteUs + 1) / kMinuteUs) + 1;
   constexpr std::int64_t kMinutesADay = kDayUs / kMinuteUs;
-  std::int64_t day = minute >= 0 ? minute / kMinutesADay : (minute - kMinutesADay + 1) / kMinutesADay;
+  std::int64_t day =
+      minute >= 0 ? minute / kMinutesADay : (minute - kMinutesADay + 1) / kMinutesADay;
   int from = static_cast<int>(minute - day * kMinutesADay);
   for (int searched = 0; searched < kSearchDays; ++searched, ++day, from = 0) {
     const Date date = civil(day);
@@ -144,7 +159,8 @@ std::int64_t Cron::next_after_us(std::int64_t time_us) const {
     const bool matches = day_star_ || weekday_star_ ? by_day && by_weekday : by_day || by_weekday;
     if (!matches) continue;
     for (int at = from; at < kMinutesADay; ++at) {
-      if (has(hours_, at / 60) && has(minutes_, at % 60)) return (day * kMinutesADay + at) * kMinuteUs;
+      if (has(hours_, at / 60) && has(minutes_, at % 60))
+        return (day * kMinutesADay + at) * kMinuteUs;
     }
   }
   return -1;

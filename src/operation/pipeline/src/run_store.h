@@ -15,16 +15,20 @@ class RunStore {
   base::Status migrate();
   base::Result<std::uint64_t> next_epoch();  // larger than any before
 
-  base::Status insert(const Run& run, const store::Database::Write& also);  // both in one transaction; `also` may be empty
-  base::Status save_run(const Run& run);     // state, times, error
+  base::Status insert(
+      const Run& run,
+      const store::Database::Write& also);  // both in one transaction; `also` may be empty
+  base::Status save_run(const Run& run);    // state, times, error
   // The task's row as it stands in `run`; both in one transaction when `with_run`.
   base::Status save_task(const Run& run, const TaskRun& task, std::uint64_t epoch, bool with_run);
   // Marks the task succeeded and publishes its outputs, if this attempt still owns it: kAborted when an older epoch or attempt asks.
-  base::Status commit_success(const Run& run, const TaskRun& task, std::uint64_t epoch, std::int64_t now_us);
+  base::Status commit_success(const Run& run, const TaskRun& task, std::uint64_t epoch,
+                              std::int64_t now_us);
   base::Result<base::Json> cached(const std::string& key);  // kNotFound
 
   base::Result<Run> load(const std::string& run_id);
-  base::Result<std::vector<Run>> list(const std::string& project, const std::string& pipeline, std::size_t limit, std::size_t offset);
+  base::Result<std::vector<Run>> list(const std::string& project, const std::string& pipeline,
+                                      std::size_t limit, std::size_t offset);
   base::Result<std::vector<std::string>> unfinished();
   store::Database& db() { return db_; }
 

@@ -20,9 +20,9 @@ using base::Json;
 using base::Result;
 using base::Status;
 
-constexpr std::int64_t kBackoffUs = 1'000'000;          // doubled by each failure
+constexpr std::int64_t kBackoffUs = 1'000'000;  // doubled by each failure
 constexpr std::int64_t kMaxBackoffUs = 60'000'000;
-constexpr std::int64_t kWaitMs = 200;                   // how late a caller's deadline is noticed
+constexpr std::int64_t kWaitMs = 200;  // how late a caller's deadline is noticed
 constexpr std::int64_t kProgressEveryUs = 250'000;
 
 // One attempt under way. The executor holds the Attempt; this keeps alive what it points to.
@@ -41,7 +41,9 @@ struct ActiveRun {
   std::int64_t progress_told_us = 0;
 };
 
-std::string key_of(const std::string& run_id, const std::string& task, int number) { return run_id + "/" + task + "/" + std::to_string(number); }
+std::string key_of(const std::string& run_id, const std::string& task, int number) {
+  return run_id + "/" + task + "/" + std::to_string(number);
+}
 
 // What an executor answered; any thread may bring it, even one that is inside start().
 struct Answer {
@@ -52,7 +54,9 @@ struct Answer {
 
 class StoredScheduler final : public Scheduler {
  public:
-  StoredScheduler(store::Database& db, Executor& executor, base::Clock& clock, SchedulerOptions options) : store_(db), executor_(executor), clock_(clock), options_(std::move(options)) {}
+  StoredScheduler(store::Database& db, Executor& executor, base::Clock& clock,
+                  SchedulerOptions options)
+      : store_(db), executor_(executor), clock_(clock), options_(std::move(options)) {}
 
   ~StoredScheduler() override { stop(); }
 
@@ -63,15 +67,22 @@ class StoredScheduler final : public Scheduler {
     return {};
   }
 
-  Result<std::string> submit(const std::string& project, const PipelineSpec& spec, const Json& parameters, const std::string& trigger) override { return submit_with(project, spec, parameters, trigger, {}); }
-  Result<std::string> submit_with(const std::string& project, const PipelineSpec& spec, const Json& parameters, const std::string& trigger, const store::Database::Write& also) override;
+  Result<std::string> submit(const std::string& project, const PipelineSpec& spec,
+                             const Json& parameters, const std::string& trigger) override {
+    return submit_with(project, spec, parameters, trigger, {});
+  }
+  Result<std::string> submit_with(const std::string& project, const PipelineSpec& spec,
+                                  const Json& parameters, const std::string& trigger,
+                                  const store::Database::Write& also) override;
   Status resume() override;
   Result<Run> get(const std::string& run_id) override;
-  Result<std::vector<Run>> list(const std::string& project, const std::string& pipeline, std::size_t limit, std::size_t offset) override;
+  Result<std::vector<Run>> list(const std::string& project, const std::string& pipeline,
+                                std::size_t limit, std::size_t offset) override;
   Result<Run> wait(const std::string& run_id, base::Context& context) override;
   Status cancel(const std::string& run_id) override;
   Status retry(const std::string& run_id) override;
-  Result<std::string> logs(const std::string& run_id, const std::string& task, std::uint64_t from_byte) override;
+  Result<std::string> logs(const std::string& run_id, const std::string& task,
+                           std::uint64_t from_byte) override;
   void stop() override;
 
  private:
@@ -94,9 +105,13 @@ class StoredScheduler final : public Scheduler {
   void expire_flights();
   void activate(Run run);
   void tell(const ActiveRun& active);
-  void progress(const std::string& run_id, const std::string& task, const base::Progress& value);  // takes mutex_
+  void progress(const std::string& run_id, const std::string& task,
+                const base::Progress& value);  // takes mutex_
   std::string cache_key(const ActiveRun& active, const TaskRun& task) const;
-  std::string log_path(const std::string& run_id, const std::string& task) const { return base::join_path(base::parent_path(options_.work_folder), "logs/runs/" + run_id + "/" + task + ".log"); }
+  std::string log_path(const std::string& run_id, const std::string& task) const {
+    return base::join_path(base::parent_path(options_.work_folder),
+                           "logs/runs/" + run_id + "/" + task + ".log");
+  }
   void keep(const Status& saved, const char* what) const;
 
   RunStore store_;
@@ -108,9 +123,9 @@ class StoredScheduler final : public Scheduler {
   std::condition_variable changed_;
   std::map<std::string, ActiveRun> active_;
   std::map<std::string, std::shared_ptr<Flight>> flights_;
-  std::deque<Run> told_;          // snapshots for on_change, delivered by the loop without the lock
+  std::deque<Run> told_;  // snapshots for on_change, delivered by the loop without the lock
   bool stopping_ = false;
-  std::mutex wake_mutex_;         // taken alone or inside mutex_
+  std::mutex wake_mutex_;  // taken alone or inside mutex_
   std::condition_variable woken_;
   bool awake_ = true;
   std::deque<Answer> answers_;
@@ -140,10 +155,15 @@ void StoredScheduler::tell(const ActiveRun& active) {
   wake();
 }
 
-Result<std::string> StoredScheduler::submit_with(const std::string& project, const PipelineSpec& spec, const Json& parameters, const std::string& trigger, const store::Database::Write& also) {
+Result<std::string> StoredScheduler::submit_with(const std::string& project,
+                                                 const PipelineSpec& spec, const Json& parameters,
+                                                 const std::string& trigger,
+                                                 const store::Database::Write& also) {
   TRY(spec.validate());
   for (const auto& task : spec.tasks) {
-    if (!executor_.knows(task.kind)) return base::fail(Code::kInvalidArgument, "no executor knows the kind of task " + task.name + ": " + task.kind);
+    if (!executor_.knows(task.kind))
+      return base::fail(Code::kInvalidArgument,
+                        "no executor knows the kind of task " + task.name + ": " + task.kind);
   }
   Run run;
   run.id = base::new_id(clock_);
@@ -184,7 +204,8 @@ Status StoredScheduler::resume() {
     const std::lock_guard lock(mutex_);
     if (active_.count(id) != 0) continue;
     for (auto& task : run.tasks) {
-      if (task.state == State::kRunning || task.state == State::kQueued) task.state = State::kPending;
+      if (task.state == State::kRunning || task.state == State::kQueued)
+        task.state = State::kPending;
     }
     activate(std::move(run));
   }
@@ -200,7 +221,11 @@ Result<Run> StoredScheduler::get(const std::string& run_id) {
   return store_.load(run_id);
 }
 
-Result<std::vector<Run>> StoredScheduler::list(const std::string& project, const std::string& pipeline, std::size_t limit, std::size_t offset) { return store_.list(project, pipeline, limit, offset); }
+Result<std::vector<Run>> StoredScheduler::list(const std::string& project,
+                                               const std::string& pipeline, std::size_t limit,
+                                               std::size_t offset) {
+  return store_.list(project, pipeline, limit, offset);
+}
 
 Result<Run> StoredScheduler::wait(const std::string& run_id, base::Context& context) {
   {
@@ -218,7 +243,9 @@ bool StoredScheduler::ready(const ActiveRun& active, const TaskRun& task) const 
   const auto later = active.not_before_us.find(task.name);
   if (later != active.not_before_us.end() && later->second > clock_.now_us()) return false;
   return std::all_of(task.after.begin(), task.after.end(), [&](const std::string& name) {
-    return std::any_of(active.run.tasks.begin(), active.run.tasks.end(), [&](const TaskRun& other) { return other.name == name && other.state == State::kSucceeded; });
+    return std::any_of(active.run.tasks.begin(), active.run.tasks.end(), [&](const TaskRun& other) {
+      return other.name == name && other.state == State::kSucceeded;
+    });
   });
 }
 
@@ -228,10 +255,12 @@ void StoredScheduler::skip_hopeless(ActiveRun& active) {
     again = false;
     for (auto& task : active.run.tasks) {
       if (task.state != State::kPending) continue;
-      const bool hopeless = std::any_of(task.after.begin(), task.after.end(), [&](const std::string& name) {
-        const TaskRun* other = find_task(active.run, name);
-        return other->state == State::kFailed || other->state == State::kSkipped || other->state == State::kCancelled;
-      });
+      const bool hopeless =
+          std::any_of(task.after.begin(), task.after.end(), [&](const std::string& name) {
+            const TaskRun* other = find_task(active.run, name);
+            return other->state == State::kFailed || other->state == State::kSkipped ||
+                   other->state == State::kCancelled;
+          });
       if (!hopeless) continue;
       task.state = State::kSkipped;
       keep(store_.save_task(active.run, task, epoch_, false), "task state could not be saved");
@@ -243,7 +272,8 @@ void StoredScheduler::skip_hopeless(ActiveRun& active) {
 std::string StoredScheduler::cache_key(const ActiveRun& active, const TaskRun& task) const {
   const TaskSpec* spec = find_spec(active.run, task.name);
   if (!spec->cache) return {};
-  std::string text = task.kind + "\n" + executor_.version_of(task.kind) + "\n" + task.params.dump() + "\n" + active.run.parameters.dump();
+  std::string text = task.kind + "\n" + executor_.version_of(task.kind) + "\n" +
+                     task.params.dump() + "\n" + active.run.parameters.dump();
   for (const auto& name : task.after) {
     for (const auto& other : active.run.tasks) {
       if (other.name == name) text += "\n" + name + " " + other.outputs.dump();
@@ -274,21 +304,27 @@ std::shared_ptr<Flight> StoredScheduler::make_flight(ActiveRun& active, TaskRun&
   attempt->kind = task.kind;
   attempt->number = task.attempts;
   attempt->epoch = epoch_;
-  attempt->work_folder = base::join_path(options_.work_folder, active.run.id + "/" + task.name + "/" + std::to_string(task.attempts));
+  attempt->work_folder = base::join_path(
+      options_.work_folder, active.run.id + "/" + task.name + "/" + std::to_string(task.attempts));
   attempt->params = task.params;
   attempt->run_parameters = active.run.parameters;
   attempt->inputs = Json::object();
-  for (const auto& name : task.after) attempt->inputs.set(name, find_task(active.run, name)->outputs);
+  for (const auto& name : task.after)
+    attempt->inputs.set(name, find_task(active.run, name)->outputs);
   flight->log = std::make_shared<AttemptLog>(log_path(active.run.id, task.name), clock_.now_us());
   const TaskSpec* spec = find_spec(active.run, task.name);
   flight->context.project = active.run.project;
   flight->context.clock = &clock_;
   flight->context.principal = {"pipeline", base::Role::kOperator};
-  if (spec->timeout_ms > 0) flight->deadline_ns = clock_.monotonic_ns() + spec->timeout_ms * 1'000'000;
+  if (spec->timeout_ms > 0)
+    flight->deadline_ns = clock_.monotonic_ns() + spec->timeout_ms * 1'000'000;
   flight->context.deadline_ns = flight->deadline_ns;
   attempt->context = &flight->context;
-  attempt->log = [log = flight->log, this](std::string_view text) { log->line(clock_.now_us(), text); };
-  attempt->progress = [this, run_id = active.run.id, name = task.name](const base::Progress& value) { progress(run_id, name, value); };
+  attempt->log = [log = flight->log, this](std::string_view text) {
+    log->line(clock_.now_us(), text);
+  };
+  attempt->progress = [this, run_id = active.run.id, name = task.name](
+                          const base::Progress& value) { progress(run_id, name, value); };
   flight->attempt = std::move(attempt);
   return flight;
 }
@@ -324,7 +360,10 @@ void StoredScheduler::begin(ActiveRun& active, TaskRun& task) {
 void StoredScheduler::launch(std::shared_ptr<Flight> flight) {
   const auto attempt = flight->attempt;
   // The flight stays alive as long as the executor keeps the callback: the attempt points into it.
-  const auto done = [this, flight, run_id = attempt->run_id, task = attempt->task, number = attempt->number](Result<Json> outcome) { answer({run_id, task, number, std::move(outcome)}); };
+  const auto done = [this, flight, run_id = attempt->run_id, task = attempt->task,
+                     number = attempt->number](Result<Json> outcome) {
+    answer({run_id, task, number, std::move(outcome)});
+  };
   if (Status made = base::make_folders(attempt->work_folder); !made) {
     done(tl::unexpected<base::Error>(made.error()));
     return;
@@ -370,7 +409,8 @@ void StoredScheduler::finished(Answer given) {
   const auto active = active_.find(given.run_id);
   if (flight->given_up || active == active_.end()) return;
   TaskRun* task = find_task(active->second.run, given.task);
-  if (task->state != State::kRunning || task->attempts != given.number) return;  // fenced: a newer attempt owns the task
+  if (task->state != State::kRunning || task->attempts != given.number)
+    return;  // fenced: a newer attempt owns the task
   if (given.outcome) {
     succeed(active->second, *task, std::move(*given.outcome));
   } else if (!(stopping_ && given.outcome.error().code == Code::kCancelled)) {
@@ -396,7 +436,8 @@ void StoredScheduler::succeed(ActiveRun& active, TaskRun& task, Json outputs) {
 void StoredScheduler::fail_task(ActiveRun& active, TaskRun& task, const base::Error& error) {
   const int failures = ++active.failures[task.name];
   const TaskSpec* spec = find_spec(active.run, task.name);
-  const bool again = failures < spec->max_attempts && error.code != Code::kRefused && error.code != Code::kInvalidArgument && error.code != Code::kCancelled;
+  const bool again = failures < spec->max_attempts && error.code != Code::kRefused &&
+                     error.code != Code::kInvalidArgument && error.code != Code::kCancelled;
   task.error = error.message;
   for (auto cause = error.cause; cause; cause = cause->cause) task.error += ": " + cause->message;
   task.hint = error.hint;
@@ -404,7 +445,8 @@ void StoredScheduler::fail_task(ActiveRun& active, TaskRun& task, const base::Er
   task.finished_us = clock_.now_us();
   if (again) {
     task.state = State::kPending;
-    active.not_before_us[task.name] = task.finished_us + std::min(kMaxBackoffUs, kBackoffUs << std::min(failures - 1, 10));
+    active.not_before_us[task.name] =
+        task.finished_us + std::min(kMaxBackoffUs, kBackoffUs << std::min(failures - 1, 10));
   } else {
     task.state = State::kFailed;
     if (active.run.error.empty()) active.run.error = task.name + ": " + task.error;
@@ -415,12 +457,17 @@ void StoredScheduler::fail_task(ActiveRun& active, TaskRun& task, const base::Er
 
 // Ends the run when nothing of it can still happen.
 void StoredScheduler::settle(ActiveRun& active) {
-  const auto is = [](State state) { return [state](const TaskRun& task) { return task.state == state; }; };
+  const auto is = [](State state) {
+    return [state](const TaskRun& task) { return task.state == state; };
+  };
   const auto& tasks = active.run.tasks;
-  if (!std::all_of(tasks.begin(), tasks.end(), [](const TaskRun& task) { return is_final(task.state); })) return;
-  active.run.state = std::any_of(tasks.begin(), tasks.end(), is(State::kCancelled)) ? State::kCancelled
-                     : std::any_of(tasks.begin(), tasks.end(), is(State::kFailed))  ? State::kFailed
-                                                                                    : State::kSucceeded;
+  if (!std::all_of(tasks.begin(), tasks.end(),
+                   [](const TaskRun& task) { return is_final(task.state); }))
+    return;
+  active.run.state =
+      std::any_of(tasks.begin(), tasks.end(), is(State::kCancelled)) ? State::kCancelled
+      : std::any_of(tasks.begin(), tasks.end(), is(State::kFailed))  ? State::kFailed
+                                                                     : State::kSucceeded;
   active.run.finished_us = clock_.now_us();
   if (active.run.started_us == 0) active.run.started_us = active.run.finished_us;
   if (const Status saved = store_.save_run(active.run); !saved) {
@@ -452,7 +499,9 @@ void StoredScheduler::expire_flights() {
     flight->context.cancel.cancel();
     const auto active = active_.find(flight->attempt->run_id);
     if (active == active_.end()) continue;
-    fail_task(active->second, *find_task(active->second.run, flight->attempt->task), {Code::kDeadlineExceeded, "task took longer than its time limit", "raise `timeout`, or make the work smaller", nullptr});
+    fail_task(active->second, *find_task(active->second.run, flight->attempt->task),
+              {Code::kDeadlineExceeded, "task took longer than its time limit",
+               "raise `timeout`, or make the work smaller", nullptr});
   }
 }
 
@@ -460,7 +509,8 @@ void StoredScheduler::loop() {
   for (;;) {
     {
       std::unique_lock waiting(wake_mutex_);
-      woken_.wait_for(waiting, std::chrono::milliseconds(options_.idle_wait_ms), [this] { return awake_; });
+      woken_.wait_for(waiting, std::chrono::milliseconds(options_.idle_wait_ms),
+                      [this] { return awake_; });
       awake_ = false;
     }
     std::unique_lock lock(mutex_);
@@ -506,9 +556,13 @@ Status StoredScheduler::cancel(const std::string& run_id) {
 
 Status StoredScheduler::retry(const std::string& run_id) {
   const std::lock_guard lock(mutex_);
-  if (active_.count(run_id) != 0) return base::fail(Code::kFailedPrecondition, "run is still going: " + run_id, "cancel it first");
+  if (active_.count(run_id) != 0)
+    return base::fail(Code::kFailedPrecondition, "run is still going: " + run_id,
+                      "cancel it first");
   TRY_ASSIGN(Run run, store_.load(run_id));
-  if (run.state == State::kSucceeded) return base::fail(Code::kFailedPrecondition, "every task of this run has succeeded: " + run_id, "start a new run instead");
+  if (run.state == State::kSucceeded)
+    return base::fail(Code::kFailedPrecondition, "every task of this run has succeeded: " + run_id,
+                      "start a new run instead");
   run.state = State::kPending;
   run.error.clear();
   run.finished_us = 0;
@@ -524,7 +578,8 @@ Status StoredScheduler::retry(const std::string& run_id) {
   return {};
 }
 
-void StoredScheduler::progress(const std::string& run_id, const std::string& task_name, const base::Progress& value) {
+void StoredScheduler::progress(const std::string& run_id, const std::string& task_name,
+                               const base::Progress& value) {
   const std::lock_guard lock(mutex_);
   const auto active = active_.find(run_id);
   if (active == active_.end()) return;
@@ -538,9 +593,11 @@ void StoredScheduler::progress(const std::string& run_id, const std::string& tas
   tell(active->second);
 }
 
-Result<std::string> StoredScheduler::logs(const std::string& run_id, const std::string& task, std::uint64_t from_byte) {
+Result<std::string> StoredScheduler::logs(const std::string& run_id, const std::string& task,
+                                          std::uint64_t from_byte) {
   TRY_ASSIGN(const Run run, get(run_id));
-  if (find_spec(run, task) == nullptr) return base::fail(Code::kNotFound, "run has no task of this name: " + task);
+  if (find_spec(run, task) == nullptr)
+    return base::fail(Code::kNotFound, "run has no task of this name: " + task);
   return read_log(log_path(run.id, task), from_byte);
 }
 
@@ -557,7 +614,9 @@ void StoredScheduler::stop() {
 
 }  // namespace
 
-base::Result<std::unique_ptr<Scheduler>> Scheduler::open(store::Database& db, Executor& executor, base::Clock& clock, SchedulerOptions options) {
+base::Result<std::unique_ptr<Scheduler>> Scheduler::open(store::Database& db, Executor& executor,
+                                                         base::Clock& clock,
+                                                         SchedulerOptions options) {
   auto scheduler = std::make_unique<StoredScheduler>(db, executor, clock, std::move(options));
   TRY(scheduler->start());
   return std::unique_ptr<Scheduler>(std::move(scheduler));

@@ -13,15 +13,21 @@ using base::Json;
 using base::Status;
 
 bool good_name(const std::string& name) {
-  return !name.empty() && name.size() <= 250 && std::all_of(name.begin(), name.end(), [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-'; });
+  return !name.empty() && name.size() <= 250 && std::all_of(name.begin(), name.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+  });
 }
 
 Status check_names(const PipelineSpec& spec, std::vector<std::string>& names) {
   std::set<std::string> seen;
   for (const auto& task : spec.tasks) {
-    if (!good_name(task.name)) return base::fail(Code::kInvalidArgument, "task name must be of a-z, 0-9, _ and -: `" + task.name + "`");
-    if (!seen.insert(task.name).second) return base::fail(Code::kInvalidArgument, "task name stands twice: " + task.name);
-    if (task.kind.empty()) return base::fail(Code::kInvalidArgument, "task has no kind: " + task.name);
+    if (!good_name(task.name))
+      return base::fail(Code::kInvalidArgument,
+                        "task name must be of a-z, 0-9, _ and -: `" + task.name + "`");
+    if (!seen.insert(task.name).second)
+      return base::fail(Code::kInvalidArgument, "task name stands twice: " + task.name);
+    if (task.kind.empty())
+      return base::fail(Code::kInvalidArgument, "task has no kind: " + task.name);
     names.push_back(task.name);
   }
   return {};
@@ -63,32 +69,49 @@ Status check_cycles(const PipelineSpec& spec) {
   path.erase(path.begin(), std::find(path.begin(), path.end(), at));
   path.push_back(at);
   std::reverse(path.begin(), path.end());
-  return base::fail(Code::kInvalidArgument, "tasks wait for each other in a circle: " + base::join(path, " → "));
+  return base::fail(Code::kInvalidArgument,
+                    "tasks wait for each other in a circle: " + base::join(path, " → "));
 }
 
 }  // namespace
 
 std::string_view state_name(State state) {
   switch (state) {
-    case State::kPending: return "pending";
-    case State::kQueued: return "queued";
-    case State::kRunning: return "running";
-    case State::kSucceeded: return "succeeded";
-    case State::kFailed: return "failed";
-    case State::kSkipped: return "skipped";
-    case State::kCancelled: break;
+    case State::kPending:
+      return "pending";
+    case State::kQueued:
+      return "queued";
+    case State::kRunning:
+      return "running";
+    case State::kSucceeded:
+      return "succeeded";
+    case State::kFailed:
+      return "failed";
+    case State::kSkipped:
+      return "skipped";
+    case State::kCancelled:
+      break;
   }
   return "cancelled";
 }
 
-bool is_final(State state) { return state == State::kSucceeded || state == State::kFailed || state == State::kSkipped || state == State::kCancelled; }
+bool is_final(State state) {
+  return state == State::kSucceeded || state == State::kFailed || state == State::kSkipped ||
+         state == State::kCancelled;
+}
 
 Json PipelineSpec::to_json() const {
   Json list = Json::array();
   for (const auto& task : tasks) {
     Json after = Json::array();
     for (const auto& dependency : task.after) after.push(dependency);
-    list.push(Json::object({{"name", task.name}, {"kind", task.kind}, {"params", task.params}, {"after", after}, {"max_attempts", task.max_attempts}, {"timeout_ms", task.timeout_ms}, {"cache", task.cache}}));
+    list.push(Json::object({{"name", task.name},
+                            {"kind", task.kind},
+                            {"params", task.params},
+                            {"after", after},
+                            {"max_attempts", task.max_attempts},
+                            {"timeout_ms", task.timeout_ms},
+                            {"cache", task.cache}}));
   }
   return Json::object({{"name", name}, {"tasks", list}});
 }
@@ -101,7 +124,8 @@ base::Result<PipelineSpec> PipelineSpec::from_json(const Json& json) {
     task.name = item["name"].as_string();
     task.kind = item["kind"].as_string();
     if (item["params"].is_object()) task.params = item["params"];
-    for (const auto& dependency : item["after"].items()) task.after.push_back(dependency.as_string());
+    for (const auto& dependency : item["after"].items())
+      task.after.push_back(dependency.as_string());
     task.max_attempts = static_cast<int>(item["max_attempts"].as_int(1));
     task.timeout_ms = item["timeout_ms"].as_int();
     task.cache = item["cache"].as_bool(true);
@@ -114,13 +138,18 @@ base::Result<PipelineSpec> PipelineSpec::from_json(const Json& json) {
 Status PipelineSpec::validate() const {
   if (name.empty()) return base::fail(Code::kInvalidArgument, "pipeline has no name");
   if (tasks.empty()) return base::fail(Code::kInvalidArgument, "pipeline has no tasks: " + name);
-  if (tasks.size() > kMaxTasks) return base::fail(Code::kTooLarge, "pipeline has more than " + std::to_string(kMaxTasks) + " tasks: " + name);
+  if (tasks.size() > kMaxTasks)
+    return base::fail(Code::kTooLarge,
+                      "pipeline has more than " + std::to_string(kMaxTasks) + " tasks: " + name);
   std::vector<std::string> names;
   TRY(check_names(*this, names));
   for (const auto& task : tasks) {
     for (const auto& dependency : task.after) {
       if (std::find(names.begin(), names.end(), dependency) != names.end()) continue;
-      return base::fail(Code::kInvalidArgument, "task " + task.name + " waits for a task that does not exist: " + dependency, base::did_you_mean(dependency, names));
+      return base::fail(
+          Code::kInvalidArgument,
+          "task " + task.name + " waits for a task that does not exist: " + dependency,
+          base::did_you_mean(dependency, names));
     }
   }
   return check_cycles(*this);

@@ -25,7 +25,8 @@ class MarkingExecutor final : public Executor {
   explicit MarkingExecutor(std::string file) : file_(std::move(file)) {}
   bool knows(std::string_view) const override { return true; }
   std::string version_of(std::string_view) const override { return "1"; }
-  void start(std::shared_ptr<Attempt> attempt, std::function<void(base::Result<Json>)> done) override {
+  void start(std::shared_ptr<Attempt> attempt,
+             std::function<void(base::Result<Json>)> done) override {
     const std::string line = attempt->task + " " + std::to_string(attempt->epoch) + "\n";
     const int fd = ::open(file_.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
     if (::write(fd, line.data(), line.size()) < 0) std::abort();
@@ -69,7 +70,8 @@ struct Server {
 
 }  // namespace
 
-TEST_CASE("kill -9 at every commit of a run: it is resumed, and what had finished is not repeated") {
+TEST_CASE(
+    "kill -9 at every commit of a run: it is resumed, and what had finished is not repeated") {
   int deaths = 0;
   for (int n = 1; n < 60; ++n) {
     CAPTURE(n);
@@ -79,7 +81,8 @@ TEST_CASE("kill -9 at every commit of a run: it is resumed, and what had finishe
     if (child == 0) {
       Server server(folder);
       if (!server.scheduler) ::_exit(3);
-      base::set_faults((n % 2 == 0 ? "store.commit:" : "store.acknowledge:") + std::to_string((n + 1) / 2) + ":kill");
+      base::set_faults((n % 2 == 0 ? "store.commit:" : "store.acknowledge:") +
+                       std::to_string((n + 1) / 2) + ":kill");
       const auto id = server.scheduler->submit("p", chain(), Json::object(), "test");
       base::Context context;
       if (!id || !server.scheduler->wait(*id, context)) ::_exit(4);
@@ -109,7 +112,8 @@ TEST_CASE("kill -9 at every commit of a run: it is resumed, and what had finishe
         REQUIRE(ended.has_value());
         CHECK(ended->state == State::kSucceeded);
         for (const auto& task : ended->tasks) {
-          if (finished.count(task.name) != 0) CHECK(task.outputs["epoch"].as_int() == finished[task.name]);
+          if (finished.count(task.name) != 0)
+            CHECK(task.outputs["epoch"].as_int() == finished[task.name]);
         }
       }
       std::map<std::string, int> marks;

@@ -20,7 +20,8 @@ class CountingExecutor final : public Executor {
   ~CountingExecutor() override { join(); }
   bool knows(std::string_view kind) const override { return kind == "test"; }
   std::string version_of(std::string_view) const override { return "1"; }
-  void start(std::shared_ptr<Attempt> attempt, std::function<void(base::Result<Json>)> done) override {
+  void start(std::shared_ptr<Attempt> attempt,
+             std::function<void(base::Result<Json>)> done) override {
     const std::lock_guard lock(mutex_);
     threads_.emplace_back([this, attempt, done = std::move(done)] { done(run(*attempt)); });
   }
@@ -60,7 +61,8 @@ class CountingExecutor final : public Executor {
       std::this_thread::yield();
     }
     Json seen = Json::array();
-    for (const auto& [name, outputs] : attempt.inputs.members()) seen.push(name + "=" + outputs["value"].as_string());
+    for (const auto& [name, outputs] : attempt.inputs.members())
+      seen.push(name + "=" + outputs["value"].as_string());
     return Json::object({{"value", attempt.task + seen.dump()}});
   }
 
@@ -89,7 +91,8 @@ PipelineSpec diamond() {
 }
 
 struct House {
-  std::string folder = "/tmp/maru-pipeline-" + std::to_string(::getpid()) + "-" + std::to_string(counter()++);
+  std::string folder =
+      "/tmp/maru-pipeline-" + std::to_string(::getpid()) + "-" + std::to_string(counter()++);
   base::Clock& clock = base::system_clock();
   std::unique_ptr<store::Database> db;
   CountingExecutor executor;
@@ -139,7 +142,8 @@ TEST_CASE("a diamond runs each task once, in order, with the outputs of what it 
 TEST_CASE("the same work again comes from the cache, other parameters do not") {
   House house;
   house.finish(*house.scheduler->submit("default", diamond(), Json::object(), "test"));
-  const Run again = house.finish(*house.scheduler->submit("default", diamond(), Json::object(), "test"));
+  const Run again =
+      house.finish(*house.scheduler->submit("default", diamond(), Json::object(), "test"));
   CHECK(again.state == State::kSucceeded);
   CHECK(again.tasks[0].cached);
   CHECK(house.executor.runs("a") == 1);
@@ -147,7 +151,8 @@ TEST_CASE("the same work again comes from the cache, other parameters do not") {
   CHECK(house.executor.runs("a") == 2);
 }
 
-TEST_CASE("a failure keeps its code, skips what waits for it, and retry repeats only what is left") {
+TEST_CASE(
+    "a failure keeps its code, skips what waits for it, and retry repeats only what is left") {
   House house;
   house.executor.fail_times("b", 1, base::Code::kRefused);
   const auto id = house.scheduler->submit("default", diamond(), Json::object(), "test");
@@ -173,7 +178,8 @@ TEST_CASE("a task with attempts left is tried again") {
   CHECK(run.tasks[0].attempts == 2);
 }
 
-TEST_CASE("what was running when the scheduler went away is resumed, what had finished is not repeated") {
+TEST_CASE(
+    "what was running when the scheduler went away is resumed, what had finished is not repeated") {
   House house;
   house.executor.block("d");
   const auto id = house.scheduler->submit("default", diamond(), Json::object(), "test");
@@ -202,7 +208,8 @@ TEST_CASE("a scheduler that was replaced can commit nothing any more") {
   const auto finished = newer->wait(*id, context);
   REQUIRE(finished.has_value());
   CHECK(finished->state == State::kSucceeded);
-  CHECK(house.scheduler->submit("default", diamond(), Json::object(), "test").error().code == base::Code::kAborted);
+  CHECK(house.scheduler->submit("default", diamond(), Json::object(), "test").error().code ==
+        base::Code::kAborted);
   house.executor.block("");  // the old attempt answers, too late
   house.executor.join();
   house.scheduler.reset();
@@ -237,7 +244,9 @@ TEST_CASE("a circle and an unknown dependency are named") {
 }
 
 TEST_CASE("cron finds the next minute, across months, with names and both day fields") {
-  const auto next = [](const char* text, const char* from) { return base::format_time_us(Cron::parse(text)->next_after_us(*base::parse_time_us(from))); };
+  const auto next = [](const char* text, const char* from) {
+    return base::format_time_us(Cron::parse(text)->next_after_us(*base::parse_time_us(from)));
+  };
   CHECK(next("0 3 * * *", "2026-11-21T03:00:00Z") == "2026-11-22T03:00:00Z");
   CHECK(next("*/15 * * * *", "2026-11-21T03:14:59Z") == "2026-11-21T03:15:00Z");
   CHECK(next("0 0 29 feb *", "2026-11-21T00:00:00Z") == "2028-02-29T00:00:00Z");

@@ -29,7 +29,8 @@ class HeldExecutor final : public Executor {
  public:
   bool knows(std::string_view) const override { return true; }
   std::string version_of(std::string_view) const override { return "1"; }
-  void start(std::shared_ptr<Attempt> attempt, std::function<void(base::Result<Json>)> done) override {
+  void start(std::shared_ptr<Attempt> attempt,
+             std::function<void(base::Result<Json>)> done) override {
     const std::lock_guard lock(mutex_);
     ++starts_[attempt->task];
     last_epoch_[attempt->task] = attempt->epoch;
@@ -42,7 +43,9 @@ class HeldExecutor final : public Executor {
   }
   bool take(base::Rng& rng, Pending& out) {
     std::unique_lock lock(mutex_);
-    if (!arrived_.wait_for(lock, std::chrono::milliseconds(2), [this] { return !pending_.empty(); })) return false;
+    if (!arrived_.wait_for(lock, std::chrono::milliseconds(2),
+                           [this] { return !pending_.empty(); }))
+      return false;
     const auto at = pending_.begin() + static_cast<std::ptrdiff_t>(rng.below(pending_.size()));
     out = std::move(*at);
     pending_.erase(at);
@@ -69,7 +72,8 @@ PipelineSpec random_dag(base::Rng& rng, std::uint64_t seed) {
     TaskSpec task;
     task.name = "t" + std::to_string(i);
     task.kind = "sim";
-    task.params = Json::object({{"seed", static_cast<std::int64_t>(seed)}, {"i", static_cast<std::int64_t>(i)}});
+    task.params = Json::object(
+        {{"seed", static_cast<std::int64_t>(seed)}, {"i", static_cast<std::int64_t>(i)}});
     task.max_attempts = 3;
     for (std::size_t j = 0; j < i; ++j) {
       if (rng.below(3) == 0) task.after.push_back("t" + std::to_string(j));
@@ -113,9 +117,11 @@ class Simulation {
     for (const auto& task : run->tasks) {
       if (task.state != State::kSucceeded) continue;
       CHECK(task.outputs["by"].as_string() == committed_.at(task.name));
-      for (const auto& name : task.after) CHECK(task.outputs["saw"][name].as_string() == committed_.at(name));
+      for (const auto& name : task.after)
+        CHECK(task.outputs["saw"][name].as_string() == committed_.at(name));
     }
-    const bool failed = std::any_of(run->tasks.begin(), run->tasks.end(), [](const auto& t) { return t.state == State::kFailed; });
+    const bool failed = std::any_of(run->tasks.begin(), run->tasks.end(),
+                                    [](const auto& t) { return t.state == State::kFailed; });
     CHECK(run->state == (failed ? State::kFailed : State::kSucceeded));
   }
   int restarts() const { return restarts_; }
@@ -142,8 +148,10 @@ class Simulation {
     for (;;) {
       for (auto& pending : executor_.take_all()) {
         // An attempt that notices its cancel says so; one that does not may still finish, and counts.
-        if (pending.attempt->context->cancel.cancelled()) pending.done(base::fail(base::Code::kCancelled, "stopped"));
-        else answer(pending, 0);
+        if (pending.attempt->context->cancel.cancelled())
+          pending.done(base::fail(base::Code::kCancelled, "stopped"));
+        else
+          answer(pending, 0);
       }
       const std::lock_guard lock(done_mutex_);
       if (stopped) break;
@@ -154,10 +162,12 @@ class Simulation {
   }
 
   void answer(Pending& pending, std::uint64_t dice) {
-    const std::string by = pending.attempt->task + "#" + std::to_string(pending.attempt->epoch) + "." + std::to_string(pending.attempt->number);
+    const std::string by = pending.attempt->task + "#" + std::to_string(pending.attempt->epoch) +
+                           "." + std::to_string(pending.attempt->number);
     if (dice == 1) return pending.done(base::fail(base::Code::kInternal, "simulated failure"));
     Json saw = Json::object();
-    for (const auto& [name, outputs] : pending.attempt->inputs.members()) saw.set(name, outputs["by"]);
+    for (const auto& [name, outputs] : pending.attempt->inputs.members())
+      saw.set(name, outputs["by"]);
     pending.done(Json::object({{"by", by}, {"saw", saw}}));
     // A second answer of the same attempt must have no effect.
     if (dice == 2) pending.done(Json::object({{"by", "doubled"}, {"saw", Json::object()}}));
@@ -173,8 +183,10 @@ class Simulation {
       clock_.advance_us(static_cast<std::int64_t>(rng_.below(5'000'000)));
     } else {
       Pending pending;
-      if (executor_.take(rng_, pending)) answer(pending, rng_.below(6));
-      else clock_.advance_us(500'000);
+      if (executor_.take(rng_, pending))
+        answer(pending, rng_.below(6));
+      else
+        clock_.advance_us(500'000);
     }
   }
 
@@ -189,7 +201,8 @@ class Simulation {
       }
       const std::string by = task.outputs["by"].as_string();
       CHECK(by != "doubled");
-      if (committed_.emplace(task.name, by).second) starts_when_done_[task.name] = executor_.starts(task.name);
+      if (committed_.emplace(task.name, by).second)
+        starts_when_done_[task.name] = executor_.starts(task.name);
       CHECK(committed_.at(task.name) == by);
       CHECK(executor_.starts(task.name) == starts_when_done_.at(task.name));
     }
@@ -210,7 +223,8 @@ class Simulation {
 
 }  // namespace
 
-TEST_CASE("whatever fails, restarts or answers twice: each run ends, nothing finished is repeated") {
+TEST_CASE(
+    "whatever fails, restarts or answers twice: each run ends, nothing finished is repeated") {
   const char* wanted = std::getenv("MARU_SIM_SEEDS");
   const std::uint64_t seeds = wanted == nullptr ? 200 : std::strtoull(wanted, nullptr, 10);
   int restarts = 0;

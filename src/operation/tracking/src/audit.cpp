@@ -24,13 +24,16 @@ std::string chained(const std::string& before, std::int64_t number, const AuditE
 }  // namespace
 
 base::Status append_audit(store::Writer& writer, const AuditEntry& entry) {
-  TRY_ASSIGN(const auto last, writer.query("SELECT number, chain FROM audit_entries ORDER BY number DESC LIMIT 1"));
+  TRY_ASSIGN(const auto last,
+             writer.query("SELECT number, chain FROM audit_entries ORDER BY number DESC LIMIT 1"));
   const std::int64_t number = last.empty() ? 1 : last[0].integer(0) + 1;
   const std::string chain = chained(last.empty() ? std::string() : last[0].text(1), number, entry);
-  const auto cells = params(number, entry.time_us, entry.principal, entry.action, entry.object, entry.detail, chain);
-  TRY(writer.execute("INSERT INTO audit_entries (number, time_us, principal, action, object, detail, chain) "
-                     "VALUES ($1, $2, $3, $4, $5, $6, $7)",
-                     cells));
+  const auto cells = params(number, entry.time_us, entry.principal, entry.action, entry.object,
+                            entry.detail, chain);
+  TRY(writer.execute(
+      "INSERT INTO audit_entries (number, time_us, principal, action, object, detail, chain) "
+      "VALUES ($1, $2, $3, $4, $5, $6, $7)",
+      cells));
   return {};
 }
 
@@ -39,15 +42,17 @@ base::Result<std::uint64_t> check_audit(store::Database& db) {
   std::int64_t expected = 1;
   for (;;) {
     const auto from = params(expected, kPage);
-    TRY_ASSIGN(const auto rows, db.query("SELECT number, time_us, principal, action, object, detail, chain FROM "
-                                         "audit_entries WHERE number >= $1 ORDER BY number LIMIT $2",
-                                         from));
+    TRY_ASSIGN(const auto rows,
+               db.query("SELECT number, time_us, principal, action, object, detail, chain FROM "
+                        "audit_entries WHERE number >= $1 ORDER BY number LIMIT $2",
+                        from));
     if (rows.empty()) return static_cast<std::uint64_t>(expected - 1);
     for (const auto& row : rows) {
       const AuditEntry entry{row.integer(1), row.text(2), row.text(3), row.text(4), row.text(5)};
       const std::string chain = chained(before, expected, entry);
       if (row.integer(0) != expected || row.text(6) != chain) {
-        return base::fail(base::Code::kDataLoss, "the audit trail was changed at entry " + std::to_string(expected),
+        return base::fail(base::Code::kDataLoss,
+                          "the audit trail was changed at entry " + std::to_string(expected),
                           "compare it with a backup");
       }
       before = chain;

@@ -8,8 +8,8 @@ namespace maru::tracking {
 inline constexpr std::size_t kMaxNameBytes = 250;
 inline constexpr std::size_t kMaxPathBytes = 1000;
 
-inline constexpr std::size_t kMaxValueBytes = 64u << 10;   // of a parameter or tag
-inline constexpr std::size_t kMaxBatchEntries = 100'000;   // of one log() call
+inline constexpr std::size_t kMaxValueBytes = 64u << 10;  // of a parameter or tag
+inline constexpr std::size_t kMaxBatchEntries = 100'000;  // of one log() call
 
 // A metric, parameter or tag key: as a name, but '/' may stand inside ("system/cpu").
 base::Status check_key(const char* what, const std::string& key);

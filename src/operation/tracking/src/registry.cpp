@@ -6,9 +6,9 @@
 #include <array>
 #include <charconv>
 
+#include "audit.h"
 #include "maru/base/file.h"
 #include "maru/base/text.h"
-#include "audit.h"
 #include "names.h"
 
 namespace maru::tracking {
@@ -38,22 +38,36 @@ Result<ModelVersion> version_of(const store::Row& row) {
   return out;
 }
 
-std::string json_text(const Json& value, const char* empty) { return value.is_null() ? std::string(empty) : value.dump(); }
+std::string json_text(const Json& value, const char* empty) {
+  return value.is_null() ? std::string(empty) : value.dump();
+}
 
-Status insert_version(Writer& writer, const std::string& project, const ModelVersion& v, const std::vector<Artifact>& files) {
-  const auto cells = params(project, v.model, std::int64_t{v.version}, v.state, v.run_id, v.snapshot, json_text(v.metrics, "{}"), json_text(v.gates, "[]"), json_text(v.card, "{}"), v.description, v.reason, v.created_us,
-                            static_cast<std::int64_t>(v.bytes));
-  TRY(writer.execute("INSERT INTO model_versions (project, model, version, state, run_id, snapshot, metrics, gates, card, description, reason, created_us, bytes) VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13)", cells));
+Status insert_version(Writer& writer, const std::string& project, const ModelVersion& v,
+                      const std::vector<Artifact>& files) {
+  const auto cells =
+      params(project, v.model, std::int64_t{v.version}, v.state, v.run_id, v.snapshot,
+             json_text(v.metrics, "{}"), json_text(v.gates, "[]"), json_text(v.card, "{}"),
+             v.description, v.reason, v.created_us, static_cast<std::int64_t>(v.bytes));
+  TRY(
+      writer.execute("INSERT INTO model_versions (project, model, version, state, run_id, "
+                     "snapshot, metrics, gates, card, description, reason, created_us, bytes) "
+                     "VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13)",
+                     cells));
   for (const auto& file : files) {
-    const auto row = params(project, v.model, std::int64_t{v.version}, file.path, file.sha256, static_cast<std::int64_t>(file.bytes));
-    TRY(writer.execute("INSERT INTO version_files (project, model, version, path, sha256, bytes) VALUES ($1, $2, $3, $4, $5, $6)", row));
+    const auto row = params(project, v.model, std::int64_t{v.version}, file.path, file.sha256,
+                            static_cast<std::int64_t>(file.bytes));
+    TRY(
+        writer.execute("INSERT INTO version_files (project, model, version, path, sha256, bytes) "
+                       "VALUES ($1, $2, $3, $4, $5, $6)",
+                       row));
   }
   return {};
 }
 
 }  // namespace
 
-Result<std::vector<Artifact>> RegistryTables::store_files(const std::string& folder, const std::string& prefix) {
+Result<std::vector<Artifact>> RegistryTables::store_files(const std::string& folder,
+                                                          const std::string& prefix) {
   std::vector<Artifact> out;
   TRY_ASSIGN(const auto names, base::list_folder(folder));
   for (const auto& name : names) {
@@ -61,7 +75,8 @@ Result<std::vector<Artifact>> RegistryTables::store_files(const std::string& fol
     TRY(check_path(stored));
     struct stat facts {};
     if (::lstat(path.c_str(), &facts) != 0 || !(S_ISDIR(facts.st_mode) || S_ISREG(facts.st_mode))) {
-      return base::fail(Code::kInvalidArgument, "neither a plain file nor a folder: " + path, "a bundle has no links or devices");
+      return base::fail(Code::kInvalidArgument, "neither a plain file nor a folder: " + path,
+                        "a bundle has no links or devices");
     }
     if (S_ISDIR(facts.st_mode)) {
       TRY_ASSIGN(const auto below, store_files(path, stored + "/"));
@@ -74,7 +89,11 @@ Result<std::vector<Artifact>> RegistryTables::store_files(const std::string& fol
   return out;
 }
 
-Result<ModelVersion> RegistryTables::register_version(const std::string& project, const std::string& model, const std::string& task, const std::string& folder, const ModelVersion& facts) {
+Result<ModelVersion> RegistryTables::register_version(const std::string& project,
+                                                      const std::string& model,
+                                                      const std::string& task,
+                                                      const std::string& folder,
+                                                      const ModelVersion& facts) {
   TRY(check_name("model name", model));
   TRY_ASSIGN(const auto files, store_files(folder, ""));
   if (files.empty()) return base::fail(Code::kInvalidArgument, "bundle folder is empty: " + folder);
@@ -86,9 +105,15 @@ Result<ModelVersion> RegistryTables::register_version(const std::string& project
   if (out.state.empty()) out.state = "ready";
   TRY(db_.write([&](Writer& writer) -> Status {
     const auto head = params(project, model, task, out.created_us);
-    TRY(writer.execute("INSERT INTO models (project, name, task, description, created_us, updated_us) VALUES ($1, $2, $3, '', $4, $4) ON CONFLICT (project, name) DO UPDATE SET updated_us = excluded.updated_us", head));
+    TRY(
+        writer.execute("INSERT INTO models (project, name, task, description, created_us, "
+                       "updated_us) VALUES ($1, $2, $3, '', $4, $4) ON CONFLICT (project, name) DO "
+                       "UPDATE SET updated_us = excluded.updated_us",
+                       head));
     const auto key = params(project, model);
-    TRY_ASSIGN(const auto rows, writer.query("SELECT COALESCE(MAX(version), 0) FROM model_versions WHERE project = $1 AND model = $2", key));
+    TRY_ASSIGN(const auto rows, writer.query("SELECT COALESCE(MAX(version), 0) FROM model_versions "
+                                             "WHERE project = $1 AND model = $2",
+                                             key));
     out.version = static_cast<int>(rows.at(0).integer(0)) + 1;
     return insert_version(writer, project, out, files);
   }));
@@ -97,8 +122,14 @@ Result<ModelVersion> RegistryTables::register_version(const std::string& project
 
 Status RegistryTables::fill(Model& model) {
   const auto key = params(model.project, model.name);
-  TRY_ASSIGN(const auto rows, db_.query("SELECT model, version, state, run_id, snapshot, metrics, gates, card, description, reason, created_us, bytes FROM model_versions WHERE project = $1 AND model = $2 ORDER BY version DESC", key));
-  TRY_ASSIGN(const auto aliases, db_.query("SELECT alias, version FROM model_aliases WHERE project = $1 AND model = $2 ORDER BY alias", key));
+  TRY_ASSIGN(const auto rows,
+             db_.query("SELECT model, version, state, run_id, snapshot, metrics, gates, card, "
+                       "description, reason, created_us, bytes FROM model_versions WHERE project = "
+                       "$1 AND model = $2 ORDER BY version DESC",
+                       key));
+  TRY_ASSIGN(const auto aliases, db_.query("SELECT alias, version FROM model_aliases WHERE project "
+                                           "= $1 AND model = $2 ORDER BY alias",
+                                           key));
   for (const auto& row : aliases) model.aliases[row.text(0)] = static_cast<int>(row.integer(1));
   for (const auto& row : rows) {
     TRY_ASSIGN(ModelVersion version, version_of(row));
@@ -112,10 +143,13 @@ Status RegistryTables::fill(Model& model) {
 
 Result<std::vector<Model>> RegistryTables::list_models(const std::string& project) {
   const auto key = params(project);
-  TRY_ASSIGN(const auto rows, db_.query("SELECT project, name, task, description, created_us, updated_us FROM models WHERE project = $1 ORDER BY name", key));
+  TRY_ASSIGN(const auto rows, db_.query("SELECT project, name, task, description, created_us, "
+                                        "updated_us FROM models WHERE project = $1 ORDER BY name",
+                                        key));
   std::vector<Model> out;
   for (const auto& row : rows) {
-    Model model{row.text(0), row.text(1), row.text(2), row.text(3), row.integer(4), row.integer(5), {}, {}};
+    Model model{row.text(0),    row.text(1),    row.text(2), row.text(3),
+                row.integer(4), row.integer(5), {},          {}};
     TRY(fill(model));
     out.push_back(std::move(model));
   }
@@ -124,15 +158,19 @@ Result<std::vector<Model>> RegistryTables::list_models(const std::string& projec
 
 Result<Model> RegistryTables::get_model(const std::string& project, const std::string& name) {
   const auto key = params(project, name);
-  TRY_ASSIGN(const auto rows, db_.query("SELECT project, name, task, description, created_us, updated_us FROM models WHERE project = $1 AND name = $2", key));
+  TRY_ASSIGN(const auto rows, db_.query("SELECT project, name, task, description, created_us, "
+                                        "updated_us FROM models WHERE project = $1 AND name = $2",
+                                        key));
   if (!rows.empty()) {
     const auto& row = rows[0];
-    Model model{row.text(0), row.text(1), row.text(2), row.text(3), row.integer(4), row.integer(5), {}, {}};
+    Model model{row.text(0),    row.text(1),    row.text(2), row.text(3),
+                row.integer(4), row.integer(5), {},          {}};
     TRY(fill(model));
     return model;
   }
   const auto all = params(project);
-  TRY_ASSIGN(const auto others, db_.query("SELECT name FROM models WHERE project = $1 ORDER BY name LIMIT 1000", all));
+  TRY_ASSIGN(const auto others,
+             db_.query("SELECT name FROM models WHERE project = $1 ORDER BY name LIMIT 1000", all));
   std::vector<std::string> names;
   for (const auto& row : others) names.push_back(row.text(0));
   std::string hint = base::did_you_mean(name, names);
@@ -140,16 +178,25 @@ Result<Model> RegistryTables::get_model(const std::string& project, const std::s
   return base::fail(Code::kNotFound, "no model has this name: " + name, hint);
 }
 
-Result<std::vector<Artifact>> RegistryTables::version_files(const std::string& project, const std::string& model, int version) {
+Result<std::vector<Artifact>> RegistryTables::version_files(const std::string& project,
+                                                            const std::string& model, int version) {
   const auto key = params(project, model, std::int64_t{version});
-  TRY_ASSIGN(const auto rows, db_.query("SELECT path, sha256, bytes FROM version_files WHERE project = $1 AND model = $2 AND version = $3 ORDER BY path", key));
-  if (rows.empty()) return base::fail(Code::kNotFound, "model " + model + " has no version " + std::to_string(version), "see `maru model show " + model + "`");
+  TRY_ASSIGN(const auto rows,
+             db_.query("SELECT path, sha256, bytes FROM version_files WHERE project = $1 AND model "
+                       "= $2 AND version = $3 ORDER BY path",
+                       key));
+  if (rows.empty())
+    return base::fail(Code::kNotFound,
+                      "model " + model + " has no version " + std::to_string(version),
+                      "see `maru model show " + model + "`");
   std::vector<Artifact> out;
-  for (const auto& row : rows) out.push_back({row.text(0), row.text(1), static_cast<std::uint64_t>(row.integer(2))});
+  for (const auto& row : rows)
+    out.push_back({row.text(0), row.text(1), static_cast<std::uint64_t>(row.integer(2))});
   return out;
 }
 
-Status RegistryTables::export_version(const std::string& project, const std::string& model, int version, const std::string& folder) {
+Status RegistryTables::export_version(const std::string& project, const std::string& model,
+                                      int version, const std::string& folder) {
   TRY_ASSIGN(const auto files, version_files(project, model, version));
   for (const auto& file : files) {
     TRY(check_path(file.path));
@@ -161,80 +208,144 @@ Status RegistryTables::export_version(const std::string& project, const std::str
   return {};
 }
 
-Result<int> RegistryTables::resolve(const std::string& project, const std::string& model, const std::string& selector) {
+Result<int> RegistryTables::resolve(const std::string& project, const std::string& model,
+                                    const std::string& selector) {
   const auto key = params(project, model);
   if (selector.empty()) {
-    const auto rows = db_.query("SELECT version FROM model_aliases WHERE project = $1 AND model = $2 AND alias = 'champion'", key);
+    const auto rows = db_.query(
+        "SELECT version FROM model_aliases WHERE project = $1 AND model = $2 AND alias = "
+        "'champion'",
+        key);
     if (rows && !rows->empty()) return static_cast<int>((*rows)[0].integer(0));
-    TRY_ASSIGN(const auto newest, db_.query("SELECT version FROM model_versions WHERE project = $1 AND model = $2 AND state = 'ready' ORDER BY version DESC LIMIT 1", key));
+    TRY_ASSIGN(const auto newest,
+               db_.query("SELECT version FROM model_versions WHERE project = $1 AND model = $2 AND "
+                         "state = 'ready' ORDER BY version DESC LIMIT 1",
+                         key));
     if (!newest.empty()) return static_cast<int>(newest[0].integer(0));
     TRY(get_model(project, model));
     return base::fail(Code::kNotFound, "model has no version that is ready: " + model);
   }
   int number = 0;
-  const auto [end, error] = std::from_chars(selector.data(), selector.data() + selector.size(), number);
+  const auto [end, error] =
+      std::from_chars(selector.data(), selector.data() + selector.size(), number);
   const bool numeric = error == std::errc() && end == selector.data() + selector.size();
-  const auto found = numeric ? params(project, model, std::int64_t{number}) : params(project, model, selector);
-  TRY_ASSIGN(const auto rows, db_.query(numeric ? "SELECT version FROM model_versions WHERE project = $1 AND model = $2 AND version = $3" : "SELECT version FROM model_aliases WHERE project = $1 AND model = $2 AND alias = $3", found));
+  const auto found =
+      numeric ? params(project, model, std::int64_t{number}) : params(project, model, selector);
+  TRY_ASSIGN(const auto rows, db_.query(numeric ? "SELECT version FROM model_versions WHERE "
+                                                  "project = $1 AND model = $2 AND version = $3"
+                                                : "SELECT version FROM model_aliases WHERE project "
+                                                  "= $1 AND model = $2 AND alias = $3",
+                                        found));
   if (!rows.empty()) return static_cast<int>(rows[0].integer(0));
   TRY_ASSIGN(const Model known, get_model(project, model));
   std::vector<std::string> aliases;
   for (const auto& [alias, version] : known.aliases) aliases.push_back(alias);
-  return base::fail(Code::kNotFound, "model " + model + " has no version or alias " + selector, base::did_you_mean(selector, aliases));
+  return base::fail(Code::kNotFound, "model " + model + " has no version or alias " + selector,
+                    base::did_you_mean(selector, aliases));
 }
 
-Status RegistryTables::set_alias(const std::string& project, const std::string& model, const std::string& alias, int version, const std::string& reason, const std::string& principal) {
+Status RegistryTables::set_alias(const std::string& project, const std::string& model,
+                                 const std::string& alias, int version, const std::string& reason,
+                                 const std::string& principal) {
   TRY(check_name("alias", alias));
   int number = 0;
   const auto [end, error] = std::from_chars(alias.data(), alias.data() + alias.size(), number);
-  if (error == std::errc() && end == alias.data() + alias.size()) return base::fail(Code::kInvalidArgument, "an alias may not be a number: " + alias);
+  if (error == std::errc() && end == alias.data() + alias.size())
+    return base::fail(Code::kInvalidArgument, "an alias may not be a number: " + alias);
   return db_.write([&](Writer& writer) -> Status {
     const auto key = params(project, model, alias);
-    TRY_ASSIGN(const auto now, writer.query("SELECT version FROM model_aliases WHERE project = $1 AND model = $2 AND alias = $3", key));
+    TRY_ASSIGN(
+        const auto now,
+        writer.query(
+            "SELECT version FROM model_aliases WHERE project = $1 AND model = $2 AND alias = $3",
+            key));
     const std::int64_t from = now.empty() ? 0 : now[0].integer(0);
     if (from == version) return {};  // nothing changes, nothing is recorded
     if (version == 0) {
-      TRY(writer.execute("DELETE FROM model_aliases WHERE project = $1 AND model = $2 AND alias = $3", key));
+      TRY(writer.execute(
+          "DELETE FROM model_aliases WHERE project = $1 AND model = $2 AND alias = $3", key));
     } else {
       const auto target = params(project, model, std::int64_t{version});
-      TRY_ASSIGN(const auto exists, writer.query("SELECT state FROM model_versions WHERE project = $1 AND model = $2 AND version = $3", target));
+      TRY_ASSIGN(
+          const auto exists,
+          writer.query(
+              "SELECT state FROM model_versions WHERE project = $1 AND model = $2 AND version = $3",
+              target));
       if (!exists.empty() && exists[0].text(0) != "ready") {
-        return base::fail(Code::kFailedPrecondition, "version " + std::to_string(version) + " of " + model + " is not ready: " + exists[0].text(0));
+        return base::fail(Code::kFailedPrecondition, "version " + std::to_string(version) + " of " +
+                                                         model +
+                                                         " is not ready: " + exists[0].text(0));
       }
-      if (exists.empty()) return base::fail(Code::kNotFound, "model " + model + " has no version " + std::to_string(version));
+      if (exists.empty())
+        return base::fail(Code::kNotFound,
+                          "model " + model + " has no version " + std::to_string(version));
       const auto cells = params(project, model, alias, std::int64_t{version});
-      TRY(writer.execute("INSERT INTO model_aliases (project, model, alias, version) VALUES ($1, $2, $3, $4) ON CONFLICT (project, model, alias) DO UPDATE SET version = excluded.version", cells));
+      TRY(writer.execute(
+          "INSERT INTO model_aliases (project, model, alias, version) VALUES ($1, $2, $3, $4) ON "
+          "CONFLICT (project, model, alias) DO UPDATE SET version = excluded.version",
+          cells));
     }
-    const auto change = params(project, model, alias, from, std::int64_t{version}, reason, principal, clock_.now_us());
-    TRY(writer.execute("INSERT INTO alias_changes (project, model, number, alias, from_version, to_version, reason, principal, time_us) SELECT $1, $2, COALESCE(MAX(number), 0) + 1, $3, $4, $5, $6, $7, $8 FROM alias_changes "
+    const auto change = params(project, model, alias, from, std::int64_t{version}, reason,
+                               principal, clock_.now_us());
+    TRY(
+        writer.execute("INSERT INTO alias_changes (project, model, number, alias, from_version, "
+                       "to_version, reason, principal, time_us) SELECT $1, $2, "
+                       "COALESCE(MAX(number), 0) + 1, $3, $4, $5, $6, $7, $8 FROM alias_changes "
                        "WHERE project = $1 AND model = $2",
                        change));
     const auto touched = params(clock_.now_us(), project, model);
-    TRY(writer.execute("UPDATE models SET updated_us = $1 WHERE project = $2 AND name = $3", touched));
-    return append_audit(writer, {clock_.now_us(), principal, "alias.set", model + "@" + alias, (version == 0 ? std::string("none") : "v" + std::to_string(version)) + (reason.empty() ? "" : ": " + reason)});
+    TRY(writer.execute("UPDATE models SET updated_us = $1 WHERE project = $2 AND name = $3",
+                       touched));
+    return append_audit(writer,
+                        {clock_.now_us(), principal, "alias.set", model + "@" + alias,
+                         (version == 0 ? std::string("none") : "v" + std::to_string(version)) +
+                             (reason.empty() ? "" : ": " + reason)});
   });
 }
 
-Result<std::vector<AliasChange>> RegistryTables::alias_history(const std::string& project, const std::string& model, std::size_t limit) {
+Result<std::vector<AliasChange>> RegistryTables::alias_history(const std::string& project,
+                                                               const std::string& model,
+                                                               std::size_t limit) {
   const auto key = params(project, model);
-  TRY_ASSIGN(const auto rows, db_.query("SELECT alias, from_version, to_version, reason, principal, time_us FROM alias_changes WHERE project = $1 AND model = $2 ORDER BY number DESC LIMIT " + std::to_string(limit), key));
+  TRY_ASSIGN(
+      const auto rows,
+      db_.query("SELECT alias, from_version, to_version, reason, principal, time_us FROM "
+                "alias_changes WHERE project = $1 AND model = $2 ORDER BY number DESC LIMIT " +
+                    std::to_string(limit),
+                key));
   std::vector<AliasChange> out;
-  for (const auto& row : rows) out.push_back({row.text(0), static_cast<int>(row.integer(1)), static_cast<int>(row.integer(2)), row.text(3), row.text(4), row.integer(5)});
+  for (const auto& row : rows)
+    out.push_back({row.text(0), static_cast<int>(row.integer(1)), static_cast<int>(row.integer(2)),
+                   row.text(3), row.text(4), row.integer(5)});
   return out;
 }
 
-Status RegistryTables::update_version(const std::string& project, const std::string& model, int version, const Json& changes) {
-  static constexpr std::array<std::string_view, 4> kStates = {"pending", "ready", "failed", "archived"};
-  if (const Json* state = changes.find("state"); state != nullptr && std::find(kStates.begin(), kStates.end(), state->as_string()) == kStates.end()) {
-    return base::fail(Code::kInvalidArgument, "not a state of a version: " + state->dump(), "pending, ready, failed or archived");
+Status RegistryTables::update_version(const std::string& project, const std::string& model,
+                                      int version, const Json& changes) {
+  static constexpr std::array<std::string_view, 4> kStates = {"pending", "ready", "failed",
+                                                              "archived"};
+  if (const Json* state = changes.find("state");
+      state != nullptr &&
+      std::find(kStates.begin(), kStates.end(), state->as_string()) == kStates.end()) {
+    return base::fail(Code::kInvalidArgument, "not a state of a version: " + state->dump(),
+                      "pending, ready, failed or archived");
   }
-  static const std::vector<std::string> kKnown = {"metrics", "gates", "card", "description", "state", "reason"};
+  static const std::vector<std::string> kKnown = {"metrics",     "gates", "card",
+                                                  "description", "state", "reason"};
   return db_.write([&](Writer& writer) -> Status {
     for (const auto& [key, value] : changes.members()) {
-      if (std::find(kKnown.begin(), kKnown.end(), key) == kKnown.end()) return base::fail(Code::kInvalidArgument, "a version has no field to change: " + key, base::did_you_mean(key, kKnown));
-      const auto cells = params(value.is_string() ? value.as_string() : value.dump(), project, model, std::int64_t{version});
-      TRY_ASSIGN(const auto changed, writer.execute("UPDATE model_versions SET " + key + " = $1 WHERE project = $2 AND model = $3 AND version = $4", cells));
-      if (changed == 0) return base::fail(Code::kNotFound, "model " + model + " has no version " + std::to_string(version));
+      if (std::find(kKnown.begin(), kKnown.end(), key) == kKnown.end())
+        return base::fail(Code::kInvalidArgument, "a version has no field to change: " + key,
+                          base::did_you_mean(key, kKnown));
+      const auto cells = params(value.is_string() ? value.as_string() : value.dump(), project,
+                                model, std::int64_t{version});
+      TRY_ASSIGN(const auto changed,
+                 writer.execute("UPDATE model_versions SET " + key +
+                                    " = $1 WHERE project = $2 AND model = $3 AND version = $4",
+                                cells));
+      if (changed == 0)
+        return base::fail(Code::kNotFound,
+                          "model " + model + " has no version " + std::to_string(version));
     }
     return {};
   });

@@ -9,20 +9,31 @@ namespace maru::tracking {
 // Models, versions, aliases. Thread safe.
 class RegistryTables {
  public:
-  RegistryTables(store::Database& db, blob::BlobStore& blobs, base::Clock& clock) : db_(db), blobs_(blobs), clock_(clock) {}
-  base::Result<ModelVersion> register_version(const std::string& project, const std::string& model, const std::string& task, const std::string& folder, const ModelVersion& facts);
+  RegistryTables(store::Database& db, blob::BlobStore& blobs, base::Clock& clock)
+      : db_(db), blobs_(blobs), clock_(clock) {}
+  base::Result<ModelVersion> register_version(const std::string& project, const std::string& model,
+                                              const std::string& task, const std::string& folder,
+                                              const ModelVersion& facts);
   base::Result<std::vector<Model>> list_models(const std::string& project);
   base::Result<Model> get_model(const std::string& project, const std::string& name);
-  base::Result<std::vector<Artifact>> version_files(const std::string& project, const std::string& model, int version);
-  base::Status export_version(const std::string& project, const std::string& model, int version, const std::string& folder);
-  base::Result<int> resolve(const std::string& project, const std::string& model, const std::string& selector);
-  base::Status set_alias(const std::string& project, const std::string& model, const std::string& alias, int version, const std::string& reason, const std::string& principal);
-  base::Result<std::vector<AliasChange>> alias_history(const std::string& project, const std::string& model, std::size_t limit);
-  base::Status update_version(const std::string& project, const std::string& model, int version, const base::Json& changes);
+  base::Result<std::vector<Artifact>> version_files(const std::string& project,
+                                                    const std::string& model, int version);
+  base::Status export_version(const std::string& project, const std::string& model, int version,
+                              const std::string& folder);
+  base::Result<int> resolve(const std::string& project, const std::string& model,
+                            const std::string& selector);
+  base::Status set_alias(const std::string& project, const std::string& model,
+                         const std::string& alias, int version, const std::string& reason,
+                         const std::string& principal);
+  base::Result<std::vector<AliasChange>> alias_history(const std::string& project,
+                                                       const std::string& model, std::size_t limit);
+  base::Status update_version(const std::string& project, const std::string& model, int version,
+                              const base::Json& changes);
 
  private:
   base::Status fill(Model& model);
-  base::Result<std::vector<Artifact>> store_files(const std::string& folder, const std::string& prefix);
+  base::Result<std::vector<Artifact>> store_files(const std::string& folder,
+                                                  const std::string& prefix);
   store::Database& db_;
   blob::BlobStore& blobs_;
   base::Clock& clock_;

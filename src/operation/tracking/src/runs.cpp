@@ -29,7 +29,8 @@ Experiment experiment_of(const store::Row& row) {
   out.updated_us = row.integer(5);
   return out;
 }
-constexpr const char* kExperimentColumns = "SELECT id, project, name, state, created_us, updated_us FROM experiments ";
+constexpr const char* kExperimentColumns =
+    "SELECT id, project, name, state, created_us, updated_us FROM experiments ";
 
 Run run_of(const store::Row& row) {
   Run out;
@@ -42,12 +43,16 @@ Run run_of(const store::Row& row) {
   out.end_us = row.integer(6);
   return out;
 }
-constexpr const char* kRunColumns = "SELECT r.id, r.experiment_id, r.name, r.status, r.source, r.start_us, r.end_us ";
+constexpr const char* kRunColumns =
+    "SELECT r.id, r.experiment_id, r.name, r.status, r.source, r.start_us, r.end_us ";
 
 Status put_tags(Writer& writer, const std::string& run_id, const Text& tags) {
   for (const auto& [key, value] : tags) {
     const auto cells = params(run_id, key, value);
-    TRY(writer.execute("INSERT INTO run_tags (run_id, key, value) VALUES ($1, $2, $3) ON CONFLICT (run_id, key) DO UPDATE SET value = excluded.value", cells));
+    TRY(
+        writer.execute("INSERT INTO run_tags (run_id, key, value) VALUES ($1, $2, $3) ON CONFLICT "
+                       "(run_id, key) DO UPDATE SET value = excluded.value",
+                       cells));
   }
   return {};
 }
@@ -56,20 +61,31 @@ Status put_tags(Writer& writer, const std::string& run_id, const Text& tags) {
 Status put_params(Writer& writer, const std::string& run_id, const Text& values) {
   for (const auto& [key, value] : values) {
     const auto cells = params(run_id, key, value);
-    TRY_ASSIGN(const auto added, writer.execute("INSERT INTO run_params (run_id, key, value) VALUES ($1, $2, $3) ON CONFLICT (run_id, key) DO NOTHING", cells));
+    TRY_ASSIGN(const auto added,
+               writer.execute("INSERT INTO run_params (run_id, key, value) VALUES ($1, $2, $3) ON "
+                              "CONFLICT (run_id, key) DO NOTHING",
+                              cells));
     if (added == 1) continue;
     const auto name = params(run_id, key);
-    TRY_ASSIGN(const auto rows, writer.query("SELECT value FROM run_params WHERE run_id = $1 AND key = $2", name));
-    if (rows.at(0).text(0) != value) return base::fail(Code::kInvalidArgument, "parameter is already logged with another value: " + key, "parameters of a run never change; use a tag or a new run");
+    TRY_ASSIGN(const auto rows,
+               writer.query("SELECT value FROM run_params WHERE run_id = $1 AND key = $2", name));
+    if (rows.at(0).text(0) != value)
+      return base::fail(Code::kInvalidArgument,
+                        "parameter is already logged with another value: " + key,
+                        "parameters of a run never change; use a tag or a new run");
   }
   return {};
 }
 
 // SQLite would keep NaN as NULL. As text it stays what it is, sorts after every number, and is PostgreSQL's spelling of it too.
-Value metric_cell(double value) { return std::isnan(value) ? Value(std::string("NaN")) : Value(value); }
+Value metric_cell(double value) {
+  return std::isnan(value) ? Value(std::string("NaN")) : Value(value);
+}
 
 double metric_of(const store::Row& row, std::size_t i) {
-  return std::holds_alternative<std::string>(row.cells()[i]) ? std::numeric_limits<double>::quiet_NaN() : row.real(i);
+  return std::holds_alternative<std::string>(row.cells()[i])
+             ? std::numeric_limits<double>::quiet_NaN()
+             : row.real(i);
 }
 
 bool later(const MetricPoint& a, const MetricPoint& b) {
@@ -78,20 +94,30 @@ bool later(const MetricPoint& a, const MetricPoint& b) {
   return std::isnan(a.value) ? !std::isnan(b.value) : a.value > b.value;
 }
 
-Status put_metrics(Writer& writer, const std::string& run_id, const std::vector<MetricPoint>& points) {
+Status put_metrics(Writer& writer, const std::string& run_id,
+                   const std::vector<MetricPoint>& points) {
   std::map<std::string_view, const MetricPoint*> newest;
   for (const auto& point : points) {
-    const auto cells = params(run_id, point.key, point.step, point.time_us, metric_cell(point.value));
-    TRY(writer.execute("INSERT INTO metric_points (run_id, key, step, time_us, value) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING", cells));
+    const auto cells =
+        params(run_id, point.key, point.step, point.time_us, metric_cell(point.value));
+    TRY(
+        writer.execute("INSERT INTO metric_points (run_id, key, step, time_us, value) VALUES ($1, "
+                       "$2, $3, $4, $5) ON CONFLICT DO NOTHING",
+                       cells));
     const MetricPoint*& best = newest[point.key];
     if (best == nullptr || later(point, *best)) best = &point;
   }
   for (const auto& [key, point] : newest) {
-    const auto cells = params(run_id, point->key, point->step, point->time_us, metric_cell(point->value));
-    TRY(writer.execute("INSERT INTO latest_metrics (run_id, key, step, time_us, value) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (run_id, key) DO UPDATE SET step = excluded.step, time_us = excluded.time_us, "
-                       "value = excluded.value WHERE excluded.step > latest_metrics.step OR (excluded.step = latest_metrics.step AND (excluded.time_us > latest_metrics.time_us OR "
-                       "(excluded.time_us = latest_metrics.time_us AND excluded.value > latest_metrics.value)))",
-                       cells));
+    const auto cells =
+        params(run_id, point->key, point->step, point->time_us, metric_cell(point->value));
+    TRY(writer.execute(
+        "INSERT INTO latest_metrics (run_id, key, step, time_us, value) VALUES ($1, $2, $3, $4, "
+        "$5) ON CONFLICT (run_id, key) DO UPDATE SET step = excluded.step, time_us = "
+        "excluded.time_us, "
+        "value = excluded.value WHERE excluded.step > latest_metrics.step OR (excluded.step = "
+        "latest_metrics.step AND (excluded.time_us > latest_metrics.time_us OR "
+        "(excluded.time_us = latest_metrics.time_us AND excluded.value > latest_metrics.value)))",
+        cells));
   }
   return {};
 }
@@ -105,11 +131,15 @@ Status check_run(Writer& writer, const std::string& run_id) {
 
 Status check_batch(const RunBatch& batch) {
   const std::size_t entries = batch.params.size() + batch.tags.size() + batch.metrics.size();
-  if (entries > kMaxBatchEntries) return base::fail(Code::kTooLarge, "too many entries in one batch: " + std::to_string(entries), "send at most " + std::to_string(kMaxBatchEntries));
+  if (entries > kMaxBatchEntries)
+    return base::fail(Code::kTooLarge, "too many entries in one batch: " + std::to_string(entries),
+                      "send at most " + std::to_string(kMaxBatchEntries));
   for (const auto* pairs : {&batch.params, &batch.tags}) {
     for (const auto& [key, value] : *pairs) {
       TRY(check_key(pairs == &batch.params ? "parameter" : "tag", key));
-      if (value.size() > kMaxValueBytes) return base::fail(Code::kTooLarge, "value is longer than 64 KiB: " + key, "log it as an artifact");
+      if (value.size() > kMaxValueBytes)
+        return base::fail(Code::kTooLarge, "value is longer than 64 KiB: " + key,
+                          "log it as an artifact");
     }
   }
   for (const auto& point : batch.metrics) TRY(check_key("metric", point.key));
@@ -123,20 +153,29 @@ struct Order {
 
 Result<Order> order_of(const RunQuery& query, std::vector<Value>& values) {
   const std::string direction = query.descending ? " DESC" : " ASC";
-  for (const auto& [prefix, table] : {std::pair<std::string, std::string>{"metric:", "latest_metrics"}, {"param:", "run_params"}}) {
+  for (const auto& [prefix, table] :
+       {std::pair<std::string, std::string>{"metric:", "latest_metrics"},
+        {"param:", "run_params"}}) {
     if (query.order_by.rfind(prefix, 0) != 0) continue;
     values.emplace_back(query.order_by.substr(prefix.size()));
-    return Order{" LEFT JOIN " + table + " o ON o.run_id = r.id AND o.key = $" + std::to_string(values.size()), std::string(" ORDER BY (o.value IS NULL), ") + (table == "latest_metrics" ? "(o.value = 'NaN'), " : "") + "o.value" + direction + ", r.start_us DESC, r.id"};
+    return Order{" LEFT JOIN " + table + " o ON o.run_id = r.id AND o.key = $" +
+                     std::to_string(values.size()),
+                 std::string(" ORDER BY (o.value IS NULL), ") +
+                     (table == "latest_metrics" ? "(o.value = 'NaN'), " : "") + "o.value" +
+                     direction + ", r.start_us DESC, r.id"};
   }
   for (const char* column : {"start_us", "end_us", "name", "status"}) {
-    if (query.order_by == column) return Order{"", " ORDER BY r." + query.order_by + direction + ", r.id" + direction};
+    if (query.order_by == column)
+      return Order{"", " ORDER BY r." + query.order_by + direction + ", r.id" + direction};
   }
-  return base::fail(Code::kInvalidArgument, "runs cannot be ordered by: " + query.order_by, "start_us, end_us, name, status, metric:KEY or param:KEY");
+  return base::fail(Code::kInvalidArgument, "runs cannot be ordered by: " + query.order_by,
+                    "start_us, end_us, name, status, metric:KEY or param:KEY");
 }
 
 }  // namespace
 
-Result<Experiment> RunTables::ensure_experiment(const std::string& project, const std::string& name) {
+Result<Experiment> RunTables::ensure_experiment(const std::string& project,
+                                                const std::string& name) {
   TRY(check_name("experiment name", name));
   const auto key = params(project, name);
   const std::string find = std::string(kExperimentColumns) + "WHERE project = $1 AND name = $2";
@@ -146,7 +185,10 @@ Result<Experiment> RunTables::ensure_experiment(const std::string& project, cons
   TRY(db_.write([&](Writer& writer) -> Status {
     const std::int64_t now_us = clock_.now_us();
     const auto cells = params(base::new_id(clock_), project, name, now_us, now_us);
-    TRY(writer.execute("INSERT INTO experiments (id, project, name, state, created_us, updated_us) VALUES ($1, $2, $3, 'active', $4, $5) ON CONFLICT (project, name) DO NOTHING", cells));
+    TRY(writer.execute(
+        "INSERT INTO experiments (id, project, name, state, created_us, updated_us) VALUES ($1, "
+        "$2, $3, 'active', $4, $5) ON CONFLICT (project, name) DO NOTHING",
+        cells));
     TRY_ASSIGN(const auto rows, writer.query(find, key));
     out = experiment_of(rows.at(0));
     return {};
@@ -156,7 +198,9 @@ Result<Experiment> RunTables::ensure_experiment(const std::string& project, cons
 
 Result<std::vector<Experiment>> RunTables::list_experiments(const std::string& project) {
   const auto key = params(project);
-  TRY_ASSIGN(const auto rows, db_.query(std::string(kExperimentColumns) + "WHERE project = $1 AND state = 'active' ORDER BY name", key));
+  TRY_ASSIGN(const auto rows, db_.query(std::string(kExperimentColumns) +
+                                            "WHERE project = $1 AND state = 'active' ORDER BY name",
+                                        key));
   std::vector<Experiment> out;
   for (const auto& row : rows) out.push_back(experiment_of(row));
   return out;
@@ -169,7 +213,8 @@ Result<Experiment> RunTables::get_experiment(const std::string& id) {
   return experiment_of(rows[0]);
 }
 
-Result<Run> RunTables::create_run(const std::string& experiment_id, const std::string& name, const std::string& source, const Text& tags) {
+Result<Run> RunTables::create_run(const std::string& experiment_id, const std::string& name,
+                                  const std::string& source, const Text& tags) {
   TRY(get_experiment(experiment_id));
   if (!name.empty()) TRY(check_key("run name", name));
   TRY(check_batch({{}, tags, {}}));
@@ -183,7 +228,10 @@ Result<Run> RunTables::create_run(const std::string& experiment_id, const std::s
   run.tags = tags;
   TRY(db_.write([&](Writer& writer) -> Status {
     const auto cells = params(run.id, experiment_id, name, source, run.start_us);
-    TRY(writer.execute("INSERT INTO runs (id, experiment_id, name, status, source, start_us, end_us) VALUES ($1, $2, $3, 'RUNNING', $4, $5, 0)", cells));
+    TRY(
+        writer.execute("INSERT INTO runs (id, experiment_id, name, status, source, start_us, "
+                       "end_us) VALUES ($1, $2, $3, 'RUNNING', $4, $5, 0)",
+                       cells));
     return put_tags(writer, run.id, tags);
   }));
   return run;
@@ -200,9 +248,12 @@ Status RunTables::log(const std::string& run_id, const RunBatch& batch) {
 }
 
 Status RunTables::finish_run(const std::string& run_id, const std::string& status) {
-  static constexpr std::array<std::string_view, 5> kStatuses = {"RUNNING", "SCHEDULED", "FINISHED", "FAILED", "KILLED"};
+  static constexpr std::array<std::string_view, 5> kStatuses = {"RUNNING", "SCHEDULED", "FINISHED",
+                                                                "FAILED", "KILLED"};
   if (std::find(kStatuses.begin(), kStatuses.end(), status) == kStatuses.end()) {
-    return base::fail(Code::kInvalidArgument, "not a run status: " + base::replace_invalid_utf8(status.substr(0, 60)), "RUNNING, SCHEDULED, FINISHED, FAILED or KILLED");
+    return base::fail(Code::kInvalidArgument,
+                      "not a run status: " + base::replace_invalid_utf8(status.substr(0, 60)),
+                      "RUNNING, SCHEDULED, FINISHED, FAILED or KILLED");
   }
   return db_.write([&](Writer& writer) -> Status {
     TRY(check_run(writer, run_id));
@@ -214,18 +265,24 @@ Status RunTables::finish_run(const std::string& run_id, const std::string& statu
 
 Status RunTables::fill(Run& run) {
   const auto key = params(run.id);
-  TRY_ASSIGN(const auto param_rows, db_.query("SELECT key, value FROM run_params WHERE run_id = $1", key));
+  TRY_ASSIGN(const auto param_rows,
+             db_.query("SELECT key, value FROM run_params WHERE run_id = $1", key));
   for (const auto& row : param_rows) run.params[row.text(0)] = row.text(1);
-  TRY_ASSIGN(const auto tag_rows, db_.query("SELECT key, value FROM run_tags WHERE run_id = $1", key));
+  TRY_ASSIGN(const auto tag_rows,
+             db_.query("SELECT key, value FROM run_tags WHERE run_id = $1", key));
   for (const auto& row : tag_rows) run.tags[row.text(0)] = row.text(1);
-  TRY_ASSIGN(const auto metric_rows, db_.query("SELECT key, value, step, time_us FROM latest_metrics WHERE run_id = $1", key));
-  for (const auto& row : metric_rows) run.latest[row.text(0)] = {row.text(0), metric_of(row, 1), row.integer(2), row.integer(3)};
+  TRY_ASSIGN(
+      const auto metric_rows,
+      db_.query("SELECT key, value, step, time_us FROM latest_metrics WHERE run_id = $1", key));
+  for (const auto& row : metric_rows)
+    run.latest[row.text(0)] = {row.text(0), metric_of(row, 1), row.integer(2), row.integer(3)};
   return {};
 }
 
 Result<Run> RunTables::get_run(const std::string& run_id) {
   const auto key = params(run_id);
-  TRY_ASSIGN(const auto rows, db_.query(std::string(kRunColumns) + "FROM runs r WHERE r.id = $1", key));
+  TRY_ASSIGN(const auto rows,
+             db_.query(std::string(kRunColumns) + "FROM runs r WHERE r.id = $1", key));
   if (rows.empty()) return base::fail(Code::kNotFound, "no run has this id: " + run_id);
   Run run = run_of(rows[0]);
   TRY(fill(run));
@@ -257,7 +314,9 @@ Result<RunPage> RunTables::search_runs(const std::string& project, const RunQuer
   TRY_ASSIGN(const auto total, db_.query("SELECT COUNT(*) " + from + where, values));
   page.total = static_cast<std::uint64_t>(total.at(0).integer(0));
   TRY_ASSIGN(const Order order, order_of(query, values));
-  const std::string sql = std::string(kRunColumns) + from + order.join + where + order.by + " LIMIT " + std::to_string(query.limit) + " OFFSET " + std::to_string(query.offset);
+  const std::string sql = std::string(kRunColumns) + from + order.join + where + order.by +
+                          " LIMIT " + std::to_string(query.limit) + " OFFSET " +
+                          std::to_string(query.offset);
   TRY_ASSIGN(const auto rows, db_.query(sql, values));
   for (const auto& row : rows) {
     Run run = run_of(row);
@@ -267,44 +326,57 @@ Result<RunPage> RunTables::search_runs(const std::string& project, const RunQuer
   return page;
 }
 
-Result<std::vector<MetricPoint>> RunTables::metric_history(const std::string& run_id, const std::string& key) {
+Result<std::vector<MetricPoint>> RunTables::metric_history(const std::string& run_id,
+                                                           const std::string& key) {
   const auto cells = params(run_id, key);
-  TRY_ASSIGN(const auto rows, db_.query("SELECT value, step, time_us FROM metric_points WHERE run_id = $1 AND key = $2 ORDER BY step, time_us, value", cells));
+  TRY_ASSIGN(const auto rows, db_.query("SELECT value, step, time_us FROM metric_points WHERE "
+                                        "run_id = $1 AND key = $2 ORDER BY step, time_us, value",
+                                        cells));
   std::vector<MetricPoint> out;
-  for (const auto& row : rows) out.push_back({key, metric_of(row, 0), row.integer(1), row.integer(2)});
+  for (const auto& row : rows)
+    out.push_back({key, metric_of(row, 0), row.integer(1), row.integer(2)});
   return out;
 }
 
 Result<std::vector<std::string>> RunTables::metric_keys(const std::string& run_id) {
   const auto cells = params(run_id);
-  TRY_ASSIGN(const auto rows, db_.query("SELECT key FROM latest_metrics WHERE run_id = $1 ORDER BY key", cells));
+  TRY_ASSIGN(const auto rows,
+             db_.query("SELECT key FROM latest_metrics WHERE run_id = $1 ORDER BY key", cells));
   std::vector<std::string> out;
   for (const auto& row : rows) out.push_back(row.text(0));
   return out;
 }
 
-Status RunTables::put_artifact(const std::string& run_id, const std::string& path, std::string_view bytes) {
+Status RunTables::put_artifact(const std::string& run_id, const std::string& path,
+                               std::string_view bytes) {
   TRY(check_path(path));
   TRY_ASSIGN(const blob::BlobInfo info, blobs_.put(bytes));
   return db_.write([&](Writer& writer) -> Status {
     TRY(check_run(writer, run_id));
     const auto cells = params(run_id, path, info.sha256, static_cast<std::int64_t>(info.bytes));
-    TRY(writer.execute("INSERT INTO artifacts (run_id, path, sha256, bytes) VALUES ($1, $2, $3, $4) ON CONFLICT (run_id, path) DO UPDATE SET sha256 = excluded.sha256, bytes = excluded.bytes", cells));
+    TRY(writer.execute(
+        "INSERT INTO artifacts (run_id, path, sha256, bytes) VALUES ($1, $2, $3, $4) ON CONFLICT "
+        "(run_id, path) DO UPDATE SET sha256 = excluded.sha256, bytes = excluded.bytes",
+        cells));
     return {};
   });
 }
 
 Result<std::vector<Artifact>> RunTables::list_artifacts(const std::string& run_id) {
   const auto key = params(run_id);
-  TRY_ASSIGN(const auto rows, db_.query("SELECT path, sha256, bytes FROM artifacts WHERE run_id = $1 ORDER BY path", key));
+  TRY_ASSIGN(
+      const auto rows,
+      db_.query("SELECT path, sha256, bytes FROM artifacts WHERE run_id = $1 ORDER BY path", key));
   std::vector<Artifact> out;
-  for (const auto& row : rows) out.push_back({row.text(0), row.text(1), static_cast<std::uint64_t>(row.integer(2))});
+  for (const auto& row : rows)
+    out.push_back({row.text(0), row.text(1), static_cast<std::uint64_t>(row.integer(2))});
   return out;
 }
 
 Result<std::string> RunTables::read_artifact(const std::string& run_id, const std::string& path) {
   const auto key = params(run_id, path);
-  TRY_ASSIGN(const auto rows, db_.query("SELECT sha256 FROM artifacts WHERE run_id = $1 AND path = $2", key));
+  TRY_ASSIGN(const auto rows,
+             db_.query("SELECT sha256 FROM artifacts WHERE run_id = $1 AND path = $2", key));
   if (rows.empty()) return base::fail(Code::kNotFound, "run has no artifact at: " + path);
   return blobs_.read(rows[0].text(0));
 }

@@ -59,12 +59,14 @@ TEST_CASE("an experiment is made once, however many ask at the same time") {
   std::vector<std::string> ids(8);
   {
     std::vector<std::jthread> threads;
-    for (auto& id : ids) threads.emplace_back([&] { id = house.tracking->ensure_experiment("p", "비행")->id; });
+    for (auto& id : ids)
+      threads.emplace_back([&] { id = house.tracking->ensure_experiment("p", "비행")->id; });
   }
   for (const auto& id : ids) CHECK(id == ids[0]);
   CHECK(house.tracking->list_experiments("p")->size() == 1);
   CHECK(house.tracking->list_experiments("other")->empty());
-  for (const std::string& bad : {std::string(), std::string("a/b"), std::string(251, 'x'), std::string("\x01"), std::string(" a"), std::string("\xff")}) {
+  for (const std::string& bad : {std::string(), std::string("a/b"), std::string(251, 'x'),
+                                 std::string("\x01"), std::string(" a"), std::string("\xff")}) {
     CHECK(house.tracking->ensure_experiment("p", bad).error().code == Code::kInvalidArgument);
   }
   CHECK(house.tracking->ensure_experiment("p", std::string(250, 'x')).has_value());
@@ -73,11 +75,14 @@ TEST_CASE("an experiment is made once, however many ask at the same time") {
 TEST_CASE("a batch is atomic, re-sending is harmless, a parameter never changes") {
   House house;
   const std::string id = house.run();
-  const RunBatch batch{{{"rate", "0.1"}}, {{"who", "me"}}, {{"auc", 0.5, 1, 10}, {"auc", 0.7, 2, 20}, {"system/cpu", 1, 0, 5}}};
+  const RunBatch batch{{{"rate", "0.1"}},
+                       {{"who", "me"}},
+                       {{"auc", 0.5, 1, 10}, {"auc", 0.7, 2, 20}, {"system/cpu", 1, 0, 5}}};
   REQUIRE(house.tracking->log(id, batch).has_value());
   REQUIRE(house.tracking->log(id, batch).has_value());
   CHECK(house.tracking->metric_history(id, "auc")->size() == 2);
-  const auto refused = house.tracking->log(id, {{{"rate", "0.2"}}, {{"who", "you"}}, {{"auc", 0.9, 3, 30}}});
+  const auto refused =
+      house.tracking->log(id, {{{"rate", "0.2"}}, {{"who", "you"}}, {{"auc", 0.9, 3, 30}}});
   REQUIRE_FALSE(refused.has_value());
   CHECK(refused.error().code == Code::kInvalidArgument);
   const auto run = house.tracking->get_run(id);
@@ -85,16 +90,20 @@ TEST_CASE("a batch is atomic, re-sending is harmless, a parameter never changes"
   CHECK(run->tags.at("who") == "me");
   CHECK(run->latest.at("auc").value == 0.7);
   CHECK(*house.tracking->metric_keys(id) == std::vector<std::string>{"auc", "system/cpu"});
-  CHECK(house.tracking->log("00000000000000000000000000000000", batch).error().code == Code::kNotFound);
+  CHECK(house.tracking->log("00000000000000000000000000000000", batch).error().code ==
+        Code::kNotFound);
   CHECK(house.tracking->log(id, {{}, {}, {{"", 1, 0, 0}}}).error().code == Code::kInvalidArgument);
   CHECK(house.tracking->log(id, {{{"big", std::string(64 << 10, 'x')}}, {}, {}}).has_value());
-  CHECK(house.tracking->log(id, {{{"bigger", std::string((64 << 10) + 1, 'x')}}, {}, {}}).error().code == Code::kTooLarge);
+  CHECK(house.tracking->log(id, {{{"bigger", std::string((64 << 10) + 1, 'x')}}, {}, {}})
+            .error()
+            .code == Code::kTooLarge);
 }
 
 TEST_CASE("the latest point is the last by step, time, value, in whatever order points come") {
   House house;
   const std::string id = house.run();
-  const std::vector<MetricPoint> points = {{"m", 1, 5, 10}, {"m", 9, 4, 99}, {"m", 2, 5, 11}, {"m", 3, 5, 11}, {"m", 0, 5, 9}};
+  const std::vector<MetricPoint> points = {
+      {"m", 1, 5, 10}, {"m", 9, 4, 99}, {"m", 2, 5, 11}, {"m", 3, 5, 11}, {"m", 0, 5, 9}};
   for (const auto& point : points) REQUIRE(house.tracking->log(id, {{}, {}, {point}}).has_value());
   const auto one_by_one = house.tracking->get_run(id)->latest.at("m");
   CHECK(one_by_one.value == 3);
@@ -112,27 +121,36 @@ TEST_CASE("the latest point is the last by step, time, value, in whatever order 
 TEST_CASE("NaN, infinities and the smallest and largest numbers come back as they were") {
   House house;
   const std::string id = house.run();
-  constexpr double kInf = std::numeric_limits<double>::infinity(), kNan = std::numeric_limits<double>::quiet_NaN();
-  const std::vector<double> values = {0.0, -kInf, kInf, 5e-324, 1.7976931348623157e308, 0.1 + 0.2, kNan};
+  constexpr double kInf = std::numeric_limits<double>::infinity(),
+                   kNan = std::numeric_limits<double>::quiet_NaN();
+  const std::vector<double> values = {0.0,       -kInf, kInf, 5e-324, 1.7976931348623157e308,
+                                      0.1 + 0.2, kNan};
   std::vector<MetricPoint> points;
-  for (std::size_t i = 0; i < values.size(); ++i) points.push_back({"m", values[i], static_cast<std::int64_t>(i), 0});
+  for (std::size_t i = 0; i < values.size(); ++i)
+    points.push_back({"m", values[i], static_cast<std::int64_t>(i), 0});
   points.push_back({"both", 0, 0, 0});
   points.push_back({"both", kNan, 0, 0});  // neither hides the other
   REQUIRE(house.tracking->log(id, {{}, {}, points}).has_value());
   REQUIRE(house.tracking->log(id, {{}, {}, points}).has_value());
   const auto history = *house.tracking->metric_history(id, "m");
   REQUIRE(history.size() == values.size());
-  for (std::size_t i = 0; i < values.size(); ++i) CHECK((history[i].value == values[i] || (std::isnan(history[i].value) && std::isnan(values[i]))));
+  for (std::size_t i = 0; i < values.size(); ++i)
+    CHECK(
+        (history[i].value == values[i] || (std::isnan(history[i].value) && std::isnan(values[i]))));
   CHECK(house.tracking->metric_history(id, "both")->size() == 2);
   CHECK(std::isnan(house.tracking->get_run(id)->latest.at("m").value));
 }
 
-TEST_CASE("a search orders by metric with the missing and NaN last, pages, and filters by name and experiment") {
+TEST_CASE(
+    "a search orders by metric with the missing and NaN last, pages, and filters by name and "
+    "experiment") {
   House house;
   const std::vector<double> scores = {0.3, 0.9, std::nan(""), 0.5};
   for (std::size_t i = 0; i < scores.size(); ++i) {
     const std::string id = house.run("run-" + std::to_string(i));
-    REQUIRE(house.tracking->log(id, {{{"depth", std::to_string(i)}}, {}, {{"auc", scores[i], 0, 0}}}).has_value());
+    REQUIRE(
+        house.tracking->log(id, {{{"depth", std::to_string(i)}}, {}, {{"auc", scores[i], 0, 0}}})
+            .has_value());
   }
   house.run("bare_100%");
   const auto names = [&](RunQuery query) {
@@ -182,8 +200,10 @@ TEST_CASE("artifacts live under safe relative paths only") {
   REQUIRE(house.tracking->put_artifact(id, "model/MLmodel", "two").has_value());
   CHECK(*house.tracking->read_artifact(id, "model/MLmodel") == "two");
   CHECK(house.tracking->list_artifacts(id)->size() == 1);
-  for (const std::string& bad : {std::string(), std::string("/etc/passwd"), std::string("../x"), std::string("a/../../x"), std::string("a//b"), std::string("a/."), std::string("a\\..\\b"), std::string("a\0b", 3), std::string("a/"),
-                                 std::string("\xc0\xae"), std::string(1001, 'a')}) {
+  for (const std::string& bad :
+       {std::string(), std::string("/etc/passwd"), std::string("../x"), std::string("a/../../x"),
+        std::string("a//b"), std::string("a/."), std::string("a\\..\\b"), std::string("a\0b", 3),
+        std::string("a/"), std::string("\xc0\xae"), std::string(1001, 'a')}) {
     CAPTURE(bad);
     CHECK(house.tracking->put_artifact(id, bad, "x").error().code == Code::kInvalidArgument);
     CHECK_FALSE(house.tracking->read_artifact(id, bad).has_value());
@@ -191,21 +211,27 @@ TEST_CASE("artifacts live under safe relative paths only") {
   CHECK(house.tracking->list_artifacts(id)->size() == 1);
 }
 
-TEST_CASE("versions are numbered, exported as they were, and refused when the folder holds a link") {
+TEST_CASE(
+    "versions are numbered, exported as they were, and refused when the folder holds a link") {
   House house;
   ModelVersion facts;
   facts.metrics = Json::object({{"auc", Json::object({{"value", 0.7}})}});
-  const auto first = house.tracking->register_version("p", "m", "binary", house.bundle("one"), facts);
+  const auto first =
+      house.tracking->register_version("p", "m", "binary", house.bundle("one"), facts);
   REQUIRE(first.has_value());
   CHECK(first->version == 1);
   CHECK(first->state == "ready");
-  CHECK(house.tracking->register_version("p", "m", "binary", house.bundle("two"), {})->version == 2);
+  CHECK(house.tracking->register_version("p", "m", "binary", house.bundle("two"), {})->version ==
+        2);
   REQUIRE(house.tracking->export_version("p", "m", 1, house.folder + "/out").has_value());
   CHECK(*base::read_file(house.folder + "/out/MLmodel") == "one");
   CHECK(*base::read_file(house.folder + "/out/data/한글.txt") == "x");
-  CHECK(house.tracking->get_model("p", "m")->versions[1].metrics["auc"]["value"].as_double() == 0.7);
+  CHECK(house.tracking->get_model("p", "m")->versions[1].metrics["auc"]["value"].as_double() ==
+        0.7);
   REQUIRE(::symlink("/etc/passwd", (house.folder + "/bundle/data/link").c_str()) == 0);
-  CHECK(house.tracking->register_version("p", "m", "binary", house.folder + "/bundle", {}).error().code == Code::kInvalidArgument);
+  CHECK(house.tracking->register_version("p", "m", "binary", house.folder + "/bundle", {})
+            .error()
+            .code == Code::kInvalidArgument);
   CHECK(house.tracking->get_model("p", "m")->versions.size() == 2);
   const auto files = *house.tracking->version_files("p", "m", 1);
   REQUIRE(house.blobs->remove(files[0].sha256).has_value());
@@ -214,19 +240,24 @@ TEST_CASE("versions are numbered, exported as they were, and refused when the fo
 
 TEST_CASE("a version that fails to commit is not there, and the next one takes its number") {
   House house;
-  REQUIRE(house.tracking->register_version("p", "m", "binary", house.bundle("one"), {}).has_value());
+  REQUIRE(
+      house.tracking->register_version("p", "m", "binary", house.bundle("one"), {}).has_value());
   base::set_faults("store.commit:1:enospc");
   const auto failed = house.tracking->register_version("p", "m", "binary", house.bundle("two"), {});
   base::set_faults("");
   REQUIRE_FALSE(failed.has_value());
   CHECK(failed.error().code == Code::kNoSpace);
   CHECK(house.tracking->get_model("p", "m")->versions.size() == 1);
-  CHECK(house.tracking->register_version("p", "m", "binary", house.bundle("two"), {})->version == 2);
+  CHECK(house.tracking->register_version("p", "m", "binary", house.bundle("two"), {})->version ==
+        2);
 }
 
-TEST_CASE("a selector is empty, a number or an alias; aliases move with a history and an audit entry") {
+TEST_CASE(
+    "a selector is empty, a number or an alias; aliases move with a history and an audit entry") {
   House house;
-  for (const char* text : {"one", "two", "three"}) REQUIRE(house.tracking->register_version("p", "m", "binary", house.bundle(text), {}).has_value());
+  for (const char* text : {"one", "two", "three"})
+    REQUIRE(
+        house.tracking->register_version("p", "m", "binary", house.bundle(text), {}).has_value());
   auto& t = *house.tracking;
   CHECK(*t.resolve("p", "m", "") == 3);
   REQUIRE(t.set_alias("p", "m", "champion", 2, "better", "ann").has_value());
@@ -251,15 +282,18 @@ TEST_CASE("a selector is empty, a number or an alias; aliases move with a histor
   REQUIRE(t.update_version("p", "m", 1, Json::object({{"state", "failed"}})).has_value());
   CHECK(t.set_alias("p", "m", "champion", 1, "", "x").error().code == Code::kFailedPrecondition);
   CHECK(t.audit_log(10)->size() == 3);
-  CHECK(t.update_version("p", "m", 1, Json::object({{"state", "odd"}})).error().code == Code::kInvalidArgument);
-  CHECK(t.update_version("p", "m", 1, Json::object({{"reson", "x"}})).error().hint.find("reason") != std::string::npos);
+  CHECK(t.update_version("p", "m", 1, Json::object({{"state", "odd"}})).error().code ==
+        Code::kInvalidArgument);
+  CHECK(t.update_version("p", "m", 1, Json::object({{"reson", "x"}})).error().hint.find("reason") !=
+        std::string::npos);
   const auto wrong = t.get_model("p", "n");
   CHECK(wrong.error().code == Code::kNotFound);
 }
 
 TEST_CASE("an alias and its audit entry stand or fall together") {
   House house;
-  REQUIRE(house.tracking->register_version("p", "m", "binary", house.bundle("one"), {}).has_value());
+  REQUIRE(
+      house.tracking->register_version("p", "m", "binary", house.bundle("one"), {}).has_value());
   base::set_faults("store.commit:1:enospc");
   const auto failed = house.tracking->set_alias("p", "m", "champion", 1, "", "ann");
   base::set_faults("");
@@ -270,16 +304,19 @@ TEST_CASE("an alias and its audit entry stand or fall together") {
 }
 
 TEST_CASE("a changed, missing or inserted audit entry is found where it is") {
-  for (const char* tamper : {"UPDATE audit_entries SET detail = 'y' WHERE number = 3", "UPDATE audit_entries SET time_us = time_us + 1 WHERE number = 3",
+  for (const char* tamper : {"UPDATE audit_entries SET detail = 'y' WHERE number = 3",
+                             "UPDATE audit_entries SET time_us = time_us + 1 WHERE number = 3",
                              "DELETE FROM audit_entries WHERE number = 3"}) {
     CAPTURE(tamper);
     House house;
-    for (int i = 0; i < 5; ++i) REQUIRE(house.tracking->audit({i, "ann", "do", "it", "x"}).has_value());
+    for (int i = 0; i < 5; ++i)
+      REQUIRE(house.tracking->audit({i, "ann", "do", "it", "x"}).has_value());
     CHECK(*house.tracking->verify_audit() == 5);
-    REQUIRE(house.db->write([&](store::Writer& writer) -> base::Status {
-                     TRY(writer.execute(tamper));
-                     return {};
-                   })
+    REQUIRE(house.db
+                ->write([&](store::Writer& writer) -> base::Status {
+                  TRY(writer.execute(tamper));
+                  return {};
+                })
                 .has_value());
     const auto found = house.tracking->verify_audit();
     REQUIRE_FALSE(found.has_value());

@@ -18,7 +18,9 @@ constexpr std::uint64_t kMaxRowsPerPage = 10'000;
 
 Json columns_json(const data::Snapshot& snapshot) {
   Json out = Json::array();
-  for (const auto& column : snapshot.columns) out.push(Json::object({{"name", column.name}, {"type", std::string(data::type_name(column.type))}}));
+  for (const auto& column : snapshot.columns)
+    out.push(
+        Json::object({{"name", column.name}, {"type", std::string(data::type_name(column.type))}}));
   return out;
 }
 
@@ -50,18 +52,26 @@ void add_health(const Services& services, const data::Snapshot& snapshot, Json& 
 }
 
 Json dataset_row(const Services& services, const data::DatasetInfo& info) {
-  Json out = Json::object({{"name", info.name}, {"snapshots", count(info.snapshots.size())}, {"updated_us", info.updated_us}});
+  Json out = Json::object({{"name", info.name},
+                           {"snapshots", count(info.snapshots.size())},
+                           {"updated_us", info.updated_us}});
   if (info.snapshots.empty()) return out;
   const data::Snapshot& latest = info.snapshots.front();
-  out.set("number", latest.number).set("snapshot", latest.id).set("rows", count(latest.rows)).set("bytes", count(latest.bytes));
-  out.set("columns", count(latest.columns.size())).set("source", latest.source).set("created_us", latest.created_us);
+  out.set("number", latest.number)
+      .set("snapshot", latest.id)
+      .set("rows", count(latest.rows))
+      .set("bytes", count(latest.bytes));
+  out.set("columns", count(latest.columns.size()))
+      .set("source", latest.source)
+      .set("created_us", latest.created_us);
   add_health(services, latest, out);
   auto drift = services.datasets->attachment(latest.id, "drift");
   out.set("drift", drift ? (*drift)["score"] : Json());
   return out;
 }
 
-base::Result<data::Snapshot> pick_snapshot(const Services& services, const Request& request, std::string_view param) {
+base::Result<data::Snapshot> pick_snapshot(const Services& services, const Request& request,
+                                           std::string_view param) {
   std::string selector(request.param("dataset"));
   const std::string_view number = request.query_param(param);
   if (!number.empty()) selector += "@" + std::string(number);
@@ -78,7 +88,8 @@ base::Result<stats::Profile> profile_of(const Services& services, const data::Sn
 }
 
 // Computed once for a pair of snapshots, then attached.
-base::Result<Json> drift_between(const Services& services, const data::Snapshot& base_snapshot, const data::Snapshot& snapshot) {
+base::Result<Json> drift_between(const Services& services, const data::Snapshot& base_snapshot,
+                                 const data::Snapshot& snapshot) {
   const std::string kind = "drift:" + base_snapshot.id;
   auto stored = services.datasets->attachment(snapshot.id, kind);
   if (stored) return stored;
@@ -88,8 +99,10 @@ base::Result<Json> drift_between(const Services& services, const data::Snapshot&
   Json out = report.to_json();
   TRY(services.datasets->attach(snapshot.id, kind, out));
   double score = 0;
-  for (const auto& column : report.columns) score = std::max(score, column.drift ? column.score : 0.0);
-  TRY(services.datasets->attach(snapshot.id, "drift", Json::object({{"score", score}, {"base", base_snapshot.id}})));
+  for (const auto& column : report.columns)
+    score = std::max(score, column.drift ? column.score : 0.0);
+  TRY(services.datasets->attach(snapshot.id, "drift",
+                                Json::object({{"score", score}, {"base", base_snapshot.id}})));
   return out;
 }
 
@@ -111,7 +124,9 @@ base::Result<Response> get_profile(const Services& services, const Request& requ
     TRY_ASSIGN(const data::Snapshot base_snapshot, pick_snapshot(services, request, "base"));
     TRY_ASSIGN(const stats::Profile base_profile, profile_of(services, base_snapshot));
     TRY_ASSIGN(const Json drift, drift_between(services, base_snapshot, snapshot));
-    out.set("base", base_snapshot.number).set("base_columns", profile_columns(base_profile)).set("drift", drift);
+    out.set("base", base_snapshot.number)
+        .set("base_columns", profile_columns(base_profile))
+        .set("drift", drift);
   }
   auto anomalies = services.datasets->attachment(snapshot.id, "anomalies");
   out.set("anomalies", anomalies ? *anomalies : Json::array());
@@ -123,16 +138,22 @@ base::Result<Response> get_profile(const Services& services, const Request& requ
 Json cell_json(const data::Column& column, std::size_t row) {
   if (!column.is_valid(row)) return {};
   switch (column.type) {
-    case data::ColumnType::kBool: return column.integers[row] != 0;
-    case data::ColumnType::kInteger: return column.integers[row];
-    case data::ColumnType::kFloat: return column.reals[row];
-    default: return column.display(row);
+    case data::ColumnType::kBool:
+      return column.integers[row] != 0;
+    case data::ColumnType::kInteger:
+      return column.integers[row];
+    case data::ColumnType::kFloat:
+      return column.reals[row];
+    default:
+      return column.display(row);
   }
 }
 
 Json table_json(const data::Table& table) {
   Json columns = Json::array(), rows = Json::array();
-  for (const auto& column : table.columns) columns.push(Json::object({{"name", column.name}, {"type", std::string(data::type_name(column.type))}}));
+  for (const auto& column : table.columns)
+    columns.push(
+        Json::object({{"name", column.name}, {"type", std::string(data::type_name(column.type))}}));
   for (std::size_t row = 0; row < table.rows(); ++row) {
     Json cells = Json::array();
     for (const auto& column : table.columns) cells.push(cell_json(column, row));
@@ -141,12 +162,16 @@ Json table_json(const data::Table& table) {
   return Json::object({{"columns", columns}, {"rows", rows}});
 }
 
-base::Result<Response> get_rows(const Services& services, const Request& request, Context& context) {
+base::Result<Response> get_rows(const Services& services, const Request& request,
+                                Context& context) {
   TRY_ASSIGN(const data::Snapshot snapshot, pick_snapshot(services, request, "snapshot"));
   TRY_ASSIGN(const std::uint64_t offset, number_param(request, "offset", 0, UINT64_MAX / 2));
   TRY_ASSIGN(const std::uint64_t limit, number_param(request, "limit", 100, kMaxRowsPerPage));
   TRY_ASSIGN(const std::string relation, services.datasets->relation(snapshot));
-  TRY_ASSIGN(const data::Table table, services.engine->query("SELECT * FROM " + relation + " LIMIT " + std::to_string(limit) + " OFFSET " + std::to_string(offset), &context));
+  TRY_ASSIGN(const data::Table table,
+             services.engine->query("SELECT * FROM " + relation + " LIMIT " +
+                                        std::to_string(limit) + " OFFSET " + std::to_string(offset),
+                                    &context));
   return answer(table_json(table).set("total", count(snapshot.rows)));
 }
 
@@ -163,20 +188,26 @@ Json import_json(const data::ImportResult& result) {
                        {"seconds", result.seconds}});
 }
 
-base::Result<Response> import_into(const Services& services, const data::ImportSpec& spec, Context& context) {
+base::Result<Response> import_into(const Services& services, const data::ImportSpec& spec,
+                                   Context& context) {
   TRY_ASSIGN(const data::ImportResult result, services.datasets->import(spec, context));
-  TRY(audit(services, context, "dataset.import", spec.dataset + "@" + std::to_string(result.snapshot.number), base::join(spec.sources, ", ")));
+  TRY(audit(services, context, "dataset.import",
+            spec.dataset + "@" + std::to_string(result.snapshot.number),
+            base::join(spec.sources, ", ")));
   services.events->publish("project:" + spec.project, R"({"type":"changed","kind":"dataset"})");
   return answer(import_json(result));
 }
 
-base::Result<Response> post_import(const Services& services, const Request& request, Context& context) {
+base::Result<Response> post_import(const Services& services, const Request& request,
+                                   Context& context) {
   TRY_ASSIGN(const Json body, body_json(request));
   data::ImportSpec spec;
   spec.project = project_of(request);
   spec.dataset = std::string(request.param("dataset"));
   for (const auto& item : body["sources"].items()) spec.sources.push_back(item.as_string());
-  if (spec.sources.empty()) return base::fail(base::Code::kInvalidArgument, "`sources` names no file", R"(send {"sources": ["/path/file.csv"]})");
+  if (spec.sources.empty())
+    return base::fail(base::Code::kInvalidArgument, "`sources` names no file",
+                      R"(send {"sources": ["/path/file.csv"]})");
   if (body.has("header")) {
     spec.detect_header = false;
     spec.header = body["header"].as_bool(true);
@@ -188,7 +219,8 @@ base::Result<Response> post_import(const Services& services, const Request& requ
 // The name only chooses the reader; the file is our own.
 std::string safe_suffix(std::string_view name) {
   std::string out;
-  const std::size_t dot = name.find('.', name.rfind('/') == std::string_view::npos ? 0 : name.rfind('/'));
+  const std::size_t dot =
+      name.find('.', name.rfind('/') == std::string_view::npos ? 0 : name.rfind('/'));
   if (dot == std::string_view::npos) return ".csv";
   for (const char c : name.substr(dot)) {
     if (std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '.') out += c;
@@ -210,24 +242,32 @@ base::Status save_stream(http::BodyReader& body, const std::string& path) {
       status = base::fail(base::Code::kNoSpace, "upload cannot be stored: the disk is full");
     }
   }
-  if (std::fclose(file) != 0 && status) status = base::fail(base::Code::kNoSpace, "upload cannot be stored: the disk is full");
+  if (std::fclose(file) != 0 && status)
+    status = base::fail(base::Code::kNoSpace, "upload cannot be stored: the disk is full");
   return status;
 }
 
-base::Result<Response> post_upload(const Services& services, const Request& request, Context& context) {
-  if (!request.body_stream) return base::fail(base::Code::kInvalidArgument, "no file in the request body");
-  const std::string path = base::join_path(base::join_path(services.home, "tmp"), "upload-" + base::new_id(*services.clock) + safe_suffix(request.query_param("filename", "data.csv")));
+base::Result<Response> post_upload(const Services& services, const Request& request,
+                                   Context& context) {
+  if (!request.body_stream)
+    return base::fail(base::Code::kInvalidArgument, "no file in the request body");
+  const std::string path =
+      base::join_path(base::join_path(services.home, "tmp"),
+                      "upload-" + base::new_id(*services.clock) +
+                          safe_suffix(request.query_param("filename", "data.csv")));
   base::Status saved = save_stream(*request.body_stream, path);
   data::ImportSpec spec;
   spec.project = project_of(request);
   spec.dataset = std::string(request.param("dataset"));
   spec.sources = {path};
-  auto result = saved ? import_into(services, spec, context) : base::Result<Response>(tl::unexpected<base::Error>(saved.error()));
+  auto result = saved ? import_into(services, spec, context)
+                      : base::Result<Response>(tl::unexpected<base::Error>(saved.error()));
   TRY(base::remove_tree(path));
   return result;
 }
 
-base::Result<Response> put_schema(const Services& services, const Request& request, Context& context) {
+base::Result<Response> put_schema(const Services& services, const Request& request,
+                                  Context& context) {
   TRY_ASSIGN(const Json body, body_json(request));
   TRY_ASSIGN(const stats::Schema schema, stats::Schema::from_json(body));
   const std::string dataset(request.param("dataset"));
@@ -238,7 +278,8 @@ base::Result<Response> put_schema(const Services& services, const Request& reque
 }
 
 // Validates against the saved schema (inferred from the oldest snapshot when there is none); {"accept": true} takes the proposals into the schema.
-base::Result<Response> post_validate(const Services& services, const Request& request, Context& context) {
+base::Result<Response> post_validate(const Services& services, const Request& request,
+                                     Context& context) {
   TRY_ASSIGN(const Json body, body_json(request));
   TRY_ASSIGN(const data::Snapshot snapshot, pick_snapshot(services, request, "snapshot"));
   TRY_ASSIGN(const stats::Profile profile, profile_of(services, snapshot));
@@ -262,15 +303,21 @@ base::Result<Response> post_validate(const Services& services, const Request& re
   if (body["accept"].as_bool()) {
     schema = stats::infer_schema(profile);
     TRY(services.datasets->put_schema(project, snapshot.dataset, schema.to_json()));
-    TRY(audit(services, context, "schema.accept", snapshot.dataset, std::to_string(anomalies.size()) + " anomalies accepted"));
+    TRY(audit(services, context, "schema.accept", snapshot.dataset,
+              std::to_string(anomalies.size()) + " anomalies accepted"));
   }
-  return answer(Json::object({{"dataset", snapshot.dataset}, {"number", snapshot.number}, {"ok", !stats::has_errors(anomalies)}, {"anomalies", listed}}));
+  return answer(Json::object({{"dataset", snapshot.dataset},
+                              {"number", snapshot.number},
+                              {"ok", !stats::has_errors(anomalies)},
+                              {"anomalies", listed}}));
 }
 
 base::Result<Response> post_drift(const Services& services, const Request& request) {
   TRY_ASSIGN(const Json body, body_json(request));
-  TRY_ASSIGN(const data::Snapshot before, services.datasets->resolve(project_of(request), body["a"].as_string()));
-  TRY_ASSIGN(const data::Snapshot after, services.datasets->resolve(project_of(request), body["b"].as_string()));
+  TRY_ASSIGN(const data::Snapshot before,
+             services.datasets->resolve(project_of(request), body["a"].as_string()));
+  TRY_ASSIGN(const data::Snapshot after,
+             services.datasets->resolve(project_of(request), body["b"].as_string()));
   TRY_ASSIGN(Json report, drift_between(services, before, after));
   return answer(std::move(report));
 }
@@ -278,28 +325,43 @@ base::Result<Response> post_drift(const Services& services, const Request& reque
 }  // namespace
 
 void add_data_routes(Router& router, const Services& s) {
-  router.add(Method::kGet, "/api/v1/datasets", {Permission::kRead}, [s](const Request& request, Context&) -> base::Result<Response> {
-    TRY_ASSIGN(const auto datasets, s.datasets->list(project_of(request)));
-    Json rows = Json::array();
-    for (const auto& info : datasets) rows.push(dataset_row(s, info));
-    return answer(Json::object({{"datasets", rows}}));
-  });
-  router.add(Method::kGet, "/api/v1/datasets/{dataset}", {Permission::kRead}, [s](const Request& request, Context&) -> base::Result<Response> {
-    TRY_ASSIGN(const auto info, s.datasets->get(project_of(request), std::string(request.param("dataset"))));
-    Json snapshots = Json::array();
-    for (const auto& snapshot : info.snapshots) snapshots.push(snapshot_json(snapshot));
-    return answer(Json::object({{"name", info.name}, {"snapshots", snapshots}}));
-  });
-  router.add(Method::kGet, "/api/v1/datasets/{dataset}/profile", {Permission::kRead}, [s](const Request& request, Context&) { return get_profile(s, request); });
-  router.add(Method::kGet, "/api/v1/datasets/{dataset}/rows", {Permission::kRead}, [s](const Request& request, Context& context) { return get_rows(s, request, context); });
-  router.add(Method::kPut, "/api/v1/datasets/{dataset}/schema", {Permission::kWrite}, [s](const Request& request, Context& context) { return put_schema(s, request, context); });
-  router.add(Method::kPost, "/api/v1/datasets/{dataset}/import", {Permission::kOperate, RunOn::kWork}, [s](const Request& request, Context& context) { return post_import(s, request, context); });
+  router.add(Method::kGet, "/api/v1/datasets", {Permission::kRead},
+             [s](const Request& request, Context&) -> base::Result<Response> {
+               TRY_ASSIGN(const auto datasets, s.datasets->list(project_of(request)));
+               Json rows = Json::array();
+               for (const auto& info : datasets) rows.push(dataset_row(s, info));
+               return answer(Json::object({{"datasets", rows}}));
+             });
+  router.add(Method::kGet, "/api/v1/datasets/{dataset}", {Permission::kRead},
+             [s](const Request& request, Context&) -> base::Result<Response> {
+               TRY_ASSIGN(const auto info, s.datasets->get(project_of(request),
+                                                           std::string(request.param("dataset"))));
+               Json snapshots = Json::array();
+               for (const auto& snapshot : info.snapshots) snapshots.push(snapshot_json(snapshot));
+               return answer(Json::object({{"name", info.name}, {"snapshots", snapshots}}));
+             });
+  router.add(Method::kGet, "/api/v1/datasets/{dataset}/profile", {Permission::kRead},
+             [s](const Request& request, Context&) { return get_profile(s, request); });
+  router.add(
+      Method::kGet, "/api/v1/datasets/{dataset}/rows", {Permission::kRead},
+      [s](const Request& request, Context& context) { return get_rows(s, request, context); });
+  router.add(
+      Method::kPut, "/api/v1/datasets/{dataset}/schema", {Permission::kWrite},
+      [s](const Request& request, Context& context) { return put_schema(s, request, context); });
+  router.add(
+      Method::kPost, "/api/v1/datasets/{dataset}/import", {Permission::kOperate, RunOn::kWork},
+      [s](const Request& request, Context& context) { return post_import(s, request, context); });
   http::RouteOptions upload{Permission::kWrite, RunOn::kWork};
   upload.stream_body = true;
   upload.max_body_bytes = std::size_t{64} << 30;
-  router.add(Method::kPost, "/api/v1/datasets/{dataset}/upload", upload, [s](const Request& request, Context& context) { return post_upload(s, request, context); });
-  router.add(Method::kPost, "/api/v1/datasets/{dataset}/validate", {Permission::kWrite, RunOn::kWork}, [s](const Request& request, Context& context) { return post_validate(s, request, context); });
-  router.add(Method::kPost, "/api/v1/drift", {Permission::kRead, RunOn::kWork}, [s](const Request& request, Context&) { return post_drift(s, request); });
+  router.add(
+      Method::kPost, "/api/v1/datasets/{dataset}/upload", upload,
+      [s](const Request& request, Context& context) { return post_upload(s, request, context); });
+  router.add(
+      Method::kPost, "/api/v1/datasets/{dataset}/validate", {Permission::kWrite, RunOn::kWork},
+      [s](const Request& request, Context& context) { return post_validate(s, request, context); });
+  router.add(Method::kPost, "/api/v1/drift", {Permission::kRead, RunOn::kWork},
+             [s](const Request& request, Context&) { return post_drift(s, request); });
 }
 
 }  // namespace maru::api

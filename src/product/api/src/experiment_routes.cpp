@@ -13,7 +13,9 @@ base::Result<VersionsByRun> versions_by_run(const Services& s, const std::string
   TRY_ASSIGN(const auto models, s.tracking->list_models(project));
   for (const auto& model : models) {
     for (const auto& version : model.versions) {
-      out[version.run_id] = Json::object({{"model", model.name}, {"version", version.version}, {"aliases", text_array(version.aliases)}});
+      out[version.run_id] = Json::object({{"model", model.name},
+                                          {"version", version.version},
+                                          {"aliases", text_array(version.aliases)}});
     }
   }
   return out;
@@ -41,7 +43,8 @@ Json tracked_run_json(const tracking::Run& run, const VersionsByRun& versions) {
                        {"model_version", version == versions.end() ? Json() : version->second}});
 }
 
-base::Result<tracking::Experiment> find_experiment(const Services& s, const std::string& project, std::string_view name) {
+base::Result<tracking::Experiment> find_experiment(const Services& s, const std::string& project,
+                                                   std::string_view name) {
   TRY_ASSIGN(const auto experiments, s.tracking->list_experiments(project));
   for (const auto& experiment : experiments) {
     if (experiment.name == name || experiment.id == name) return experiment;
@@ -57,11 +60,12 @@ base::Result<Response> list_experiments(const Services& s, const Request& reques
     query.experiment_ids = {experiment.id};
     query.limit = 1;
     TRY_ASSIGN(const auto page, s.tracking->search_runs(project_of(request), query));
-    rows.push(Json::object({{"id", experiment.id},
-                            {"name", experiment.name},
-                            {"runs", count(page.total)},
-                            {"created_us", experiment.created_us},
-                            {"updated_us", page.runs.empty() ? experiment.updated_us : page.runs.front().start_us}}));
+    rows.push(Json::object(
+        {{"id", experiment.id},
+         {"name", experiment.name},
+         {"runs", count(page.total)},
+         {"created_us", experiment.created_us},
+         {"updated_us", page.runs.empty() ? experiment.updated_us : page.runs.front().start_us}}));
   }
   return answer(Json::object({{"experiments", rows}}));
 }
@@ -85,11 +89,12 @@ base::Result<Response> list_runs(const Services& s, const Request& request) {
     for (const auto& [key, value] : run.params) param_keys.insert(key);
     rows.push(tracked_run_json(run, versions));
   }
-  return answer(Json::object({{"experiment", Json::object({{"id", experiment.id}, {"name", experiment.name}})},
-                              {"runs", rows},
-                              {"total", count(page.total)},
-                              {"metric_keys", text_array({metric_keys.begin(), metric_keys.end()})},
-                              {"param_keys", text_array({param_keys.begin(), param_keys.end()})}}));
+  return answer(Json::object(
+      {{"experiment", Json::object({{"id", experiment.id}, {"name", experiment.name}})},
+       {"runs", rows},
+       {"total", count(page.total)},
+       {"metric_keys", text_array({metric_keys.begin(), metric_keys.end()})},
+       {"param_keys", text_array({param_keys.begin(), param_keys.end()})}}));
 }
 
 base::Result<Response> get_run(const Services& s, const Request& request) {
@@ -100,7 +105,9 @@ base::Result<Response> get_run(const Services& s, const Request& request) {
   TRY_ASSIGN(const auto artifacts, s.tracking->list_artifacts(id));
   TRY_ASSIGN(const auto keys, s.tracking->metric_keys(id));
   Json files = Json::array();
-  for (const auto& artifact : artifacts) files.push(Json::object({{"path", artifact.path}, {"sha256", artifact.sha256}, {"bytes", count(artifact.bytes)}}));
+  for (const auto& artifact : artifacts)
+    files.push(Json::object(
+        {{"path", artifact.path}, {"sha256", artifact.sha256}, {"bytes", count(artifact.bytes)}}));
   Json out = tracked_run_json(run, versions);
   out.set("experiment", Json::object({{"id", experiment.id}, {"name", experiment.name}}));
   return answer(out.set("metric_keys", text_array(keys)).set("artifacts", files));
@@ -110,24 +117,34 @@ base::Result<Response> get_metric(const Services& s, const Request& request) {
   const std::string key(request.param("key"));
   TRY_ASSIGN(const auto points, s.tracking->metric_history(std::string(request.param("run")), key));
   Json out = Json::array();
-  for (const auto& point : points) out.push(Json::object({{"step", point.step}, {"value", point.value}, {"time_us", point.time_us}}));
+  for (const auto& point : points)
+    out.push(
+        Json::object({{"step", point.step}, {"value", point.value}, {"time_us", point.time_us}}));
   return answer(Json::object({{"key", key}, {"points", out}}));
 }
 
 }  // namespace
 
 void add_experiment_routes(Router& router, const Services& s) {
-  router.add(Method::kGet, "/api/v1/experiments", {Permission::kRead}, [s](const Request& request, Context&) { return list_experiments(s, request); });
-  router.add(Method::kGet, "/api/v1/experiments/{experiment}/runs", {Permission::kRead}, [s](const Request& request, Context&) { return list_runs(s, request); });
-  router.add(Method::kGet, "/api/v1/experiment-runs/{run}", {Permission::kRead}, [s](const Request& request, Context&) { return get_run(s, request); });
-  router.add(Method::kGet, "/api/v1/experiment-runs/{run}/metrics/{key...}", {Permission::kRead}, [s](const Request& request, Context&) { return get_metric(s, request); });
-  router.add(Method::kGet, "/api/v1/experiment-runs/{run}/artifacts/{path...}", {Permission::kRead}, [s](const Request& request, Context&) -> base::Result<Response> {
-    TRY_ASSIGN(std::string bytes, s.tracking->read_artifact(std::string(request.param("run")), std::string(request.param("path"))));
-    Response response = Response::text(std::move(bytes), 200, "application/octet-stream");
-    // What users logged is never rendered as part of this site.
-    response.headers.set("Content-Disposition", "attachment");
-    return response;
-  });
+  router.add(Method::kGet, "/api/v1/experiments", {Permission::kRead},
+             [s](const Request& request, Context&) { return list_experiments(s, request); });
+  router.add(Method::kGet, "/api/v1/experiments/{experiment}/runs", {Permission::kRead},
+             [s](const Request& request, Context&) { return list_runs(s, request); });
+  router.add(Method::kGet, "/api/v1/experiment-runs/{run}", {Permission::kRead},
+             [s](const Request& request, Context&) { return get_run(s, request); });
+  router.add(Method::kGet, "/api/v1/experiment-runs/{run}/metrics/{key...}", {Permission::kRead},
+             [s](const Request& request, Context&) { return get_metric(s, request); });
+  router.add(Method::kGet, "/api/v1/experiment-runs/{run}/artifacts/{path...}", {Permission::kRead},
+             [s](const Request& request, Context&) -> base::Result<Response> {
+               TRY_ASSIGN(std::string bytes,
+                          s.tracking->read_artifact(std::string(request.param("run")),
+                                                    std::string(request.param("path"))));
+               Response response =
+                   Response::text(std::move(bytes), 200, "application/octet-stream");
+               // What users logged is never rendered as part of this site.
+               response.headers.set("Content-Disposition", "attachment");
+               return response;
+             });
 }
 
 }  // namespace maru::api

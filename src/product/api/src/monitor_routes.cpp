@@ -39,19 +39,23 @@ base::Result<Response> get_monitor(const Services& s, const Request& request) {
 }  // namespace
 
 void add_monitor_routes(Router& router, const Services& s) {
-  router.add(Method::kGet, "/api/v1/endpoints/{endpoint}/monitor", {Permission::kRead, RunOn::kWork}, [s](const Request& request, Context&) { return get_monitor(s, request); });
-  router.add(Method::kGet, "/api/v1/alerts", {Permission::kRead}, [s](const Request& request, Context&) -> base::Result<Response> {
-    TRY_ASSIGN(const auto alerts, s.monitor->alerts(project_of(request), kMaxWindows));
-    Json rows = Json::array();
-    for (const auto& alert : alerts) rows.push(alert.to_json());
-    return answer(Json::object({{"alerts", rows}}));
-  });
-  router.add(Method::kPost, "/api/v1/alerts/{alert}/acknowledge", {Permission::kWrite}, [s](const Request& request, Context& context) -> base::Result<Response> {
-    const std::string id(request.param("alert"));
-    TRY(s.monitor->acknowledge(id));
-    TRY(audit(s, context, "alert.acknowledge", id, ""));
-    return answer(Json::object({{"id", id}, {"acknowledged", true}}));
-  });
+  router.add(Method::kGet, "/api/v1/endpoints/{endpoint}/monitor",
+             {Permission::kRead, RunOn::kWork},
+             [s](const Request& request, Context&) { return get_monitor(s, request); });
+  router.add(Method::kGet, "/api/v1/alerts", {Permission::kRead},
+             [s](const Request& request, Context&) -> base::Result<Response> {
+               TRY_ASSIGN(const auto alerts, s.monitor->alerts(project_of(request), kMaxWindows));
+               Json rows = Json::array();
+               for (const auto& alert : alerts) rows.push(alert.to_json());
+               return answer(Json::object({{"alerts", rows}}));
+             });
+  router.add(Method::kPost, "/api/v1/alerts/{alert}/acknowledge", {Permission::kWrite},
+             [s](const Request& request, Context& context) -> base::Result<Response> {
+               const std::string id(request.param("alert"));
+               TRY(s.monitor->acknowledge(id));
+               TRY(audit(s, context, "alert.acknowledge", id, ""));
+               return answer(Json::object({{"id", id}, {"acknowledged", true}}));
+             });
 }
 
 }  // namespace maru::api

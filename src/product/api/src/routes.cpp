@@ -4,13 +4,16 @@
 
 namespace maru::api {
 
-base::Result<std::uint64_t> number_param(const Request& request, std::string_view name, std::uint64_t fallback, std::uint64_t most) {
+base::Result<std::uint64_t> number_param(const Request& request, std::string_view name,
+                                         std::uint64_t fallback, std::uint64_t most) {
   const std::string_view text = request.query_param(name);
   if (text.empty()) return fallback;
   std::uint64_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc() || end != text.data() + text.size() || value > most) {
-    return base::fail(base::Code::kInvalidArgument, "query parameter `" + std::string(name) + "` is not a number from 0 to " + std::to_string(most) + ": " + std::string(text));
+    return base::fail(base::Code::kInvalidArgument,
+                      "query parameter `" + std::string(name) + "` is not a number from 0 to " +
+                          std::to_string(most) + ": " + std::string(text));
   }
   return value;
 }
@@ -19,7 +22,8 @@ base::Result<Json> body_json(const Request& request) {
   if (request.body.empty()) return Json::object();
   auto parsed = base::parse_json(request.body);
   if (!parsed) return base::wrap(parsed.error(), "request body is not valid JSON");
-  if (!parsed->is_object() && !parsed->is_array()) return base::fail(base::Code::kInvalidArgument, "request body must be a JSON object or array");
+  if (!parsed->is_object() && !parsed->is_array())
+    return base::fail(base::Code::kInvalidArgument, "request body must be a JSON object or array");
   return parsed;
 }
 
@@ -29,7 +33,8 @@ Json text_array(const std::vector<std::string>& values) {
   return out;
 }
 
-base::Status audit(const Services& services, const Context& context, const std::string& action, const std::string& object, const std::string& detail) {
+base::Status audit(const Services& services, const Context& context, const std::string& action,
+                   const std::string& object, const std::string& detail) {
   tracking::AuditEntry entry;
   entry.time_us = services.clock->now_us();
   entry.principal = context.principal.name;

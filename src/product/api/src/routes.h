@@ -25,15 +25,21 @@ void add_status_routes(Router& router, const Services& services);
 void add_search_routes(Router& router, const Services& services);
 void add_inference_routes(Router& router, const Services& services);
 
-inline std::string project_of(const Request& request) { return std::string(request.query_param("project", "default")); }
+inline std::string project_of(const Request& request) {
+  return std::string(request.query_param("project", "default"));
+}
 // An unsigned query parameter; `fallback` when absent; kInvalidArgument that names it when it is no number or above `most`.
-base::Result<std::uint64_t> number_param(const Request& request, std::string_view name, std::uint64_t fallback, std::uint64_t most);
+base::Result<std::uint64_t> number_param(const Request& request, std::string_view name,
+                                         std::uint64_t fallback, std::uint64_t most);
 base::Result<Json> body_json(const Request& request);
-inline base::Result<Response> answer(Json json, int status = 200) { return Response::json(json, status); }
+inline base::Result<Response> answer(Json json, int status = 200) {
+  return Response::json(json, status);
+}
 inline Json count(std::uint64_t value) { return static_cast<std::int64_t>(value); }
 Json text_array(const std::vector<std::string>& values);
 // Records who changed what; a failure to record fails the request.
-base::Status audit(const Services& services, const Context& context, const std::string& action, const std::string& object, const std::string& detail);
+base::Status audit(const Services& services, const Context& context, const std::string& action,
+                   const std::string& object, const std::string& detail);
 
 // Shapes that several routes share.
 Json run_json(const pipeline::Run& run);

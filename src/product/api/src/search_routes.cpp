@@ -13,18 +13,28 @@ struct Found {
   std::string kind, name, detail, href;
 };
 
-bool matches(const std::string& name, const std::string& query) { return base::to_lower_ascii(name).find(query) != std::string::npos; }
+bool matches(const std::string& name, const std::string& query) {
+  return base::to_lower_ascii(name).find(query) != std::string::npos;
+}
 
 base::Result<std::vector<Found>> find_objects(const Services& s, const std::string& project) {
   std::vector<Found> out;
   const std::string prefix = "/p/" + project;
   TRY_ASSIGN(const auto datasets, s.datasets->list(project));
-  for (const auto& d : datasets) out.push_back({"dataset", d.name, std::to_string(d.snapshots.size()) + " snapshots", prefix + "/data/" + http::percent_encode(d.name)});
+  for (const auto& d : datasets)
+    out.push_back({"dataset", d.name, std::to_string(d.snapshots.size()) + " snapshots",
+                   prefix + "/data/" + http::percent_encode(d.name)});
   TRY_ASSIGN(const auto models, s.tracking->list_models(project));
-  for (const auto& m : models) out.push_back({"model", m.name, m.task + ", " + std::to_string(m.versions.size()) + " versions", prefix + "/models/" + http::percent_encode(m.name)});
-  for (const auto& e : s.server->list()) out.push_back({"endpoint", e.config.name, e.state, prefix + "/endpoints/" + http::percent_encode(e.config.name)});
+  for (const auto& m : models)
+    out.push_back({"model", m.name, m.task + ", " + std::to_string(m.versions.size()) + " versions",
+                   prefix + "/models/" + http::percent_encode(m.name)});
+  for (const auto& e : s.server->list())
+    out.push_back({"endpoint", e.config.name, e.state,
+                   prefix + "/endpoints/" + http::percent_encode(e.config.name)});
   TRY_ASSIGN(const auto experiments, s.tracking->list_experiments(project));
-  for (const auto& e : experiments) out.push_back({"experiment", e.name, e.id, prefix + "/experiments/" + http::percent_encode(e.name)});
+  for (const auto& e : experiments)
+    out.push_back(
+        {"experiment", e.name, e.id, prefix + "/experiments/" + http::percent_encode(e.name)});
   TRY_ASSIGN(const auto runs, s.scheduler->list(project, "", 200, 0));
   std::vector<std::string> pipelines;
   for (const auto& run : runs) {
@@ -33,7 +43,9 @@ base::Result<std::vector<Found>> find_objects(const Services& s, const std::stri
       pipelines.push_back(run.pipeline);
       out.push_back({"pipeline", run.pipeline, "pipeline", base});
     }
-    out.push_back({"run", run.id, run.pipeline + ", " + std::string(pipeline::state_name(run.state)), base + "/" + run.id});
+    out.push_back({"run", run.id,
+                   run.pipeline + ", " + std::string(pipeline::state_name(run.state)),
+                   base + "/" + run.id});
   }
   return out;
 }
@@ -45,7 +57,10 @@ base::Result<Response> search(const Services& s, const Request& request) {
   for (const auto& object : objects) {
     if (results.size() >= kMaxResults) break;
     if (!matches(object.name, query)) continue;
-    results.push(Json::object({{"kind", object.kind}, {"name", object.name}, {"detail", object.detail}, {"href", object.href}}));
+    results.push(Json::object({{"kind", object.kind},
+                               {"name", object.name},
+                               {"detail", object.detail},
+                               {"href", object.href}}));
   }
   return answer(Json::object({{"results", results}}));
 }
@@ -56,7 +71,10 @@ base::Result<Response> events(const Services& s, const Request& request) {
     if (!topic.empty()) topics.push_back(topic);
   }
   if (topics.empty() || topics.size() > kMaxTopics) {
-    return base::fail(base::Code::kInvalidArgument, "`topics` must name 1 to 32 topics: " + std::string(request.query_param("topics")), "for example topics=project:default,run:ID");
+    return base::fail(
+        base::Code::kInvalidArgument,
+        "`topics` must name 1 to 32 topics: " + std::string(request.query_param("topics")),
+        "for example topics=project:default,run:ID");
   }
   return s.events->subscribe(std::move(topics), request.headers.get("Last-Event-ID"));
 }
@@ -64,8 +82,10 @@ base::Result<Response> events(const Services& s, const Request& request) {
 }  // namespace
 
 void add_search_routes(Router& router, const Services& s) {
-  router.add(Method::kGet, "/api/v1/search", {Permission::kRead}, [s](const Request& request, Context&) { return search(s, request); });
-  router.add(Method::kGet, "/api/v1/events", {Permission::kRead, RunOn::kInline}, [s](const Request& request, Context&) { return events(s, request); });
+  router.add(Method::kGet, "/api/v1/search", {Permission::kRead},
+             [s](const Request& request, Context&) { return search(s, request); });
+  router.add(Method::kGet, "/api/v1/events", {Permission::kRead, RunOn::kInline},
+             [s](const Request& request, Context&) { return events(s, request); });
 }
 
 }  // namespace maru::api

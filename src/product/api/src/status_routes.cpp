@@ -56,7 +56,9 @@ std::uint64_t rss_bytes() {
 double cpu_seconds() {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
-  const auto seconds = [](const timeval& t) { return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6; };
+  const auto seconds = [](const timeval& t) {
+    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6;
+  };
   return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
@@ -72,9 +74,13 @@ void from_runs(const Overview& overview, Stage& stage) {
   for (const auto& run : overview.runs) {
     for (const auto& task : run.tasks) {
       if (stage_of(task.kind) != stage.key || task.state == pipeline::State::kPending) continue;
-      stage.href = "/p/" + overview.project + "/pipelines/" + run.pipeline + "/" + run.id + "?task=" + task.name;
+      stage.href = "/p/" + overview.project + "/pipelines/" + run.pipeline + "/" + run.id +
+                   "?task=" + task.name;
       stage.time_us = task.finished_us > 0 ? task.finished_us : run.created_us;
-      stage.state = task.state == pipeline::State::kRunning ? "run" : task.state == pipeline::State::kFailed ? "bad" : pipeline::is_final(task.state) ? "ok" : "run";
+      stage.state = task.state == pipeline::State::kRunning  ? "run"
+                    : task.state == pipeline::State::kFailed ? "bad"
+                    : pipeline::is_final(task.state)         ? "ok"
+                                                             : "run";
       return;
     }
   }
@@ -112,7 +118,8 @@ void add_model_values(const Overview& o, std::vector<Stage>& stages) {
   stages[3].time_us = stages[4].time_us;
   stages[4].value = std::to_string(newest.card["leaderboard"].size());
   stages[4].unit = "trials";
-  stages[5].value = newest.metrics.has(metric) ? short_number(newest.metrics[metric]["value"].as_double()) : "";
+  stages[5].value =
+      newest.metrics.has(metric) ? short_number(newest.metrics[metric]["value"].as_double()) : "";
   stages[5].unit = metric;
   stages[6].value = "v" + std::to_string(newest.version);
   stages[6].unit = model.name;
@@ -124,10 +131,13 @@ void add_serving_values(const Overview& o, std::vector<Stage>& stages) {
     const auto& endpoint = o.endpoints.front();
     stages[7].value = base::format_double(std::round(endpoint.latency.per_second * 10) / 10);
     stages[7].unit = "/s";
-    stages[7].state = endpoint.state == "ready" ? "ok" : endpoint.state == "loading" ? "run" : "bad";
+    stages[7].state = endpoint.state == "ready"     ? "ok"
+                      : endpoint.state == "loading" ? "run"
+                                                    : "bad";
     stages[7].href = "/p/" + o.project + "/endpoints/" + endpoint.config.name;
   }
-  const auto open = std::count_if(o.alerts.begin(), o.alerts.end(), [](const monitor::Alert& a) { return !a.acknowledged; });
+  const auto open = std::count_if(o.alerts.begin(), o.alerts.end(),
+                                  [](const monitor::Alert& a) { return !a.acknowledged; });
   if (!o.watched.empty()) {
     stages[8].value = std::to_string(open);
     stages[8].unit = open == 1 ? "alert" : "alerts";
@@ -137,7 +147,9 @@ void add_serving_values(const Overview& o, std::vector<Stage>& stages) {
   for (const auto& run : o.runs) {
     if (run.trigger.rfind("monitor:", 0) != 0) continue;
     stages[9].value = std::string(pipeline::state_name(run.state));
-    stages[9].state = run.state == pipeline::State::kSucceeded ? "ok" : run.state == pipeline::State::kFailed ? "bad" : "run";
+    stages[9].state = run.state == pipeline::State::kSucceeded ? "ok"
+                      : run.state == pipeline::State::kFailed  ? "bad"
+                                                               : "run";
     stages[9].time_us = run.created_us;
     stages[9].href = "/p/" + o.project + "/pipelines/" + run.pipeline + "/" + run.id;
     break;
@@ -146,7 +158,8 @@ void add_serving_values(const Overview& o, std::vector<Stage>& stages) {
 
 Json stages_json(const Services& s, const Overview& overview) {
   std::vector<Stage> stages;
-  for (const char* key : {"ingest", "profile", "validate", "transform", "train", "evaluate", "register", "serve", "monitor", "retrain"}) {
+  for (const char* key : {"ingest", "profile", "validate", "transform", "train", "evaluate",
+                          "register", "serve", "monitor", "retrain"}) {
     Stage stage;
     stage.key = key;
     from_runs(overview, stage);
@@ -175,9 +188,15 @@ Json datasets_json(const Services& s, const Overview& overview) {
     const auto& latest = dataset.snapshots.front();
     std::int64_t errors = 0, warnings = 0;
     if (auto anomalies = s.datasets->attachment(latest.id, "anomalies")) {
-      for (const auto& item : anomalies->items()) ++(item["severity"].as_string() == "error" ? errors : warnings);
+      for (const auto& item : anomalies->items())
+        ++(item["severity"].as_string() == "error" ? errors : warnings);
     }
-    out.push(Json::object({{"name", dataset.name}, {"number", latest.number}, {"rows", count(latest.rows)}, {"errors", errors}, {"warnings", warnings}, {"updated_us", dataset.updated_us}}));
+    out.push(Json::object({{"name", dataset.name},
+                           {"number", latest.number},
+                           {"rows", count(latest.rows)},
+                           {"errors", errors},
+                           {"warnings", warnings},
+                           {"updated_us", dataset.updated_us}}));
   }
   return out;
 }
@@ -205,8 +224,11 @@ Json endpoints_json(const Services& s, const Overview& overview) {
       auto windows = s.monitor->windows(config.endpoint, 1);
       if (!windows || windows->empty()) continue;
       const auto& newest = windows->front();
-      if (newest.labelled > 0 && std::isfinite(newest.realised)) row.set("realised", newest.realised);
-      row.set("drifting", count(static_cast<std::uint64_t>(std::count_if(newest.report.columns.begin(), newest.report.columns.end(), [](const auto& c) { return c.drift; }))));
+      if (newest.labelled > 0 && std::isfinite(newest.realised))
+        row.set("realised", newest.realised);
+      row.set("drifting", count(static_cast<std::uint64_t>(std::count_if(
+                              newest.report.columns.begin(), newest.report.columns.end(),
+                              [](const auto& c) { return c.drift; }))));
     }
     out.push(std::move(row));
   }
@@ -217,11 +239,17 @@ Json models_json(const Overview& overview) {
   Json out = Json::array();
   for (const auto& model : overview.models) {
     const auto champion = model.aliases.find("champion");
-    Json row = Json::object({{"name", model.name}, {"champion", champion == model.aliases.end() ? Json() : Json(champion->second)}, {"versions", count(model.versions.size())}});
+    Json row = Json::object(
+        {{"name", model.name},
+         {"champion", champion == model.aliases.end() ? Json() : Json(champion->second)},
+         {"versions", count(model.versions.size())}});
     for (const auto& version : model.versions) {
       if (champion != model.aliases.end() && version.version != champion->second) continue;
       const std::string metric = version.card["metric"].as_string_or(primary_metric(model.task));
-      row.set("metric", metric).set("value", version.metrics[metric]["value"]).set("low", version.metrics[metric]["low"]).set("high", version.metrics[metric]["high"]);
+      row.set("metric", metric)
+          .set("value", version.metrics[metric]["value"])
+          .set("low", version.metrics[metric]["low"])
+          .set("high", version.metrics[metric]["high"]);
       break;
     }
     out.push(std::move(row));
@@ -229,8 +257,16 @@ Json models_json(const Overview& overview) {
   return out;
 }
 
-Json inbox_item(const std::string& id, const char* kind, const char* severity, const std::string& title, const std::string& detail, const std::string& href, std::int64_t time_us) {
-  return Json::object({{"id", id}, {"kind", kind}, {"severity", severity}, {"title", title}, {"detail", detail}, {"href", href}, {"time_us", time_us}});
+Json inbox_item(const std::string& id, const char* kind, const char* severity,
+                const std::string& title, const std::string& detail, const std::string& href,
+                std::int64_t time_us) {
+  return Json::object({{"id", id},
+                       {"kind", kind},
+                       {"severity", severity},
+                       {"title", title},
+                       {"detail", detail},
+                       {"href", href},
+                       {"time_us", time_us}});
 }
 
 Json inbox_json(const Services& s, const Overview& overview) {
@@ -239,20 +275,28 @@ Json inbox_json(const Services& s, const Overview& overview) {
   const std::string prefix = "/p/" + overview.project;
   for (const auto& alert : overview.alerts) {
     if (alert.acknowledged || alert.time_us < oldest_us) continue;
-    out.push(inbox_item(alert.id, "alert", alert.severity == "error" ? "bad" : "warn", alert.message, base::join(alert.columns, ", "), prefix + "/endpoints/" + alert.endpoint, alert.time_us));
+    out.push(inbox_item(alert.id, "alert", alert.severity == "error" ? "bad" : "warn",
+                        alert.message, base::join(alert.columns, ", "),
+                        prefix + "/endpoints/" + alert.endpoint, alert.time_us));
   }
   std::vector<std::string> seen;  // only the newest run of a pipeline counts
   for (const auto& run : overview.runs) {
     if (std::find(seen.begin(), seen.end(), run.pipeline) != seen.end()) continue;
     seen.push_back(run.pipeline);
     if (run.state != pipeline::State::kFailed) continue;
-    const bool refused = std::any_of(run.tasks.begin(), run.tasks.end(), [](const auto& t) { return t.error_code == "REFUSED"; });
-    out.push(inbox_item(run.id, refused ? "blocked_data" : "failed_run", "bad", run.pipeline, run.error, prefix + "/pipelines/" + run.pipeline + "/" + run.id, run.finished_us));
+    const bool refused = std::any_of(run.tasks.begin(), run.tasks.end(),
+                                     [](const auto& t) { return t.error_code == "REFUSED"; });
+    out.push(inbox_item(run.id, refused ? "blocked_data" : "failed_run", "bad", run.pipeline,
+                        run.error, prefix + "/pipelines/" + run.pipeline + "/" + run.id,
+                        run.finished_us));
   }
   for (const auto& model : overview.models) {
-    if (model.versions.empty() || model.versions.front().reason.rfind("not promoted", 0) != 0) continue;
+    if (model.versions.empty() || model.versions.front().reason.rfind("not promoted", 0) != 0)
+      continue;
     const auto& version = model.versions.front();
-    out.push(inbox_item(model.name, "gate", "warn", model.name + " v" + std::to_string(version.version), version.reason, prefix + "/models/" + model.name, version.created_us));
+    out.push(inbox_item(model.name, "gate", "warn",
+                        model.name + " v" + std::to_string(version.version), version.reason,
+                        prefix + "/models/" + model.name, version.created_us));
   }
   return out;
 }
@@ -270,7 +314,8 @@ Json cost_json(const Services& s, const Overview& overview) {
     for (const auto& version : model.versions) disk += version.bytes;
   }
   double model_us = 0;
-  for (const auto& endpoint : overview.endpoints) model_us = std::max(model_us, endpoint.latency.mean_us);
+  for (const auto& endpoint : overview.endpoints)
+    model_us = std::max(model_us, endpoint.latency.mean_us);
   return Json::object({{"cpu_seconds", cpu_seconds()},
                        {"predictions", count(predictions)},
                        {"rss_bytes", count(rss_bytes())},
@@ -284,36 +329,58 @@ base::Result<Response> get_status(const Services& s, const Request& request) {
   TRY_ASSIGN(const auto log, s.tracking->audit_log(kChanges));
   Json changes = Json::array();
   for (const auto& entry : log) {
-    changes.push(Json::object({{"time_us", entry.time_us}, {"principal", entry.principal}, {"action", entry.action}, {"object", entry.object}, {"detail", entry.detail}}));
+    changes.push(Json::object({{"time_us", entry.time_us},
+                               {"principal", entry.principal},
+                               {"action", entry.action},
+                               {"object", entry.object},
+                               {"detail", entry.detail}}));
   }
   const Json inbox = inbox_json(s, overview);
-  const bool bad = std::any_of(inbox.items().begin(), inbox.items().end(), [](const Json& item) { return item["severity"].as_string() == "bad"; });
-  const char* level = overview.datasets.empty() && overview.models.empty() ? "empty" : bad ? "bad" : inbox.size() > 0 ? "warn" : "ok";
-  return answer(Json::object({{"project", overview.project},
-                              {"verdict", Json::object({{"level", level}, {"needs", count(inbox.size())}})},
-                              {"stages", stages_json(s, overview)},
-                              {"datasets", datasets_json(s, overview)},
-                              {"endpoints", endpoints_json(s, overview)},
-                              {"models", models_json(overview)},
-                              {"changes", changes},
-                              {"cost", cost_json(s, overview)},
-                              {"inbox", inbox},
-                              {"server", Json::object({{"version", s.version["version"]}, {"uptime_s", (s.clock->now_us() - s.started_us) / 1'000'000}, {"home", s.home}})}}));
+  const bool bad = std::any_of(inbox.items().begin(), inbox.items().end(), [](const Json& item) {
+    return item["severity"].as_string() == "bad";
+  });
+  const char* level = overview.datasets.empty() && overview.models.empty() ? "empty"
+                      : bad                                                ? "bad"
+                      : inbox.size() > 0                                   ? "warn"
+                                                                           : "ok";
+  return answer(Json::object(
+      {{"project", overview.project},
+       {"verdict", Json::object({{"level", level}, {"needs", count(inbox.size())}})},
+       {"stages", stages_json(s, overview)},
+       {"datasets", datasets_json(s, overview)},
+       {"endpoints", endpoints_json(s, overview)},
+       {"models", models_json(overview)},
+       {"changes", changes},
+       {"cost", cost_json(s, overview)},
+       {"inbox", inbox},
+       {"server", Json::object({{"version", s.version["version"]},
+                                {"uptime_s", (s.clock->now_us() - s.started_us) / 1'000'000},
+                                {"home", s.home}})}}));
 }
 
 }  // namespace
 
 void add_status_routes(Router& router, const Services& s) {
-  router.add(Method::kGet, "/api/v1/status", {Permission::kRead}, [s](const Request& request, Context&) { return get_status(s, request); });
-  router.add(Method::kGet, "/api/v1/version", {Permission::kPublic, RunOn::kInline}, [s](const Request&, Context&) { return answer(s.version); });
-  router.add(Method::kGet, "/api/v1/openapi.json", {Permission::kPublic, RunOn::kInline}, [s](const Request&, Context&) -> base::Result<Response> { return Response::json_text(s.openapi); });
-  router.add(Method::kGet, "/healthz", {Permission::kPublic, RunOn::kInline}, [](const Request&, Context&) -> base::Result<Response> { return Response::text("ok\n"); });
-  router.add(Method::kGet, "/readyz", {Permission::kPublic, RunOn::kInline}, [s](const Request&, Context&) -> base::Result<Response> {
-    return s.ready() ? Response::text("ready\n") : Response::text("not ready\n", 503);
-  });
-  router.add(Method::kGet, "/metrics", {Permission::kRead, RunOn::kServe}, [s](const Request&, Context&) -> base::Result<Response> {
-    return Response::text(s.server->metrics_text(), 200, "text/plain; version=0.0.4; charset=utf-8");
-  });
+  router.add(Method::kGet, "/api/v1/status", {Permission::kRead},
+             [s](const Request& request, Context&) { return get_status(s, request); });
+  router.add(Method::kGet, "/api/v1/version", {Permission::kPublic, RunOn::kInline},
+             [s](const Request&, Context&) { return answer(s.version); });
+  router.add(Method::kGet, "/api/v1/openapi.json", {Permission::kPublic, RunOn::kInline},
+             [s](const Request&, Context&) -> base::Result<Response> {
+               return Response::json_text(s.openapi);
+             });
+  router.add(
+      Method::kGet, "/healthz", {Permission::kPublic, RunOn::kInline},
+      [](const Request&, Context&) -> base::Result<Response> { return Response::text("ok\n"); });
+  router.add(Method::kGet, "/readyz", {Permission::kPublic, RunOn::kInline},
+             [s](const Request&, Context&) -> base::Result<Response> {
+               return s.ready() ? Response::text("ready\n") : Response::text("not ready\n", 503);
+             });
+  router.add(Method::kGet, "/metrics", {Permission::kRead, RunOn::kServe},
+             [s](const Request&, Context&) -> base::Result<Response> {
+               return Response::text(s.server->metrics_text(), 200,
+                                     "text/plain; version=0.0.4; charset=utf-8");
+             });
 }
 
 }  // namespace maru::api

@@ -32,7 +32,8 @@ struct Arguments {
 };
 
 // Adds a verb with an example; its callback chooses what runs.
-CLI::App* verb(CLI::App& parent, Arguments& a, const char* name, const char* help, const char* example, std::function<int()> action) {
+CLI::App* verb(CLI::App& parent, Arguments& a, const char* name, const char* help,
+               const char* example, std::function<int()> action) {
   CLI::App* command = parent.add_subcommand(name, help);
   command->footer(std::string("Example:\n  ") + example);
   command->callback([&a, action = std::move(action)] { a.verb = action; });
@@ -47,46 +48,83 @@ CLI::App* group(CLI::App& parent, const char* name, const char* help) {
 
 void add_data(CLI::App& app, Arguments& a) {
   CLI::App* data = group(app, "data", "datasets and their snapshots");
-  CLI::App* import = verb(*data, a, "import", "take files in as a new snapshot", "maru data import sales-*.csv --name sales", [&a] { return data_import(a.common, a.import); });
-  import->add_option("files", a.import.files, "CSV, TSV, JSON lines, Parquet or ARFF; patterns and .gz/.zst welcome")->required();
+  CLI::App* import = verb(*data, a, "import", "take files in as a new snapshot",
+                          "maru data import sales-*.csv --name sales",
+                          [&a] { return data_import(a.common, a.import); });
+  import
+      ->add_option("files", a.import.files,
+                   "CSV, TSV, JSON lines, Parquet or ARFF; patterns and .gz/.zst welcome")
+      ->required();
   import->add_option("--name", a.import.name, "the dataset (default: the first file's name)");
   import->add_flag("--no-header", a.import.no_header, "the first row is data");
-  import->add_flag("--fill-ragged", a.import.fill_ragged, "pad or cut rows of a wrong length instead of refusing them");
+  import->add_flag("--fill-ragged", a.import.fill_ragged,
+                   "pad or cut rows of a wrong length instead of refusing them");
   verb(*data, a, "list", "all datasets", "maru data list", [&a] { return data_list(a.common); });
-  verb(*data, a, "show", "snapshots of a dataset", "maru data show sales", [&a] { return data_show(a.common, a.name); })->add_option("dataset", a.name)->required();
-  verb(*data, a, "profile", "statistics of every column", "maru data profile sales@2", [&a] { return data_profile(a.common, a.profile); })->add_option("dataset", a.profile.dataset, "NAME or NAME@NUMBER")->required();
-  CLI::App* validate = verb(*data, a, "validate", "check a snapshot against its schema", "maru data validate sales", [&a] { return data_validate(a.common, a.validate); });
+  verb(*data, a, "show", "snapshots of a dataset", "maru data show sales",
+       [&a] { return data_show(a.common, a.name); })
+      ->add_option("dataset", a.name)
+      ->required();
+  verb(*data, a, "profile", "statistics of every column", "maru data profile sales@2",
+       [&a] { return data_profile(a.common, a.profile); })
+      ->add_option("dataset", a.profile.dataset, "NAME or NAME@NUMBER")
+      ->required();
+  CLI::App* validate =
+      verb(*data, a, "validate", "check a snapshot against its schema", "maru data validate sales",
+           [&a] { return data_validate(a.common, a.validate); });
   validate->add_option("dataset", a.validate.dataset)->required();
-  validate->add_option("--schema", a.validate.schema_file, "a schema file instead of the saved one");
-  CLI::App* drift = verb(*data, a, "drift", "compare two snapshots", "maru data drift sales@1 sales@2", [&a] { return data_drift(a.common, a.drift); });
+  validate->add_option("--schema", a.validate.schema_file,
+                       "a schema file instead of the saved one");
+  CLI::App* drift =
+      verb(*data, a, "drift", "compare two snapshots", "maru data drift sales@1 sales@2",
+           [&a] { return data_drift(a.common, a.drift); });
   drift->add_option("old", a.drift.a)->required();
   drift->add_option("new", a.drift.b)->required();
   CLI::App* schema = group(app, "schema", "what columns must look like");
-  verb(*schema, a, "show", "the saved schema", "maru schema show sales", [&a] { return schema_show(a.common, a.name); })->add_option("dataset", a.name)->required();
-  verb(*schema, a, "accept", "take the newest snapshot as the new normal", "maru schema accept sales", [&a] { return schema_accept(a.common, a.name); })->add_option("dataset", a.name)->required();
+  verb(*schema, a, "show", "the saved schema", "maru schema show sales",
+       [&a] { return schema_show(a.common, a.name); })
+      ->add_option("dataset", a.name)
+      ->required();
+  verb(*schema, a, "accept", "take the newest snapshot as the new normal",
+       "maru schema accept sales", [&a] { return schema_accept(a.common, a.name); })
+      ->add_option("dataset", a.name)
+      ->required();
 }
 
 void add_loop(CLI::App& app, Arguments& a) {
-  CLI::App* init_command = verb(app, a, "init", "look at data and write maru.yaml", "maru init churn.csv --label Churn", [&a] { return init(a.common, a.init); });
+  CLI::App* init_command =
+      verb(app, a, "init", "look at data and write maru.yaml", "maru init churn.csv --label Churn",
+           [&a] { return init(a.common, a.init); });
   init_command->add_option("files", a.init.files)->required();
-  init_command->add_option("--label", a.init.label, "a column, an SQL expression, @last or @N")->required();
+  init_command->add_option("--label", a.init.label, "a column, an SQL expression, @last or @N")
+      ->required();
   init_command->add_option("--out", a.init.out, "where the project file goes");
   init_command->add_option("--name", a.init.name, "the project's name");
   init_command->add_option("--budget", a.budget, "time for the search, as 60s");
   init_command->add_flag("--force", a.init.force, "overwrite an existing project file");
-  verb(app, a, "run", "run the whole loop of a project file", "maru run maru.yaml --budget 30s", [&a] { return run(a.common, a.run); })->add_option("file", a.run.file, "default maru.yaml");
-  app.get_subcommand("run")->add_option("--budget", a.run.budget, "time for the search, instead of the file's");
-  CLI::App* predict_command = verb(app, a, "predict", "score a file with a registered model", "maru predict churn@champion new.csv --output scored.csv", [&a] { return predict(a.common, a.predict); });
-  predict_command->add_option("model", a.predict.model, "NAME, NAME@ALIAS or NAME/VERSION")->required();
+  verb(app, a, "run", "run the whole loop of a project file", "maru run maru.yaml --budget 30s",
+       [&a] { return run(a.common, a.run); })
+      ->add_option("file", a.run.file, "default maru.yaml");
+  app.get_subcommand("run")->add_option("--budget", a.run.budget,
+                                        "time for the search, instead of the file's");
+  CLI::App* predict_command = verb(app, a, "predict", "score a file with a registered model",
+                                   "maru predict churn@champion new.csv --output scored.csv",
+                                   [&a] { return predict(a.common, a.predict); });
+  predict_command->add_option("model", a.predict.model, "NAME, NAME@ALIAS or NAME/VERSION")
+      ->required();
   predict_command->add_option("file", a.predict.file)->required();
-  predict_command->add_option("--output", a.predict.output, "CSV, JSON lines or Parquet by its ending");
-  CLI::App* up_command = verb(app, a, "up", "serve this home: UI, API, schedules", "maru up --listen 127.0.0.1:7400", [&a] { return up(a.common, a.up); });
+  predict_command->add_option("--output", a.predict.output,
+                              "CSV, JSON lines or Parquet by its ending");
+  CLI::App* up_command =
+      verb(app, a, "up", "serve this home: UI, API, schedules", "maru up --listen 127.0.0.1:7400",
+           [&a] { return up(a.common, a.up); });
   up_command->add_option("--listen", a.up.listen, "HOST:PORT; port 0 takes any free one");
   up_command->add_option("--tls-cert", a.up.tls_certificate, "PEM certificate chain");
   up_command->add_option("--tls-key", a.up.tls_key, "PEM private key");
-  up_command->add_option("--allow-host", a.up.allowed_hosts, "further host names that requests may carry");
+  up_command->add_option("--allow-host", a.up.allowed_hosts,
+                         "further host names that requests may carry");
   up_command->add_option("--train-threads", a.up.train_threads, "threads of one training run");
-  CLI::App* demo_command = verb(app, a, "demo", "the whole loop on real flights, in under a minute", "maru demo", [&a] { return demo(a.common, a.demo); });
+  CLI::App* demo_command = verb(app, a, "demo", "the whole loop on real flights, in under a minute",
+                                "maru demo", [&a] { return demo(a.common, a.demo); });
   demo_command->add_flag("--exit", a.demo.exit, "stop after the report instead of serving on");
   demo_command->add_option("--listen", a.demo.listen, "HOST:PORT");
 }
@@ -94,55 +132,94 @@ void add_loop(CLI::App& app, Arguments& a) {
 void add_models(CLI::App& app, Arguments& a) {
   CLI::App* model = group(app, "model", "the model registry");
   verb(*model, a, "list", "all models", "maru model list", [&a] { return model_list(a.common); });
-  verb(*model, a, "show", "versions of a model", "maru model show churn", [&a] { return model_show(a.common, a.name); })->add_option("model", a.name)->required();
-  verb(*model, a, "card", "the champion's model card", "maru model card churn", [&a] { return model_card(a.common, a.name); })->add_option("model", a.name)->required();
-  CLI::App* promote = verb(*model, a, "promote", "point an alias at a version, at once", "maru model promote churn/3", [&a] { return model_promote(a.common, a.name, a.alias, a.reason); });
+  verb(*model, a, "show", "versions of a model", "maru model show churn",
+       [&a] { return model_show(a.common, a.name); })
+      ->add_option("model", a.name)
+      ->required();
+  verb(*model, a, "card", "the champion's model card", "maru model card churn",
+       [&a] { return model_card(a.common, a.name); })
+      ->add_option("model", a.name)
+      ->required();
+  CLI::App* promote = verb(*model, a, "promote", "point an alias at a version, at once",
+                           "maru model promote churn/3",
+                           [&a] { return model_promote(a.common, a.name, a.alias, a.reason); });
   promote->add_option("version", a.name, "NAME/VERSION")->required();
   promote->add_option("--alias", a.alias);
   promote->add_option("--reason", a.reason, "kept in the alias's history");
-  CLI::App* rollback = verb(*model, a, "rollback", "go back to the version before", "maru model rollback churn", [&a] { return model_rollback(a.common, a.name, a.alias); });
+  CLI::App* rollback =
+      verb(*model, a, "rollback", "go back to the version before", "maru model rollback churn",
+           [&a] { return model_rollback(a.common, a.name, a.alias); });
   rollback->add_option("model", a.name)->required();
   rollback->add_option("--alias", a.alias);
-  CLI::App* import = verb(*model, a, "import", "register a bundle folder", "maru model import ./bundle --name churn", [&a] { return model_import(a.common, a.second, a.name, a.task); });
+  CLI::App* import = verb(*model, a, "import", "register a bundle folder",
+                          "maru model import ./bundle --name churn",
+                          [&a] { return model_import(a.common, a.second, a.name, a.task); });
   import->add_option("path", a.second)->required();
   import->add_option("--name", a.name)->required();
   import->add_option("--alias", a.task, "also point this alias at it");
-  CLI::App* export_command = verb(*model, a, "export", "write a version as an MLflow model folder", "maru model export churn@champion ./bundle", [&a] { return model_export(a.common, a.name, a.second); });
+  CLI::App* export_command = verb(*model, a, "export", "write a version as an MLflow model folder",
+                                  "maru model export churn@champion ./bundle",
+                                  [&a] { return model_export(a.common, a.name, a.second); });
   export_command->add_option("model", a.name)->required();
   export_command->add_option("folder", a.second)->required();
 }
 
 void add_pipelines(CLI::App& app, Arguments& a) {
   CLI::App* pipeline = group(app, "pipeline", "runs and their tasks");
-  verb(*pipeline, a, "list", "all pipelines", "maru pipeline list", [&a] { return pipeline_list(a.common); });
-  verb(*pipeline, a, "runs", "runs of a pipeline", "maru pipeline runs churn", [&a] { return pipeline_runs(a.common, a.name); })->add_option("pipeline", a.name)->required();
-  verb(*pipeline, a, "show", "tasks of a run", "maru pipeline show RUN", [&a] { return pipeline_show(a.common, a.name); })->add_option("run", a.name)->required();
-  CLI::App* logs = verb(*pipeline, a, "logs", "what a task wrote", "maru pipeline logs RUN train", [&a] { return pipeline_logs(a.common, a.name, a.task); });
+  verb(*pipeline, a, "list", "all pipelines", "maru pipeline list",
+       [&a] { return pipeline_list(a.common); });
+  verb(*pipeline, a, "runs", "runs of a pipeline", "maru pipeline runs churn",
+       [&a] { return pipeline_runs(a.common, a.name); })
+      ->add_option("pipeline", a.name)
+      ->required();
+  verb(*pipeline, a, "show", "tasks of a run", "maru pipeline show RUN",
+       [&a] { return pipeline_show(a.common, a.name); })
+      ->add_option("run", a.name)
+      ->required();
+  CLI::App* logs = verb(*pipeline, a, "logs", "what a task wrote", "maru pipeline logs RUN train",
+                        [&a] { return pipeline_logs(a.common, a.name, a.task); });
   logs->add_option("run", a.name)->required();
   logs->add_option("task", a.task)->required();
-  verb(*pipeline, a, "retry", "run failed tasks again", "maru pipeline retry RUN", [&a] { return pipeline_change(a.common, a.name, "retry"); })->add_option("run", a.name)->required();
-  verb(*pipeline, a, "cancel", "stop a run", "maru pipeline cancel RUN", [&a] { return pipeline_change(a.common, a.name, "cancel"); })->add_option("run", a.name)->required();
+  verb(*pipeline, a, "retry", "run failed tasks again", "maru pipeline retry RUN",
+       [&a] { return pipeline_change(a.common, a.name, "retry"); })
+      ->add_option("run", a.name)
+      ->required();
+  verb(*pipeline, a, "cancel", "stop a run", "maru pipeline cancel RUN",
+       [&a] { return pipeline_change(a.common, a.name, "cancel"); })
+      ->add_option("run", a.name)
+      ->required();
 }
 
 void add_operations(CLI::App& app, Arguments& a) {
   CLI::App* experiment = group(app, "experiment", "groups of training runs");
-  verb(*experiment, a, "list", "all experiments", "maru experiment list", [&a] { return experiment_list(a.common); });
+  verb(*experiment, a, "list", "all experiments", "maru experiment list",
+       [&a] { return experiment_list(a.common); });
   CLI::App* runs = group(app, "runs", "training runs");
-  CLI::App* list = verb(*runs, a, "list", "newest runs of an experiment", "maru runs list churn", [&a] { return runs_list(a.common, a.name, a.limit); });
+  CLI::App* list = verb(*runs, a, "list", "newest runs of an experiment", "maru runs list churn",
+                        [&a] { return runs_list(a.common, a.name, a.limit); });
   list->add_option("experiment", a.name)->required();
   list->add_option("--limit", a.limit);
   CLI::App* endpoint = group(app, "endpoint", "what serves");
-  verb(*endpoint, a, "list", "all endpoints", "maru endpoint list", [&a] { return endpoint_list(a.common); });
+  verb(*endpoint, a, "list", "all endpoints", "maru endpoint list",
+       [&a] { return endpoint_list(a.common); });
   CLI::App* monitor = group(app, "monitor", "what is watched");
-  verb(*monitor, a, "alerts", "newest alerts", "maru monitor alerts", [&a] { return alert_list(a.common); });
+  verb(*monitor, a, "alerts", "newest alerts", "maru monitor alerts",
+       [&a] { return alert_list(a.common); });
   CLI::App* token = group(app, "token", "access tokens");
-  CLI::App* create = verb(*token, a, "create", "make a token, shown once", "maru token create ci --role editor", [&a] { return token_create(a.common, a.name, a.role); });
+  CLI::App* create =
+      verb(*token, a, "create", "make a token, shown once", "maru token create ci --role editor",
+           [&a] { return token_create(a.common, a.name, a.role); });
   create->add_option("name", a.name)->required();
   create->add_option("--role", a.role, "viewer, editor, operator or admin");
   verb(*token, a, "list", "all tokens", "maru token list", [&a] { return token_list(a.common); });
-  verb(*token, a, "revoke", "end a token", "maru token revoke ci", [&a] { return token_revoke(a.common, a.name); })->add_option("name", a.name)->required();
-  verb(app, a, "doctor", "check this home and server", "maru doctor", [&a] { return doctor(a.common); });
-  verb(app, a, "version", "version, commit, libraries", "maru version", [&a] { return version(a.common); });
+  verb(*token, a, "revoke", "end a token", "maru token revoke ci",
+       [&a] { return token_revoke(a.common, a.name); })
+      ->add_option("name", a.name)
+      ->required();
+  verb(app, a, "doctor", "check this home and server", "maru doctor",
+       [&a] { return doctor(a.common); });
+  verb(app, a, "version", "version, commit, libraries", "maru version",
+       [&a] { return version(a.common); });
 }
 
 // `--home`, `--server` and `--json` may stand anywhere on the line.
@@ -159,7 +236,8 @@ void add_common(CLI::App& app, Arguments& a) {
 
 std::vector<std::string> names_of(const CLI::App& app) {
   std::vector<std::string> out;
-  for (const auto* command : app.get_subcommands([](const CLI::App*) { return true; })) out.push_back(command->get_name());
+  for (const auto* command : app.get_subcommands([](const CLI::App*) { return true; }))
+    out.push_back(command->get_name());
   return out;
 }
 
@@ -189,7 +267,9 @@ int unknown_verb(CLI::App& app, int argc, char** argv) {
 }  // namespace
 
 int run_cli(int argc, char** argv) {
-  CLI::App app{"Maru: the whole machine-learning system in one program.\nData in, model served, watched and retrained."};
+  CLI::App app{
+      "Maru: the whole machine-learning system in one program.\nData in, model served, watched and "
+      "retrained."};
   app.name("maru");
   app.footer("Start here:\n  maru demo\n  maru init FILE --label COLUMN && maru run && maru up");
   app.require_subcommand(1);

@@ -37,7 +37,9 @@ std::string span_text(const Json& column) {
   const std::string type = column["type"].as_string();
   if (type == "text") return column["mode"].as_string();
   if (type == "timestamp") {
-    return base::format_time_us(static_cast<std::int64_t>(column["min"].as_double())).substr(0, 10) + " … " +
+    return base::format_time_us(static_cast<std::int64_t>(column["min"].as_double()))
+               .substr(0, 10) +
+           " … " +
            base::format_time_us(static_cast<std::int64_t>(column["max"].as_double())).substr(0, 10);
   }
   return plain(column["min"].as_double()) + " … " + plain(column["max"].as_double());
@@ -45,10 +47,15 @@ std::string span_text(const Json& column) {
 
 std::string anomaly_text(const Json& anomaly) {
   const std::string severity = anomaly["severity"].as_string();
-  const std::string mark = severity == "error" ? red("error  ") : severity == "warning" ? "warning" : "info   ";
-  std::string out = mark + "  " + bold(anomaly["column"].as_string()) + "  " + anomaly["message"].as_string() + "\n";
-  if (anomaly["rows"].as_int() > 0) out += "         " + base::format_count(anomaly["rows"].as_int()) + " rows\n";
-  if (!anomaly["fix"].as_string().empty()) out += "         fix: " + anomaly["fix"].as_string() + "\n";
+  const std::string mark = severity == "error"     ? red("error  ")
+                           : severity == "warning" ? "warning"
+                                                   : "info   ";
+  std::string out = mark + "  " + bold(anomaly["column"].as_string()) + "  " +
+                    anomaly["message"].as_string() + "\n";
+  if (anomaly["rows"].as_int() > 0)
+    out += "         " + base::format_count(anomaly["rows"].as_int()) + " rows\n";
+  if (!anomaly["fix"].as_string().empty())
+    out += "         fix: " + anomaly["fix"].as_string() + "\n";
   return out;
 }
 
@@ -64,10 +71,12 @@ int data_import(const Invocation& invocation, const ImportOptions& options) {
     Json body = Json::object({{"sources", sources}});
     if (options.no_header) body.set("header", false);
     if (options.fill_ragged) body.set("ragged", "fill");
-    const std::string name = options.name.empty() ? default_name(options.files.front()) : options.name;
+    const std::string name =
+        options.name.empty() ? default_name(options.files.front()) : options.name;
     ProgressLine progress;
     progress.show("importing " + name, -1);
-    auto result = session.call(Method::kPost, "/api/v1/datasets/" + http::percent_encode(name) + "/import", body);
+    auto result = session.call(Method::kPost,
+                               "/api/v1/datasets/" + http::percent_encode(name) + "/import", body);
     progress.clear();
     if (!result) return tl::unexpected<base::Error>(result.error());
     if (invocation.json) {
@@ -75,9 +84,12 @@ int data_import(const Invocation& invocation, const ImportOptions& options) {
       return 0;
     }
     const Json& r = *result;
-    print(bold(r["dataset"].as_string() + "@" + std::to_string(r["number"].as_int())) + "  " + base::format_count(r["rows"].as_int()) + " rows, " +
-          std::to_string(r["columns"].as_int()) + " columns, " + base::format_bytes(static_cast<std::uint64_t>(r["bytes"].as_int())) + " in " +
-          base::format_seconds(r["seconds"].as_double()) + (r["unchanged"].as_bool() ? " (unchanged)" : "") + "\n");
+    print(bold(r["dataset"].as_string() + "@" + std::to_string(r["number"].as_int())) + "  " +
+          base::format_count(r["rows"].as_int()) + " rows, " +
+          std::to_string(r["columns"].as_int()) + " columns, " +
+          base::format_bytes(static_cast<std::uint64_t>(r["bytes"].as_int())) + " in " +
+          base::format_seconds(r["seconds"].as_double()) +
+          (r["unchanged"].as_bool() ? " (unchanged)" : "") + "\n");
     for (const auto& line : r["notes"].items()) print("  " + line.as_string() + "\n");
     print(dim("next: maru data profile " + r["dataset"].as_string()) + "\n");
     return 0;
@@ -102,8 +114,10 @@ int data_list(const Invocation& invocation) {
     table.column("size", TextTable::Align::kRight);
     table.column("updated");
     for (const auto& row : result["datasets"].items()) {
-      table.row({row["name"].as_string() + "@" + std::to_string(row["number"].as_int()), base::format_count(row["rows"].as_int()), std::to_string(row["columns"].as_int()),
-                 base::format_bytes(static_cast<std::uint64_t>(row["bytes"].as_int())), age_text(row["updated_us"].as_int())});
+      table.row({row["name"].as_string() + "@" + std::to_string(row["number"].as_int()),
+                 base::format_count(row["rows"].as_int()), std::to_string(row["columns"].as_int()),
+                 base::format_bytes(static_cast<std::uint64_t>(row["bytes"].as_int())),
+                 age_text(row["updated_us"].as_int())});
     }
     print(table.text());
     return 0;
@@ -120,8 +134,10 @@ int data_show(const Invocation& invocation, const std::string& dataset) {
     TextTable table;
     for (const char* title : {"snapshot", "id", "rows", "created", "source"}) table.column(title);
     for (const auto& row : result["snapshots"].items()) {
-      table.row({"@" + std::to_string(row["number"].as_int()), row["id"].as_string().substr(0, 12), base::format_count(row["rows"].as_int()), age_text(row["created_us"].as_int()),
-                 row["source"].as_string().empty() ? row["query"].as_string() : row["source"].as_string()});
+      table.row({"@" + std::to_string(row["number"].as_int()), row["id"].as_string().substr(0, 12),
+                 base::format_count(row["rows"].as_int()), age_text(row["created_us"].as_int()),
+                 row["source"].as_string().empty() ? row["query"].as_string()
+                                                   : row["source"].as_string()});
     }
     print(table.text());
     return 0;
@@ -130,12 +146,14 @@ int data_show(const Invocation& invocation, const std::string& dataset) {
 
 int data_profile(const Invocation& invocation, const ProfileOptions& options) {
   return with_session(invocation, [&](Session& session) -> Result<int> {
-    TRY_ASSIGN(const Json result, session.call(Method::kGet, dataset_path(options.dataset, "/profile")));
+    TRY_ASSIGN(const Json result,
+               session.call(Method::kGet, dataset_path(options.dataset, "/profile")));
     if (invocation.json) {
       print(result.dump() + "\n");
       return 0;
     }
-    print(bold(result["name"].as_string() + "@" + std::to_string(result["number"].as_int())) + "  " + base::format_count(result["rows"].as_int()) + " rows, " +
+    print(bold(result["name"].as_string() + "@" + std::to_string(result["number"].as_int())) +
+          "  " + base::format_count(result["rows"].as_int()) + " rows, " +
           base::format_count(result["duplicate_rows"].as_int()) + " duplicates\n");
     TextTable table;
     table.column("column");
@@ -145,9 +163,13 @@ int data_profile(const Invocation& invocation, const ProfileOptions& options) {
     table.column("mean", TextTable::Align::kRight);
     table.column("range or most frequent");
     for (const auto& column : result["columns"].items()) {
-      const double share = static_cast<double>(column["missing"].as_int()) / std::max(1.0, result["rows"].as_double());
-      const bool numeric = column["type"].as_string() == "integer" || column["type"].as_string() == "float";
-      table.row({column["name"].as_string(), column["type"].as_string(), share > 0 ? number_text(share * 100, 1) + " %" : "0", base::format_count(column["distinct"].as_int()),
+      const double share = static_cast<double>(column["missing"].as_int()) /
+                           std::max(1.0, result["rows"].as_double());
+      const bool numeric =
+          column["type"].as_string() == "integer" || column["type"].as_string() == "float";
+      table.row({column["name"].as_string(), column["type"].as_string(),
+                 share > 0 ? number_text(share * 100, 1) + " %" : "0",
+                 base::format_count(column["distinct"].as_int()),
                  numeric ? plain(column["mean"].as_double()) : "", span_text(column)});
     }
     print(table.text());
@@ -164,15 +186,18 @@ int data_validate(const Invocation& invocation, const ValidateOptions& options) 
       TRY_ASSIGN(Json schema, base::parse_json(text));
       body.set("schema", std::move(schema));
     }
-    TRY_ASSIGN(const Json result, session.call(Method::kPost, dataset_path(options.dataset, "/validate"), body));
+    TRY_ASSIGN(const Json result,
+               session.call(Method::kPost, dataset_path(options.dataset, "/validate"), body));
     const bool ok = result["ok"].as_bool();
     if (invocation.json) {
       print(result.dump() + "\n");
     } else {
       for (const auto& anomaly : result["anomalies"].items()) print(anomaly_text(anomaly));
       const std::string name = result["dataset"].as_string();
-      print(ok ? green("ok") + "  " + name + " follows its schema (" + std::to_string(result["anomalies"].size()) + " remarks)\n"
-               : red("refused") + "  " + name + " breaks its schema\n" + dim("next: maru schema accept " + name + "   if the data is right") + "\n");
+      print(ok ? green("ok") + "  " + name + " follows its schema (" +
+                     std::to_string(result["anomalies"].size()) + " remarks)\n"
+               : red("refused") + "  " + name + " breaks its schema\n" +
+                     dim("next: maru schema accept " + name + "   if the data is right") + "\n");
     }
     return ok ? 0 : 3;
   });
@@ -180,7 +205,8 @@ int data_validate(const Invocation& invocation, const ValidateOptions& options) 
 
 int data_drift(const Invocation& invocation, const DriftOptions& options) {
   return with_session(invocation, [&](Session& session) -> Result<int> {
-    TRY_ASSIGN(const Json result, session.call(Method::kPost, "/api/v1/drift", Json::object({{"a", options.a}, {"b", options.b}})));
+    TRY_ASSIGN(const Json result, session.call(Method::kPost, "/api/v1/drift",
+                                               Json::object({{"a", options.a}, {"b", options.b}})));
     if (invocation.json) {
       print(result.dump() + "\n");
       return 0;
@@ -191,10 +217,12 @@ int data_drift(const Invocation& invocation, const DriftOptions& options) {
     table.column("score", TextTable::Align::kRight);
     table.column("why");
     for (const auto& column : result["columns"].items()) {
-      table.row({column["name"].as_string(), column["drift"].as_bool() ? red("yes") : "no", number_text(column["score"].as_double(), 3), column["reason"].as_string()});
+      table.row({column["name"].as_string(), column["drift"].as_bool() ? red("yes") : "no",
+                 number_text(column["score"].as_double(), 3), column["reason"].as_string()});
     }
     print(table.text());
-    for (const auto& culprit : result["culprits"].items()) print("culprit: " + culprit["explanation"].as_string() + "\n");
+    for (const auto& culprit : result["culprits"].items())
+      print("culprit: " + culprit["explanation"].as_string() + "\n");
     return 0;
   });
 }
@@ -202,7 +230,9 @@ int data_drift(const Invocation& invocation, const DriftOptions& options) {
 int schema_show(const Invocation& invocation, const std::string& dataset) {
   return with_session(invocation, [&](Session& session) -> Result<int> {
     TRY_ASSIGN(const Json result, session.call(Method::kGet, dataset_path(dataset, "/profile")));
-    if (result["schema"].is_null()) return base::fail(base::Code::kNotFound, "dataset has no schema yet: " + dataset, "maru data validate " + dataset + " infers one");
+    if (result["schema"].is_null())
+      return base::fail(base::Code::kNotFound, "dataset has no schema yet: " + dataset,
+                        "maru data validate " + dataset + " infers one");
     print(invocation.json ? result["schema"].dump() + "\n" : result["schema"].dump_pretty() + "\n");
     return 0;
   });
@@ -210,9 +240,14 @@ int schema_show(const Invocation& invocation, const std::string& dataset) {
 
 int schema_accept(const Invocation& invocation, const std::string& dataset) {
   return with_session(invocation, [&](Session& session) -> Result<int> {
-    TRY_ASSIGN(const Json result, session.call(Method::kPost, dataset_path(dataset, "/validate"), Json::object({{"accept", true}})));
-    if (invocation.json) print(result.dump() + "\n");
-    else print("schema of " + result["dataset"].as_string() + " now follows snapshot @" + std::to_string(result["number"].as_int()) + ": " + std::to_string(result["anomalies"].size()) + " anomalies accepted\n");
+    TRY_ASSIGN(const Json result, session.call(Method::kPost, dataset_path(dataset, "/validate"),
+                                               Json::object({{"accept", true}})));
+    if (invocation.json)
+      print(result.dump() + "\n");
+    else
+      print("schema of " + result["dataset"].as_string() + " now follows snapshot @" +
+            std::to_string(result["number"].as_int()) + ": " +
+            std::to_string(result["anomalies"].size()) + " anomalies accepted\n");
     return 0;
   });
 }

@@ -93,11 +93,16 @@ struct Home::Impl {
 base::Status Home::Impl::make_folders() {
   const bool fresh = !base::path_exists(options.folder);
   TRY(base::make_folders(options.folder));
-  if (fresh && ::chmod(options.folder.c_str(), 0700) != 0) return base::fail(base::Code::kPermissionDenied, "home cannot be made private: " + options.folder);
+  if (fresh && ::chmod(options.folder.c_str(), 0700) != 0)
+    return base::fail(base::Code::kPermissionDenied,
+                      "home cannot be made private: " + options.folder);
   auto held = base::FileLock::acquire(path("lock"));
-  if (!held) return base::wrap(held.error(), "home is in use: " + options.folder, "talk to the running server, or choose another --home");
+  if (!held)
+    return base::wrap(held.error(), "home is in use: " + options.folder,
+                      "talk to the running server, or choose another --home");
   lock.emplace(std::move(*held));
-  for (const char* name : {"blobs", "predictions", "logs", "tmp", "models", "work"}) TRY(base::make_folders(path(name)));
+  for (const char* name : {"blobs", "predictions", "logs", "tmp", "models", "work"})
+    TRY(base::make_folders(path(name)));
   return {};
 }
 
@@ -132,11 +137,14 @@ base::Status Home::Impl::open_operation() {
   monitor_options.db = db.get();
   monitor_options.log = log.get();
   monitor_options.on_alert = [this](const monitor::Alert& alert) {
-    base::log_warn("alert", {{"endpoint", alert.endpoint}, {"kind", alert.kind}, {"message", alert.message}});
+    base::log_warn(
+        "alert", {{"endpoint", alert.endpoint}, {"kind", alert.kind}, {"message", alert.message}});
     events.publish("endpoint:" + alert.endpoint, R"({"type":"alert"})");
     events.publish("project:" + alert.project, R"({"type":"changed","kind":"alert"})");
   };
-  monitor_options.retrain = [this](const monitor::MonitorConfig& config, const std::string& why) { return projects->retrain(config.project, config.endpoint, why); };
+  monitor_options.retrain = [this](const monitor::MonitorConfig& config, const std::string& why) {
+    return projects->retrain(config.project, config.endpoint, why);
+  };
   TRY_ASSIGN(monitor, monitor::Monitor::open(monitor_options));
   return {};
 }
@@ -156,7 +164,8 @@ steps::Services Home::Impl::step_services() {
 base::Status Home::Impl::open_pipelines() {
   in_process = std::make_unique<executor::InProcessExecutor>(work_pool);
   subprocess = std::make_unique<executor::SubprocessExecutor>(work_pool);
-  for (auto& step : steps::all_steps(step_services())) in_process->add(step.kind, step.version, std::move(step.function));
+  for (auto& step : steps::all_steps(step_services()))
+    in_process->add(step.kind, step.version, std::move(step.function));
   executors.add(*in_process);
   executors.add(*subprocess);
   pipeline::SchedulerOptions scheduler_options;
@@ -185,14 +194,23 @@ void Home::Impl::wire_routes() {
   s.log = log.get();
   s.events = &events;
   s.home = options.folder;
-  s.openapi = std::string(maru_openapi_begin, static_cast<std::size_t>(maru_openapi_end - maru_openapi_begin));
+  s.openapi = std::string(maru_openapi_begin,
+                          static_cast<std::size_t>(maru_openapi_end - maru_openapi_begin));
   s.version = version_json();
   s.started_us = started_us;
   s.ready = [this] { return ready.load(); };
-  s.submit_project = [this](const Json& body, base::Context& context) { return projects->submit(body, context); };
-  s.init_project = [this](const Json& body, base::Context& context) { return projects->init(body, context); };
-  s.predict_files = [this](const Json& body, base::Context& context) { return projects->predict(body, context); };
-  s.import_model = [this](const Json& body, base::Context& context) { return projects->import_model(body, context); };
+  s.submit_project = [this](const Json& body, base::Context& context) {
+    return projects->submit(body, context);
+  };
+  s.init_project = [this](const Json& body, base::Context& context) {
+    return projects->init(body, context);
+  };
+  s.predict_files = [this](const Json& body, base::Context& context) {
+    return projects->predict(body, context);
+  };
+  s.import_model = [this](const Json& body, base::Context& context) {
+    return projects->import_model(body, context);
+  };
   api::add_routes(router, s);
   api::add_token_routes(router, *access);
   add_web_routes(router);
@@ -203,8 +221,11 @@ void Home::Impl::load_endpoints() {
   if (documents) {
     for (const auto& [name, value] : *documents) {
       auto config = serve::EndpointConfig::from_json(value);
-      base::Status loaded = config ? server->put_endpoint(*config) : base::Status(tl::unexpected<base::Error>(config.error()));
-      if (!loaded) base::log_error("endpoint could not be loaded", {{"endpoint", name}, {"error", loaded.error().text()}});
+      base::Status loaded = config ? server->put_endpoint(*config)
+                                   : base::Status(tl::unexpected<base::Error>(config.error()));
+      if (!loaded)
+        base::log_error("endpoint could not be loaded",
+                        {{"endpoint", name}, {"error", loaded.error().text()}});
     }
   } else {
     base::log_error("endpoints could not be listed", {{"error", documents.error().text()}});
@@ -214,7 +235,8 @@ void Home::Impl::load_endpoints() {
 }
 
 void Home::Impl::tick(int number) {
-  if (auto fired = scheduling->tick(); !fired) base::log_error("schedules could not be ticked", {{"error", fired.error().text()}});
+  if (auto fired = scheduling->tick(); !fired)
+    base::log_error("schedules could not be ticked", {{"error", fired.error().text()}});
   for (const auto& status : server->list()) {
     const auto& latency = status.latency;
     const Json event = Json::object({{"type", "traffic"},
@@ -229,7 +251,9 @@ void Home::Impl::tick(int number) {
   auto watched = monitor->watched(kProject);
   if (!watched) return;
   for (const auto& config : *watched) {
-    if (auto done = monitor->evaluate(config.endpoint); !done) base::log_error("endpoint could not be watched", {{"endpoint", config.endpoint}, {"error", done.error().text()}});
+    if (auto done = monitor->evaluate(config.endpoint); !done)
+      base::log_error("endpoint could not be watched",
+                      {{"endpoint", config.endpoint}, {"error", done.error().text()}});
   }
 }
 
@@ -237,7 +261,9 @@ void Home::Impl::run_timer() {
   for (int number = 1;; ++number) {
     {
       std::unique_lock lock_timer(timer_mutex);
-      if (timer_wake.wait_for(lock_timer, std::chrono::milliseconds(kTimerMs), [this] { return stopping; })) return;
+      if (timer_wake.wait_for(lock_timer, std::chrono::milliseconds(kTimerMs),
+                              [this] { return stopping; }))
+        return;
     }
     tick(number);
   }
@@ -264,9 +290,11 @@ void Home::start(Background background) {
   if (background == Background::kVerb) return impl.load_endpoints();
   const base::Status queued = impl.blocking_pool.submit([&impl] {
     impl.load_endpoints();
-    if (auto resumed = impl.scheduler->resume(); !resumed) base::log_error("runs could not be resumed", {{"error", resumed.error().text()}});
+    if (auto resumed = impl.scheduler->resume(); !resumed)
+      base::log_error("runs could not be resumed", {{"error", resumed.error().text()}});
   });
-  if (!queued) base::log_error("background work could not start", {{"error", queued.error().text()}});
+  if (!queued)
+    base::log_error("background work could not start", {{"error", queued.error().text()}});
   impl.timer = std::jthread([&impl] { impl.run_timer(); });
 }
 
@@ -288,7 +316,8 @@ void Home::stop() {
   if (impl.scheduler) impl.scheduler->stop();
   impl.work_pool.drain();
   if (impl.log) {
-    if (auto flushed = impl.log->flush(); !flushed) base::log_error("prediction log could not be flushed", {{"error", flushed.error().text()}});
+    if (auto flushed = impl.log->flush(); !flushed)
+      base::log_error("prediction log could not be flushed", {{"error", flushed.error().text()}});
   }
 }
 

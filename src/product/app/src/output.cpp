@@ -37,7 +37,9 @@ std::string pad(const std::string& text, std::size_t width, TextTable::Align ali
   return align == TextTable::Align::kRight ? space + text : text + space;
 }
 
-std::string painted(const char* code, const std::string& text) { return color_wanted() ? std::string("\x1b[") + code + "m" + text + "\x1b[0m" : text; }
+std::string painted(const char* code, const std::string& text) {
+  return color_wanted() ? std::string("\x1b[") + code + "m" + text + "\x1b[0m" : text;
+}
 
 }  // namespace
 
@@ -142,12 +144,14 @@ std::string number_text(double value, int digits) {
 
 std::string interval_text(const base::Json& value) {
   if (value.is_null()) return "–";
-  return number_text(value["value"].as_double()) + " [" + number_text(value["low"].as_double()) + ", " + number_text(value["high"].as_double()) + "]";
+  return number_text(value["value"].as_double()) + " [" + number_text(value["low"].as_double()) +
+         ", " + number_text(value["high"].as_double()) + "]";
 }
 
 std::string age_text(std::int64_t time_us) {
   if (time_us <= 0) return "–";
-  const std::int64_t seconds = std::max<std::int64_t>(0, (base::system_clock().now_us() - time_us) / 1'000'000);
+  const std::int64_t seconds =
+      std::max<std::int64_t>(0, (base::system_clock().now_us() - time_us) / 1'000'000);
   if (seconds < 60) return std::to_string(seconds) + " s ago";
   if (seconds < 3600) return std::to_string(seconds / 60) + " m ago";
   if (seconds < 86'400) return std::to_string(seconds / 3600) + " h ago";

@@ -21,15 +21,15 @@ class TextTable {
   std::vector<std::vector<std::string>> rows_;
 };
 
-bool color_wanted();                    // a terminal, and NO_COLOR is not set
+bool color_wanted();  // a terminal, and NO_COLOR is not set
 std::size_t terminal_width();
 std::string bold(const std::string& text);
 std::string dim(const std::string& text);
 std::string green(const std::string& text);
 std::string red(const std::string& text);
-void print(const std::string& text);    // standard output
-void note(const std::string& text);     // standard error, only on a terminal
-int report(const base::Error& error);   // one line on standard error; returns the exit code
+void print(const std::string& text);   // standard output
+void note(const std::string& text);    // standard error, only on a terminal
+int report(const base::Error& error);  // one line on standard error; returns the exit code
 
 // One line on standard error that rewrites itself; nothing when it is no terminal.
 class ProgressLine {
@@ -43,6 +43,6 @@ class ProgressLine {
 
 std::string interval_text(const base::Json& value);  // "0.7123 [0.7050, 0.7191]"
 std::string number_text(double value, int digits = 4);
-std::string age_text(std::int64_t time_us);          // "3 m ago"
+std::string age_text(std::int64_t time_us);  // "3 m ago"
 
 }  // namespace maru::app

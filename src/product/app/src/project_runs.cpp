@@ -24,16 +24,22 @@ std::string project_of(const Json& body) { return body["project"].as_string_or("
 
 }  // namespace
 
-ProjectRuns::ProjectRuns(steps::Services services, pipeline::Scheduler& scheduler, pipeline::Scheduling& scheduling)
+ProjectRuns::ProjectRuns(steps::Services services, pipeline::Scheduler& scheduler,
+                         pipeline::Scheduling& scheduling)
     : services_(services), scheduler_(scheduler), scheduling_(scheduling) {}
 
 base::Result<std::string> ProjectRuns::submit(const Json& body, base::Context& context) {
-  TRY_ASSIGN(steps::ProjectFile file, steps::parse_project(body["yaml"].as_string(), body["folder"].as_string()));
-  if (body["overrides"].has("budget_seconds")) file.budget_seconds = body["overrides"]["budget_seconds"].as_double(file.budget_seconds);
+  TRY_ASSIGN(steps::ProjectFile file,
+             steps::parse_project(body["yaml"].as_string(), body["folder"].as_string()));
+  if (body["overrides"].has("budget_seconds"))
+    file.budget_seconds = body["overrides"]["budget_seconds"].as_double(file.budget_seconds);
   TRY_ASSIGN(const pipeline::PipelineSpec spec, steps::compile_project(file));
   const std::string project = project_of(body);
   TRY(services_.tracking->put_document(project, kKind, file.project,
-                                       Json::object({{"yaml", body["yaml"]}, {"folder", body["folder"]}, {"endpoint", file.endpoint}, {"overrides", body["overrides"]}})));
+                                       Json::object({{"yaml", body["yaml"]},
+                                                     {"folder", body["folder"]},
+                                                     {"endpoint", file.endpoint},
+                                                     {"overrides", body["overrides"]}})));
   if (!file.schedule.empty()) {
     pipeline::Schedule schedule;
     schedule.project = project;
@@ -42,7 +48,8 @@ base::Result<std::string> ProjectRuns::submit(const Json& body, base::Context& c
     schedule.spec = spec;
     TRY(scheduling_.put(schedule));
   }
-  TRY(services_.tracking->audit({services_.clock->now_us(), context.principal.name, "project.run", file.project, body["trigger"].as_string_or("api")}));
+  TRY(services_.tracking->audit({services_.clock->now_us(), context.principal.name, "project.run",
+                                 file.project, body["trigger"].as_string_or("api")}));
   return scheduler_.submit(project, spec, Json::object(), body["trigger"].as_string_or("api"));
 }
 
@@ -52,7 +59,9 @@ base::Result<Json> ProjectRuns::init(const Json& body, base::Context& context) {
   spec.label = body["label"].as_string();
   spec.name = body["name"].as_string();
   spec.budget_seconds = body["budget_seconds"].as_double(60);
-  if (spec.label.empty()) return base::fail(Code::kInvalidArgument, "`label` is missing", "maru init FILE --label COLUMN (or @last)");
+  if (spec.label.empty())
+    return base::fail(Code::kInvalidArgument, "`label` is missing",
+                      "maru init FILE --label COLUMN (or @last)");
   TRY_ASSIGN(steps::InitResult result, steps::init_project(services_, spec, context));
   return Json::object({{"yaml", result.yaml}, {"summary", result.summary}});
 }
@@ -69,11 +78,15 @@ base::Result<Json> ProjectRuns::predict(const Json& body, base::Context& context
 }
 
 base::Result<Json> ProjectRuns::import_model(const Json& body, base::Context& context) {
-  const std::string path = body["path"].as_string(), name = body["name"].as_string(), project = project_of(body);
-  if (!base::is_folder(path)) return base::fail(Code::kNotFound, "no bundle folder at: " + path, "name the folder that `maru model export` wrote");
+  const std::string path = body["path"].as_string(), name = body["name"].as_string(),
+                    project = project_of(body);
+  if (!base::is_folder(path))
+    return base::fail(Code::kNotFound, "no bundle folder at: " + path,
+                      "name the folder that `maru model export` wrote");
   TRY_ASSIGN(const auto bundle, model::Bundle::load(path));
   TRY_ASSIGN(const auto experiment, services_.tracking->ensure_experiment(project, "imports"));
-  TRY_ASSIGN(const auto run, services_.tracking->create_run(experiment.id, name, "import:" + path, {}));
+  TRY_ASSIGN(const auto run,
+             services_.tracking->create_run(experiment.id, name, "import:" + path, {}));
   TRY_ASSIGN(const auto names, base::list_folder(path));
   for (const auto& file : names) {
     if (base::is_folder(base::join_path(path, file))) continue;
@@ -85,16 +98,21 @@ base::Result<Json> ProjectRuns::import_model(const Json& body, base::Context& co
   facts.state = "ready";
   facts.run_id = run.id;
   facts.description = "imported from " + path;
-  TRY_ASSIGN(const auto version, services_.tracking->register_version(project, name, std::string(model::task_name(bundle->signature().task)), path, facts));
+  TRY_ASSIGN(
+      const auto version,
+      services_.tracking->register_version(
+          project, name, std::string(model::task_name(bundle->signature().task)), path, facts));
   const std::string alias = body["alias"].as_string();
   if (!alias.empty()) {
-    TRY(services_.tracking->set_alias(project, name, alias, version.version, "import", context.principal.name));
+    TRY(services_.tracking->set_alias(project, name, alias, version.version, "import",
+                                      context.principal.name));
     TRY(services_.server->refresh(name));
   }
   return Json::object({{"model", name}, {"version", version.version}});
 }
 
-base::Result<bool> ProjectRuns::try_retrain(const std::string& project, const std::string& endpoint, const std::string& why) {
+base::Result<bool> ProjectRuns::try_retrain(const std::string& project, const std::string& endpoint,
+                                            const std::string& why) {
   const std::lock_guard lock(retrain_mutex_);
   TRY_ASSIGN(const auto documents, services_.tracking->list_documents(project, kKind));
   for (const auto& [name, value] : documents) {
@@ -111,9 +129,12 @@ base::Result<bool> ProjectRuns::try_retrain(const std::string& project, const st
   return false;
 }
 
-bool ProjectRuns::retrain(const std::string& project, const std::string& endpoint, const std::string& why) {
+bool ProjectRuns::retrain(const std::string& project, const std::string& endpoint,
+                          const std::string& why) {
   auto done = try_retrain(project, endpoint, why);
-  if (!done) base::log_error("retraining could not start", {{"endpoint", endpoint}, {"error", done.error().text()}});
+  if (!done)
+    base::log_error("retraining could not start",
+                    {{"endpoint", endpoint}, {"error", done.error().text()}});
   return done && *done;
 }
 

@@ -12,7 +12,8 @@ namespace maru::app {
 // and the JSON calls of the learning rooms. Thread safe.
 class ProjectRuns {
  public:
-  ProjectRuns(steps::Services services, pipeline::Scheduler& scheduler, pipeline::Scheduling& scheduling);
+  ProjectRuns(steps::Services services, pipeline::Scheduler& scheduler,
+              pipeline::Scheduling& scheduling);
   base::Result<std::string> submit(const base::Json& body, base::Context& context);
   base::Result<base::Json> init(const base::Json& body, base::Context& context);
   base::Result<base::Json> predict(const base::Json& body, base::Context& context);
@@ -21,7 +22,8 @@ class ProjectRuns {
   bool retrain(const std::string& project, const std::string& endpoint, const std::string& why);
 
  private:
-  base::Result<bool> try_retrain(const std::string& project, const std::string& endpoint, const std::string& why);
+  base::Result<bool> try_retrain(const std::string& project, const std::string& endpoint,
+                                 const std::string& why);
 
   steps::Services services_;
   pipeline::Scheduler& scheduler_;

@@ -8,31 +8,42 @@ namespace {
 
 data::ColumnType logged_type(model::InputKind kind) {
   switch (kind) {
-    case model::InputKind::kText: return data::ColumnType::kText;
-    case model::InputKind::kTimestamp: return data::ColumnType::kTimestamp;
-    default: return data::ColumnType::kFloat;
+    case model::InputKind::kText:
+      return data::ColumnType::kText;
+    case model::InputKind::kTimestamp:
+      return data::ColumnType::kTimestamp;
+    default:
+      return data::ColumnType::kFloat;
   }
 }
 
 // The inputs of one row, in the order of the log's schema.
-void copy_inputs(const model::Signature& signature, const model::InputBatch& batch, std::size_t row, monitor::LoggedRow& out) {
+void copy_inputs(const model::Signature& signature, const model::InputBatch& batch, std::size_t row,
+                 monitor::LoggedRow& out) {
   for (std::size_t i = 0; i < signature.inputs.size(); ++i) {
     const model::InputColumn& column = batch.columns[i];
     switch (logged_type(signature.inputs[i].kind)) {
-      case data::ColumnType::kText: out.texts.push_back(column.texts[row]); break;
-      case data::ColumnType::kTimestamp: out.times.push_back(column.times[row]); break;
-      default: out.numbers.push_back(column.numbers[row]);
+      case data::ColumnType::kText:
+        out.texts.push_back(column.texts[row]);
+        break;
+      case data::ColumnType::kTimestamp:
+        out.times.push_back(column.times[row]);
+        break;
+      default:
+        out.numbers.push_back(column.numbers[row]);
     }
   }
 }
 
 }  // namespace
 
-RegistrySource::RegistrySource(tracking::Tracking& tracking, std::string folder, std::string project)
+RegistrySource::RegistrySource(tracking::Tracking& tracking, std::string folder,
+                               std::string project)
     : tracking_(tracking), folder_(std::move(folder)), project_(std::move(project)) {}
 
 base::Result<std::string> RegistrySource::folder(const std::string& model, int version) {
-  const std::string key = base::sha256_hex(project_ + "\n" + model + "\n" + std::to_string(version));
+  const std::string key =
+      base::sha256_hex(project_ + "\n" + model + "\n" + std::to_string(version));
   const std::string path = base::join_path(folder_, key.substr(0, 32));
   const std::lock_guard lock(mutex_);
   if (base::is_folder(path)) return path;
@@ -43,7 +54,9 @@ base::Result<std::string> RegistrySource::folder(const std::string& model, int v
   return path;
 }
 
-base::Result<int> RegistrySource::resolve(const std::string& model, const std::string& selector) { return tracking_.resolve(project_, model, selector); }
+base::Result<int> RegistrySource::resolve(const std::string& model, const std::string& selector) {
+  return tracking_.resolve(project_, model, selector);
+}
 
 base::Result<std::vector<std::pair<std::string, std::vector<int>>>> RegistrySource::models() {
   TRY_ASSIGN(const auto models, tracking_.list_models(project_));
@@ -62,7 +75,8 @@ void LogSink::record(serve::PredictionRecord&& record) {
   if (!record.error.empty() || record.shadow || !record.bundle) return;
   const model::Signature& signature = record.bundle->signature();
   monitor::LogSchema schema;
-  for (const auto& input : signature.inputs) schema.inputs.emplace_back(input.name, logged_type(input.kind));
+  for (const auto& input : signature.inputs)
+    schema.inputs.emplace_back(input.name, logged_type(input.kind));
   std::vector<monitor::LoggedRow> rows(record.outputs.rows);
   for (std::size_t row = 0; row < rows.size(); ++row) {
     monitor::LoggedRow& out = rows[row];
@@ -71,9 +85,11 @@ void LogSink::record(serve::PredictionRecord&& record) {
     out.principal = record.principal;
     out.version = record.version;
     out.time_us = record.time_us;
-    const std::size_t k = record.outputs.width > 1 ? model::predicted_class(signature, record.outputs, row) : 0;
+    const std::size_t k =
+        record.outputs.width > 1 ? model::predicted_class(signature, record.outputs, row) : 0;
     out.score = record.outputs.score(row, k);
-    if (signature.task != model::Task::kRegression) out.prediction = signature.classes[model::predicted_class(signature, record.outputs, row)];
+    if (signature.task != model::Task::kRegression)
+      out.prediction = signature.classes[model::predicted_class(signature, record.outputs, row)];
     out.parse_us = record.parse_ns / 1000;
     out.queue_us = record.queue_ns / 1000;
     out.model_us = record.model_ns / 1000;

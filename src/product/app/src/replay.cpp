@@ -19,11 +19,16 @@ using base::Json;
 Json cell(const data::Column& column, std::size_t row) {
   if (!column.is_valid(row)) return {};
   switch (column.type) {
-    case data::ColumnType::kBool: return column.integers[row] != 0;
-    case data::ColumnType::kInteger: return column.integers[row];
-    case data::ColumnType::kFloat: return column.reals[row];
-    case data::ColumnType::kTimestamp: return base::format_time_us(column.integers[row]);
-    case data::ColumnType::kText: break;
+    case data::ColumnType::kBool:
+      return column.integers[row] != 0;
+    case data::ColumnType::kInteger:
+      return column.integers[row];
+    case data::ColumnType::kFloat:
+      return column.reals[row];
+    case data::ColumnType::kTimestamp:
+      return base::format_time_us(column.integers[row]);
+    case data::ColumnType::kText:
+      break;
   }
   return column.text(row);
 }
@@ -37,7 +42,8 @@ http::EgressPolicy loopback_policy() {
 // One connection's share of the rows: every `stride`-th from `first`.
 class Sender {
  public:
-  Sender(const std::vector<ReplayRow>& rows, const ReplayOptions& options, std::size_t first) : rows_(rows), options_(options), first_(first), client_(loopback_policy()) {}
+  Sender(const std::vector<ReplayRow>& rows, const ReplayOptions& options, std::size_t first)
+      : rows_(rows), options_(options), first_(first), client_(loopback_policy()) {}
 
   base::Status run() {
     const std::int64_t start_ns = base::system_clock().monotonic_ns();
@@ -55,8 +61,10 @@ class Sender {
  private:
   void wait_turn(std::int64_t start_ns, std::size_t done) {
     if (options_.per_second <= 0) return;
-    const double due_ns = static_cast<double>(done) * 1e9 * static_cast<double>(options_.connections) / options_.per_second;
-    const auto left_ns = start_ns + static_cast<std::int64_t>(due_ns) - base::system_clock().monotonic_ns();
+    const double due_ns = static_cast<double>(done) * 1e9 *
+                          static_cast<double>(options_.connections) / options_.per_second;
+    const auto left_ns =
+        start_ns + static_cast<std::int64_t>(due_ns) - base::system_clock().monotonic_ns();
     if (left_ns <= 0) return;
     std::unique_lock lock(mutex_);
     never_.wait_for(lock, std::chrono::nanoseconds(left_ns));
@@ -65,14 +73,18 @@ class Sender {
   void send(const ReplayRow& row) {
     http::ClientRequest request;
     request.method = http::Method::kPost;
-    request.url = options_.url + "/api/v1/endpoints/" + http::percent_encode(options_.endpoint) + "/predict";
+    request.url =
+        options_.url + "/api/v1/endpoints/" + http::percent_encode(options_.endpoint) + "/predict";
     request.headers.set("Content-Type", "application/json");
     request.body = row.body;
     const std::int64_t start_ns = base::system_clock().monotonic_ns();
     auto response = client_.send(request);
-    totals.latency_us.push_back(static_cast<double>(base::system_clock().monotonic_ns() - start_ns) / 1e3);
+    totals.latency_us.push_back(
+        static_cast<double>(base::system_clock().monotonic_ns() - start_ns) / 1e3);
     ++totals.sent;
-    auto answer = response && response->status == 200 ? base::parse_json(response->body) : base::Result<Json>(base::fail(base::Code::kUnavailable, "no answer"));
+    auto answer = response && response->status == 200
+                      ? base::parse_json(response->body)
+                      : base::Result<Json>(base::fail(base::Code::kUnavailable, "no answer"));
     if (!answer) {
       ++totals.failed;
       return;
@@ -85,14 +97,18 @@ class Sender {
   base::Status send_labels() {
     if (labelled_ == totals.ids.size()) return {};
     Json list = Json::array();
-    for (; labelled_ < totals.ids.size(); ++labelled_) list.push(Json::object({{"id", totals.ids[labelled_]}, {"label", totals.labels[labelled_] > 0.5}}));
+    for (; labelled_ < totals.ids.size(); ++labelled_)
+      list.push(
+          Json::object({{"id", totals.ids[labelled_]}, {"label", totals.labels[labelled_] > 0.5}}));
     http::ClientRequest request;
     request.method = http::Method::kPost;
-    request.url = options_.url + "/api/v1/endpoints/" + http::percent_encode(options_.endpoint) + "/feedback";
+    request.url =
+        options_.url + "/api/v1/endpoints/" + http::percent_encode(options_.endpoint) + "/feedback";
     request.headers.set("Content-Type", "application/json");
     request.body = list.dump();
     TRY_ASSIGN(const auto response, client_.send(request));
-    if (response.status != 200) return base::fail(base::Code::kUnavailable, "feedback was refused: " + response.body);
+    if (response.status != 200)
+      return base::fail(base::Code::kUnavailable, "feedback was refused: " + response.body);
     return {};
   }
 
@@ -123,13 +139,16 @@ std::vector<ReplayRow> replay_rows(const data::Table& table, const std::string& 
   return out;
 }
 
-base::Result<ReplayTotals> replay(const std::vector<ReplayRow>& rows, const ReplayOptions& options) {
+base::Result<ReplayTotals> replay(const std::vector<ReplayRow>& rows,
+                                  const ReplayOptions& options) {
   std::vector<std::unique_ptr<Sender>> senders;
   std::vector<base::Status> results(options.connections);
-  for (std::size_t i = 0; i < options.connections; ++i) senders.push_back(std::make_unique<Sender>(rows, options, i));
+  for (std::size_t i = 0; i < options.connections; ++i)
+    senders.push_back(std::make_unique<Sender>(rows, options, i));
   {
     std::vector<std::jthread> threads;
-    for (std::size_t i = 0; i < options.connections; ++i) threads.emplace_back([&, i] { results[i] = senders[i]->run(); });
+    for (std::size_t i = 0; i < options.connections; ++i)
+      threads.emplace_back([&, i] { results[i] = senders[i]->run(); });
   }
   ReplayTotals out;
   for (std::size_t i = 0; i < senders.size(); ++i) {

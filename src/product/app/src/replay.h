@@ -12,7 +12,7 @@ namespace maru::app {
 
 // One row as the caller of an endpoint sends it, with the answer that will be known later.
 struct ReplayRow {
-  std::string body;   // {"instances":[{...}]}
+  std::string body;  // {"instances":[{...}]}
   bool label = false;
 };
 

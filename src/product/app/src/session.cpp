@@ -26,7 +26,9 @@ base::Error error_of(const Json& body, int status) {
 base::Result<Json> read_answer(int status, const std::string& body) {
   if (status == 204 || body.empty()) return Json::object();
   auto json = base::parse_json(body);
-  if (status < 400) return json ? std::move(json) : base::Result<Json>(base::wrap(json.error(), "server's answer is not JSON"));
+  if (status < 400)
+    return json ? std::move(json)
+                : base::Result<Json>(base::wrap(json.error(), "server's answer is not JSON"));
   return tl::unexpected<base::Error>(error_of(json ? *json : Json(), status));
 }
 
@@ -52,7 +54,8 @@ std::string home_folder(const std::string& flag) {
 
 std::string server_file(const std::string& home) { return base::join_path(home, "server.json"); }
 
-base::Result<std::unique_ptr<Session>> Session::open(const std::string& home, const std::string& server_url) {
+base::Result<std::unique_ptr<Session>> Session::open(const std::string& home,
+                                                     const std::string& server_url) {
   auto session = std::make_unique<Session>(Key{});
   session->token_ = environment("MARU_TOKEN");
   session->url_ = server_url;
@@ -65,7 +68,8 @@ base::Result<std::unique_ptr<Session>> Session::open(const std::string& home, co
       session->home_->start(Home::Background::kVerb);
       return session;
     }
-    if (opened.error().code != Code::kUnavailable) return tl::unexpected<base::Error>(opened.error());
+    if (opened.error().code != Code::kUnavailable)
+      return tl::unexpected<base::Error>(opened.error());
     // Somebody has the folder: a server says where it listens, another verb does not.
     auto found = base::read_file(server_file(home));
     if (!found) return tl::unexpected<base::Error>(opened.error());
@@ -83,7 +87,8 @@ base::Result<Json> Session::call(http::Method method, const std::string& path, c
   return remote() ? call_server(method, path, text) : call_here(method, path, text);
 }
 
-base::Result<Json> Session::call_server(http::Method method, const std::string& path, const std::string& body) {
+base::Result<Json> Session::call_server(http::Method method, const std::string& path,
+                                        const std::string& body) {
   http::ClientRequest request;
   request.method = method;
   request.url = url_ + path;
@@ -92,11 +97,14 @@ base::Result<Json> Session::call_server(http::Method method, const std::string& 
   if (!body.empty()) request.headers.set("Content-Type", "application/json");
   if (!token_.empty()) request.headers.set("Authorization", "Bearer " + token_);
   auto response = client_->send(request);
-  if (!response) return base::wrap(response.error(), "server cannot be reached: " + url_, "is `maru up` running?");
+  if (!response)
+    return base::wrap(response.error(), "server cannot be reached: " + url_,
+                      "is `maru up` running?");
   return read_answer(response->status, response->body);
 }
 
-base::Result<Json> Session::call_here(http::Method method, const std::string& path, const std::string& body) {
+base::Result<Json> Session::call_here(http::Method method, const std::string& path,
+                                      const std::string& body) {
   http::Request request;
   request.method = method;
   request.target = path;
@@ -108,7 +116,10 @@ base::Result<Json> Session::call_here(http::Method method, const std::string& pa
       const std::size_t end = rest.find('&');
       const std::string_view pair = rest.substr(0, end);
       const std::size_t equals = pair.find('=');
-      request.query.emplace_back(http::percent_decode(pair.substr(0, equals)), equals == std::string_view::npos ? std::string() : http::percent_decode(pair.substr(equals + 1)));
+      request.query.emplace_back(http::percent_decode(pair.substr(0, equals)),
+                                 equals == std::string_view::npos
+                                     ? std::string()
+                                     : http::percent_decode(pair.substr(equals + 1)));
       rest = end == std::string_view::npos ? std::string_view() : rest.substr(end + 1);
     }
   }

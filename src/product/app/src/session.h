@@ -17,15 +17,19 @@ class Session {
 
  public:
   explicit Session(Key) {}
-  static base::Result<std::unique_ptr<Session>> open(const std::string& home, const std::string& server_url);
+  static base::Result<std::unique_ptr<Session>> open(const std::string& home,
+                                                     const std::string& server_url);
   ~Session();
-  base::Result<base::Json> call(http::Method method, const std::string& path, const base::Json& body = {});
+  base::Result<base::Json> call(http::Method method, const std::string& path,
+                                const base::Json& body = {});
   bool remote() const { return home_ == nullptr; }
   const std::string& url() const { return url_; }
 
  private:
-  base::Result<base::Json> call_server(http::Method method, const std::string& path, const std::string& body);
-  base::Result<base::Json> call_here(http::Method method, const std::string& path, const std::string& body);
+  base::Result<base::Json> call_server(http::Method method, const std::string& path,
+                                       const std::string& body);
+  base::Result<base::Json> call_here(http::Method method, const std::string& path,
+                                     const std::string& body);
   std::string url_, token_;
   std::unique_ptr<http::Client> client_;
   std::unique_ptr<Home> home_;

@@ -22,25 +22,32 @@ struct Address {
 base::Result<Address> parse_address(const std::string& text) {
   const std::size_t colon = text.rfind(':');
   char* end = nullptr;
-  const long port = colon == std::string::npos ? -1 : std::strtol(text.c_str() + colon + 1, &end, 10);
+  const long port =
+      colon == std::string::npos ? -1 : std::strtol(text.c_str() + colon + 1, &end, 10);
   if (port < 0 || port > 65'535 || end == text.c_str() + colon + 1 || *end != '\0') {
-    return base::fail(Code::kInvalidArgument, "not an address: " + text, "write HOST:PORT, for example 127.0.0.1:7400");
+    return base::fail(Code::kInvalidArgument, "not an address: " + text,
+                      "write HOST:PORT, for example 127.0.0.1:7400");
   }
   std::string host = text.substr(0, colon);
-  if (host.size() > 2 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
+  if (host.size() > 2 && host.front() == '[' && host.back() == ']')
+    host = host.substr(1, host.size() - 2);
   return Address{host.empty() ? "127.0.0.1" : host, static_cast<std::uint16_t>(port)};
 }
 
-bool is_loopback(const std::string& host) { return host == "localhost" || host == "::1" || host.rfind("127.", 0) == 0; }
+bool is_loopback(const std::string& host) {
+  return host == "localhost" || host == "::1" || host.rfind("127.", 0) == 0;
+}
 
 // An address that others can reach needs tokens and TLS first: there is no default password to guess.
 base::Status check_exposure(const Address& address, const UpOptions& options, const Home& home) {
   if (is_loopback(address.host)) return {};
   if (options.tls_certificate.empty()) {
-    return base::fail(Code::kRefused, "a public address needs TLS: " + address.host, "add --tls-cert and --tls-key, or listen on 127.0.0.1 behind a proxy");
+    return base::fail(Code::kRefused, "a public address needs TLS: " + address.host,
+                      "add --tls-cert and --tls-key, or listen on 127.0.0.1 behind a proxy");
   }
   if (home.tokens() == 0) {
-    return base::fail(Code::kRefused, "a public address needs an access token: " + address.host, "make one first: maru token create NAME --role admin");
+    return base::fail(Code::kRefused, "a public address needs an access token: " + address.host,
+                      "make one first: maru token create NAME --role admin");
   }
   return {};
 }
@@ -66,7 +73,8 @@ void wait_for_signal() {
   sigwait(&set, &signal);
 }
 
-base::Result<std::unique_ptr<RunningServer>> RunningServer::start(const std::string& folder, const UpOptions& options) {
+base::Result<std::unique_ptr<RunningServer>> RunningServer::start(const std::string& folder,
+                                                                  const UpOptions& options) {
   TRY_ASSIGN(const Address address, parse_address(options.listen));
   auto running = std::make_unique<RunningServer>(Key{});
   running->folder_ = folder;
@@ -92,9 +100,12 @@ base::Result<std::unique_ptr<RunningServer>> RunningServer::start(const std::str
   server.work_pool = &home.work_pool();
   running->server_ = std::make_unique<http::Server>(server, home.router(), home.authenticate());
   TRY(running->server_->start());
-  const std::string host = address.host.find(':') == std::string::npos ? address.host : "[" + address.host + "]";
-  running->url_ = (options.tls_certificate.empty() ? "http://" : "https://") + host + ":" + std::to_string(running->server_->port());
-  TRY(base::write_file_atomic(server_file(folder), base::Json::object({{"url", running->url_}}).dump()));
+  const std::string host =
+      address.host.find(':') == std::string::npos ? address.host : "[" + address.host + "]";
+  running->url_ = (options.tls_certificate.empty() ? "http://" : "https://") + host + ":" +
+                  std::to_string(running->server_->port());
+  TRY(base::write_file_atomic(server_file(folder),
+                              base::Json::object({{"url", running->url_}}).dump()));
   home.start(Home::Background::kServer);
   home.wait_ready();
   return running;
@@ -105,7 +116,8 @@ void RunningServer::stop() {
   server_->stop();
   home_->stop();
   server_.reset();
-  if (auto removed = base::remove_tree(server_file(folder_)); !removed) base::log_warn("server.json could not be removed", {{"error", removed.error().text()}});
+  if (auto removed = base::remove_tree(server_file(folder_)); !removed)
+    base::log_warn("server.json could not be removed", {{"error", removed.error().text()}});
   base::flush_log();
 }
 

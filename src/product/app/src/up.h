@@ -14,7 +14,8 @@ class RunningServer {
  public:
   explicit RunningServer(Key) {}
   ~RunningServer();
-  static base::Result<std::unique_ptr<RunningServer>> start(const std::string& folder, const UpOptions& options);
+  static base::Result<std::unique_ptr<RunningServer>> start(const std::string& folder,
+                                                            const UpOptions& options);
   const std::string& url() const { return url_; }
   Home& home() { return *home_; }
   void stop();  // readiness off, accept off, drain, flush; idempotent

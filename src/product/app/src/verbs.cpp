@@ -10,7 +10,8 @@
 
 namespace maru::app {
 
-int with_session(const Invocation& invocation, const std::function<base::Result<int>(Session&)>& body) {
+int with_session(const Invocation& invocation,
+                 const std::function<base::Result<int>(Session&)>& body) {
   auto session = Session::open(home_folder(invocation.home), invocation.server);
   if (!session) return report(session.error());
   auto result = body(**session);
@@ -26,7 +27,8 @@ std::pair<std::string, std::string> split_model(const std::string& text) {
 base::Result<std::string> absolute_path(const std::string& path) {
   if (!path.empty() && path.front() == '/') return path;
   char folder[PATH_MAX];
-  if (::getcwd(folder, sizeof folder) == nullptr) return base::fail(base::Code::kInternal, "the working folder is gone");
+  if (::getcwd(folder, sizeof folder) == nullptr)
+    return base::fail(base::Code::kInternal, "the working folder is gone");
   return base::join_path(folder, path);
 }
 

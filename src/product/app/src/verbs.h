@@ -15,10 +15,20 @@ struct Invocation {
   bool json = false;
 };
 
-struct ImportOptions { std::vector<std::string> files; std::string name; bool no_header = false, fill_ragged = false; };
-struct ProfileOptions { std::string dataset; };
-struct DriftOptions { std::string a, b; };
-struct ValidateOptions { std::string dataset, schema_file; };
+struct ImportOptions {
+  std::vector<std::string> files;
+  std::string name;
+  bool no_header = false, fill_ragged = false;
+};
+struct ProfileOptions {
+  std::string dataset;
+};
+struct DriftOptions {
+  std::string a, b;
+};
+struct ValidateOptions {
+  std::string dataset, schema_file;
+};
 int data_import(const Invocation& invocation, const ImportOptions& options);
 int data_list(const Invocation& invocation);
 int data_show(const Invocation& invocation, const std::string& dataset);
@@ -28,26 +38,39 @@ int data_drift(const Invocation& invocation, const DriftOptions& options);
 int schema_show(const Invocation& invocation, const std::string& dataset);
 int schema_accept(const Invocation& invocation, const std::string& dataset);
 
-struct InitOptions { std::vector<std::string> files; std::string label, out = "maru.yaml", name; double budget_seconds = 60; bool force = false; };
-struct RunOptions { std::string file = "maru.yaml", budget; };
+struct InitOptions {
+  std::vector<std::string> files;
+  std::string label, out = "maru.yaml", name;
+  double budget_seconds = 60;
+  bool force = false;
+};
+struct RunOptions {
+  std::string file = "maru.yaml", budget;
+};
 int init(const Invocation& invocation, const InitOptions& options);
 int run(const Invocation& invocation, const RunOptions& options);
 
-struct PredictOptions { std::string model, file, output; };
+struct PredictOptions {
+  std::string model, file, output;
+};
 int predict(const Invocation& invocation, const PredictOptions& options);
 int model_list(const Invocation& invocation);
 int model_show(const Invocation& invocation, const std::string& model);
 int model_card(const Invocation& invocation, const std::string& model);
-int model_promote(const Invocation& invocation, const std::string& model_version, const std::string& alias, const std::string& reason);
-int model_rollback(const Invocation& invocation, const std::string& model, const std::string& alias);
-int model_import(const Invocation& invocation, const std::string& path, const std::string& name, const std::string& alias);
+int model_promote(const Invocation& invocation, const std::string& model_version,
+                  const std::string& alias, const std::string& reason);
+int model_rollback(const Invocation& invocation, const std::string& model,
+                   const std::string& alias);
+int model_import(const Invocation& invocation, const std::string& path, const std::string& name,
+                 const std::string& alias);
 int model_export(const Invocation& invocation, const std::string& model, const std::string& folder);
 
 int pipeline_list(const Invocation& invocation);
 int pipeline_runs(const Invocation& invocation, const std::string& pipeline);
 int pipeline_show(const Invocation& invocation, const std::string& run);
 int pipeline_logs(const Invocation& invocation, const std::string& run, const std::string& task);
-int pipeline_change(const Invocation& invocation, const std::string& run, const std::string& what);  // "retry" | "cancel"
+int pipeline_change(const Invocation& invocation, const std::string& run,
+                    const std::string& what);  // "retry" | "cancel"
 int experiment_list(const Invocation& invocation);
 int runs_list(const Invocation& invocation, const std::string& experiment, std::size_t limit);
 int endpoint_list(const Invocation& invocation);
@@ -58,13 +81,21 @@ int token_revoke(const Invocation& invocation, const std::string& name);
 int doctor(const Invocation& invocation);
 int version(const Invocation& invocation);
 
-struct UpOptions { std::string listen = "127.0.0.1:7400", tls_certificate, tls_key; std::vector<std::string> allowed_hosts; std::size_t train_threads = 2; };
+struct UpOptions {
+  std::string listen = "127.0.0.1:7400", tls_certificate, tls_key;
+  std::vector<std::string> allowed_hosts;
+  std::size_t train_threads = 2;
+};
 int up(const Invocation& invocation, const UpOptions& options);
-struct DemoOptions { bool exit = false, here = false; std::string listen = "127.0.0.1:7400"; };
+struct DemoOptions {
+  bool exit = false, here = false;
+  std::string listen = "127.0.0.1:7400";
+};
 int demo(const Invocation& invocation, const DemoOptions& options);
 
 // Calls `body` with an open session; failures are reported.
-int with_session(const Invocation& invocation, const std::function<base::Result<int>(Session&)>& body);
+int with_session(const Invocation& invocation,
+                 const std::function<base::Result<int>(Session&)>& body);
 // "name@alias" or "name/3" -> name and selector.
 std::pair<std::string, std::string> split_model(const std::string& text);
 base::Result<std::string> absolute_path(const std::string& path);

@@ -2,9 +2,9 @@
 #include <string_view>
 #include <vector>
 
+#include "maru/app/home.h"
 #include "maru/base/check.h"
 #include "maru/base/text.h"
-#include "maru/app/home.h"
 
 // The embedded web UI (tools/embed/README.md has the format): served from the binary's own pages, never copied.
 extern "C" const char maru_web_archive_begin[];
@@ -31,7 +31,9 @@ std::size_t number(std::string_view text) {
 }
 
 std::vector<WebFile> read_archive() {
-  const std::string_view all(maru_web_archive_begin, static_cast<std::size_t>(maru_web_archive_end - maru_web_archive_begin));
+  const std::string_view all(
+      maru_web_archive_begin,
+      static_cast<std::size_t>(maru_web_archive_end - maru_web_archive_begin));
   const std::size_t end = all.find("\n\n");
   MARU_CHECK(all.rfind("maru-web 1 ", 0) == 0 && end != std::string_view::npos);
   const std::string_view stored = all.substr(end + 2);
@@ -41,18 +43,21 @@ std::vector<WebFile> read_archive() {
     const auto cells = base::split(lines[i], '\t');
     if (cells.size() != 7) continue;
     const std::string_view bytes = stored.substr(number(cells[4]), number(cells[5]));
-    out.push_back({cells[0], cells[1], cells[2], cells[3], std::make_shared<const std::string>(bytes)});
+    out.push_back(
+        {cells[0], cells[1], cells[2], cells[3], std::make_shared<const std::string>(bytes)});
   }
   return out;
 }
 
 constexpr const char* kContentPolicy =
-    "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; frame-ancestors 'none'; base-uri 'self'; form-action 'self'";
+    "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
+    "frame-ancestors 'none'; base-uri 'self'; form-action 'self'";
 
 base::Result<Response> serve_file(const WebFile& file, const Request& request, bool immutable) {
   Response response;
   response.headers.set("ETag", file.etag);
-  response.headers.set("Cache-Control", immutable ? "public, max-age=31536000, immutable" : "no-cache");
+  response.headers.set("Cache-Control",
+                       immutable ? "public, max-age=31536000, immutable" : "no-cache");
   response.headers.set("X-Content-Type-Options", "nosniff");
   response.headers.set("Referrer-Policy", "same-origin");
   response.headers.set("Content-Security-Policy", kContentPolicy);
@@ -64,7 +69,8 @@ base::Result<Response> serve_file(const WebFile& file, const Request& request, b
   response.headers.set("Vary", "Accept-Encoding");
   if (file.encoding == "gzip") {
     if (request.headers.get("Accept-Encoding").find("gzip") == std::string_view::npos) {
-      return base::fail(base::Code::kInvalidArgument, "this page is stored compressed", "send `Accept-Encoding: gzip` (curl: --compressed)");
+      return base::fail(base::Code::kInvalidArgument, "this page is stored compressed",
+                        "send `Accept-Encoding: gzip` (curl: --compressed)");
     }
     response.headers.set("Content-Encoding", "gzip");
   }
@@ -81,11 +87,16 @@ void add_web_routes(http::Router& router) {
     if (file.path == "/index.html") index = &file;
     const bool hashed = file.path.rfind("/assets/", 0) == 0;
     router.add(Method::kGet, file.path, {Permission::kPublic, http::RunOn::kInline},
-               [files, &file, hashed](const Request& request, Context&) { return serve_file(file, request, hashed); });
+               [files, &file, hashed](const Request& request, Context&) {
+                 return serve_file(file, request, hashed);
+               });
   }
   MARU_CHECK(index != nullptr);
-  const auto page = [files, index](const Request& request, Context&) { return serve_file(*index, request, false); };
-  for (const char* pattern : {"/", "/p", "/p/{rest...}"}) router.add(Method::kGet, pattern, {Permission::kPublic, http::RunOn::kInline}, page);
+  const auto page = [files, index](const Request& request, Context&) {
+    return serve_file(*index, request, false);
+  };
+  for (const char* pattern : {"/", "/p", "/p/{rest...}"})
+    router.add(Method::kGet, pattern, {Permission::kPublic, http::RunOn::kInline}, page);
 }
 
 }  // namespace maru::app

@@ -25,7 +25,8 @@ std::string task_name(const std::string& prefix, const std::string& name) {
   return out;
 }
 
-TaskSpec task(std::string name, std::string kind, Json params, std::vector<std::string> after, bool cache) {
+TaskSpec task(std::string name, std::string kind, Json params, std::vector<std::string> after,
+              bool cache) {
   TaskSpec out;
   out.name = std::move(name);
   out.kind = std::move(kind);
@@ -104,23 +105,30 @@ base::Result<pipeline::PipelineSpec> compile_project(const ProjectFile& file) {
   const SourceEntry& training = file.training();
   if (!training.sql.empty()) {
     rows_task = "join";
-    spec.tasks.push_back(task(rows_task, "maru/join", Json::object({{"dataset", training.name}, {"sql", training.sql}}), ingests, true));
+    spec.tasks.push_back(task(rows_task, "maru/join",
+                              Json::object({{"dataset", training.name}, {"sql", training.sql}}),
+                              ingests, true));
   } else {
     rows_task = task_name("ingest-", training.name);
   }
   for (const auto& entry : file.data) {
     if (!entry.sql.empty() && &entry != &training) {
-      return base::fail(base::Code::kInvalidArgument, "project file: only `training` may use `sql`, not `" + entry.name + "`");
+      return base::fail(base::Code::kInvalidArgument,
+                        "project file: only `training` may use `sql`, not `" + entry.name + "`");
     }
   }
   spec.tasks.push_back(task("profile", "maru/profile", Json::object(), {rows_task}, true));
   spec.tasks.push_back(task("validate", "maru/validate", rows_params(file), {"profile"}, false));
   spec.tasks.push_back(task("train", "maru/train", train_params(file), {"validate"}, true));
-  spec.tasks.push_back(task("register", "maru/register", Json::object({{"model", file.model}}), {"train"}, true));
-  spec.tasks.push_back(task("evaluate", "maru/evaluate", evaluate_params(file), {"register"}, false));
-  spec.tasks.push_back(task("promote", "maru/promote", Json::object({{"model", file.model}}), {"evaluate"}, false));
+  spec.tasks.push_back(
+      task("register", "maru/register", Json::object({{"model", file.model}}), {"train"}, true));
+  spec.tasks.push_back(
+      task("evaluate", "maru/evaluate", evaluate_params(file), {"register"}, false));
+  spec.tasks.push_back(
+      task("promote", "maru/promote", Json::object({{"model", file.model}}), {"evaluate"}, false));
   if (!file.endpoint.empty()) {
-    Json deploy = Json::object({{"endpoint", file.endpoint}, {"model", file.model}, {"rollout", file.rollout}});
+    Json deploy = Json::object(
+        {{"endpoint", file.endpoint}, {"model", file.model}, {"rollout", file.rollout}});
     spec.tasks.push_back(task("deploy", "maru/deploy", std::move(deploy), {"promote"}, false));
     spec.tasks.push_back(task("watch", "maru/watch", watch_params(file), {"deploy"}, false));
   }

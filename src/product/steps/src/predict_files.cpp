@@ -7,7 +7,8 @@
 namespace maru::steps {
 namespace {
 
-data::Column text_column(const std::string& name, const std::vector<std::string>& classes, const std::vector<std::size_t>& picks) {
+data::Column text_column(const std::string& name, const std::vector<std::string>& classes,
+                         const std::vector<std::size_t>& picks) {
   data::Column out;
   out.name = name;
   out.type = data::ColumnType::kText;
@@ -17,23 +18,27 @@ data::Column text_column(const std::string& name, const std::vector<std::string>
   return out;
 }
 
-data::Column real_column(const std::string& name, const model::Predictions& predictions, std::size_t k) {
+data::Column real_column(const std::string& name, const model::Predictions& predictions,
+                         std::size_t k) {
   data::Column out;
   out.name = name;
   out.type = data::ColumnType::kFloat;
   out.reals.reserve(predictions.rows);
-  for (std::size_t row = 0; row < predictions.rows; ++row) out.reals.push_back(predictions.score(row, k));
+  for (std::size_t row = 0; row < predictions.rows; ++row)
+    out.reals.push_back(predictions.score(row, k));
   return out;
 }
 
 // The input rows with the answer's columns behind them.
-data::Table answer_table(data::Table rows, const model::Signature& signature, const model::Predictions& predictions) {
+data::Table answer_table(data::Table rows, const model::Signature& signature,
+                         const model::Predictions& predictions) {
   if (signature.task == model::Task::kRegression) {
     rows.columns.push_back(real_column("prediction", predictions, 0));
     return rows;
   }
   std::vector<std::size_t> picks;
-  for (std::size_t row = 0; row < predictions.rows; ++row) picks.push_back(model::predicted_class(signature, predictions, row));
+  for (std::size_t row = 0; row < predictions.rows; ++row)
+    picks.push_back(model::predicted_class(signature, predictions, row));
   rows.columns.push_back(text_column("prediction", signature.classes, picks));
   if (signature.task == model::Task::kBinary) {
     rows.columns.push_back(real_column("probability", predictions, 0));
@@ -47,10 +52,14 @@ data::Table answer_table(data::Table rows, const model::Signature& signature, co
 
 }  // namespace
 
-base::Result<Json> predict_files(const Services& services, const PredictSpec& spec, base::Context& context) {
+base::Result<Json> predict_files(const Services& services, const PredictSpec& spec,
+                                 base::Context& context) {
   const std::int64_t start_ns = services.clock->monotonic_ns();
-  TRY_ASSIGN(const int version, services.tracking->resolve(spec.project, spec.model, spec.selector));
-  const std::string folder = (std::filesystem::temp_directory_path() / ("maru-predict-" + base::new_id(*services.clock))).string();
+  TRY_ASSIGN(const int version,
+             services.tracking->resolve(spec.project, spec.model, spec.selector));
+  const std::string folder =
+      (std::filesystem::temp_directory_path() / ("maru-predict-" + base::new_id(*services.clock)))
+          .string();
   auto bundle = load_version(services, spec.project, spec.model, version, folder);
   TRY(base::remove_tree(folder));
   if (!bundle) return tl::unexpected<base::Error>(bundle.error());
@@ -64,10 +73,13 @@ base::Result<Json> predict_files(const Services& services, const PredictSpec& sp
   Json out = Json::object({{"model", spec.model}, {"version", version}, {"rows", rows}});
   if (spec.output.empty()) {
     Json answers = Json::array();
-    for (std::size_t row = 0; row < predictions.rows; ++row) answers.push(model::prediction_json((*bundle)->signature(), predictions, row));
+    for (std::size_t row = 0; row < predictions.rows; ++row)
+      answers.push(model::prediction_json((*bundle)->signature(), predictions, row));
     out.set("predictions", std::move(answers));
   } else {
-    TRY(data::write_table(*services.engine, answer_table(std::move(table), (*bundle)->signature(), predictions), spec.output));
+    TRY(data::write_table(*services.engine,
+                          answer_table(std::move(table), (*bundle)->signature(), predictions),
+                          spec.output));
     out.set("output", spec.output);
   }
   return out.set("seconds", static_cast<double>(services.clock->monotonic_ns() - start_ns) / 1e9);

@@ -21,14 +21,17 @@ using base::Status;
 std::string place(const YAML::Node& node) {
   const YAML::Mark mark = node.Mark();
   if (mark.is_null()) return "";
-  return "line " + std::to_string(mark.line + 1) + ", column " + std::to_string(mark.column + 1) + ": ";
+  return "line " + std::to_string(mark.line + 1) + ", column " + std::to_string(mark.column + 1) +
+         ": ";
 }
 
 Status wrong(const YAML::Node& node, std::string message, std::string hint = {}) {
-  return base::fail(Code::kInvalidArgument, "project file, " + place(node) + std::move(message), std::move(hint));
+  return base::fail(Code::kInvalidArgument, "project file, " + place(node) + std::move(message),
+                    std::move(hint));
 }
 
-Status check_keys(const YAML::Node& node, const std::string& where, const std::vector<std::string>& known) {
+Status check_keys(const YAML::Node& node, const std::string& where,
+                  const std::vector<std::string>& known) {
   if (!node || node.IsNull()) return {};
   if (!node.IsMap()) return wrong(node, "`" + where + "` must be a map of keys");
   for (const auto& item : node) {
@@ -36,7 +39,9 @@ Status check_keys(const YAML::Node& node, const std::string& where, const std::v
     if (std::find(known.begin(), known.end(), key) != known.end()) continue;
     std::string hint = base::did_you_mean(key, known);
     if (hint.empty()) hint = "known keys: " + base::join(known, ", ");
-    return wrong(item.first, "unknown key `" + key + "`" + (where.empty() ? "" : " under `" + where + "`"), hint);
+    return wrong(item.first,
+                 "unknown key `" + key + "`" + (where.empty() ? "" : " under `" + where + "`"),
+                 hint);
   }
   return {};
 }
@@ -78,7 +83,8 @@ base::Result<std::int64_t> parse_whole(std::string_view text) {
   char* end = nullptr;
   const std::string copy(text);
   const long long value = std::strtoll(copy.c_str(), &end, 10);
-  if (copy.empty() || *end != '\0' || value < 0) return base::fail(Code::kInvalidArgument, "not a whole number: " + copy);
+  if (copy.empty() || *end != '\0' || value < 0)
+    return base::fail(Code::kInvalidArgument, "not a whole number: " + copy);
   return static_cast<std::int64_t>(value);
 }
 
@@ -105,11 +111,13 @@ base::Json to_json(const YAML::Node& node) {
 }
 
 std::string absolute(const std::string& folder, const std::string& source) {
-  if (source.empty() || source.front() == '/' || source.find("://") != std::string::npos) return source;
+  if (source.empty() || source.front() == '/' || source.find("://") != std::string::npos)
+    return source;
   return base::join_path(folder, source);
 }
 
-Status read_entry(const std::string& name, const YAML::Node& node, const std::string& folder, SourceEntry& entry) {
+Status read_entry(const std::string& name, const YAML::Node& node, const std::string& folder,
+                  SourceEntry& entry) {
   entry.name = name;
   if (node.IsScalar()) {
     entry.sources = {absolute(folder, node.as<std::string>())};
@@ -133,7 +141,8 @@ Status read_entry(const std::string& name, const YAML::Node& node, const std::st
 Status read_data(const YAML::Node& root, const std::string& folder, ProjectFile& file) {
   const YAML::Node data = root["data"];
   if (!data || data.IsNull()) {
-    return base::fail(Code::kInvalidArgument, "project file: `data` is missing", "add `data: {mine: {source: file.csv}}`");
+    return base::fail(Code::kInvalidArgument, "project file: `data` is missing",
+                      "add `data: {mine: {source: file.csv}}`");
   }
   if (data.IsScalar()) {
     SourceEntry entry;
@@ -166,7 +175,8 @@ Status read_predict(const YAML::Node& root, ProjectFile& file) {
   }
   const std::vector<std::string> tasks = {"", "binary", "multiclass", "regression"};
   if (std::find(tasks.begin(), tasks.end(), file.task) == tasks.end()) {
-    return wrong(node["task"], "unknown task `" + file.task + "`", "binary, multiclass or regression");
+    return wrong(node["task"], "unknown task `" + file.task + "`",
+                 "binary, multiclass or regression");
   }
   return {};
 }
@@ -178,8 +188,10 @@ Status read_train(const YAML::Node& root, ProjectFile& file) {
     TRY(read_text(split["by"], "split.by", file.split_by));
     TRY(read_with(split["test"], "split.test", parse_share, file.test_share));
     TRY(read_with(split["valid"], "split.valid", parse_share, file.valid_share));
-    if (file.valid_share <= 0 || file.valid_share >= 0.9) return wrong(split["valid"], "`split.valid` must lie between 0 and 90 %");
-    if (file.test_share <= 0 || file.test_share >= 0.9) return wrong(split["test"], "`split.test` must lie between 0 and 90 %");
+    if (file.valid_share <= 0 || file.valid_share >= 0.9)
+      return wrong(split["valid"], "`split.valid` must lie between 0 and 90 %");
+    if (file.test_share <= 0 || file.test_share >= 0.9)
+      return wrong(split["test"], "`split.test` must lie between 0 and 90 %");
   }
   const YAML::Node train = root["train"];
   TRY(check_keys(train, "train", {"automl", "learners", "seed", "model"}));
@@ -193,7 +205,8 @@ Status read_train(const YAML::Node& root, ProjectFile& file) {
   TRY(read_with(automl["budget"], "train.automl.budget", parse_seconds, file.budget_seconds));
   TRY(read_text(automl["metric"], "train.automl.metric", file.metric));
   TRY(read_with(automl["max_trials"], "train.automl.max_trials", parse_whole, file.max_trials));
-  if (file.budget_seconds < 1) return wrong(automl["budget"], "`train.automl.budget` must be at least 1s");
+  if (file.budget_seconds < 1)
+    return wrong(automl["budget"], "`train.automl.budget` must be at least 1s");
   return {};
 }
 
@@ -202,7 +215,8 @@ Status read_release(const YAML::Node& root, ProjectFile& file) {
   TRY(check_keys(evaluate, "evaluate", {"slices", "gates"}));
   if (evaluate && evaluate.IsMap()) {
     TRY(read_list(evaluate["slices"], "evaluate.slices", file.slices));
-    if (const YAML::Node gates = evaluate["gates"]; gates && gates.IsMap()) file.gates = to_json(gates);
+    if (const YAML::Node gates = evaluate["gates"]; gates && gates.IsMap())
+      file.gates = to_json(gates);
   }
   const YAML::Node serve = root["serve"];
   TRY(check_keys(serve, "serve", {"endpoint", "rollout"}));
@@ -219,7 +233,8 @@ Status read_monitor(const YAML::Node& root, ProjectFile& file) {
   TRY(check_keys(node, "monitor", {"window", "window_rows", "label_delay", "drift", "retrain"}));
   if (!node || !node.IsMap()) return {};
   TRY(read_with(node["window"], "monitor.window", base::parse_duration_us, file.window_us));
-  TRY(read_with(node["label_delay"], "monitor.label_delay", base::parse_duration_us, file.label_delay_us));
+  TRY(read_with(node["label_delay"], "monitor.label_delay", base::parse_duration_us,
+                file.label_delay_us));
   TRY(read_with(node["window_rows"], "monitor.window_rows", parse_whole, file.window_rows));
   const YAML::Node drift = node["drift"];
   TRY(check_keys(drift, "monitor.drift", {"columns"}));
@@ -235,31 +250,39 @@ Status read_monitor(const YAML::Node& root, ProjectFile& file) {
   for (const auto& word : when) {
     if (word != "drift" && word != "performance") {
       const std::vector<std::string> known = {"drift", "performance"};
-      return wrong(retrain["when"], "unknown retrain reason `" + word + "`", base::did_you_mean(word, known));
+      return wrong(retrain["when"], "unknown retrain reason `" + word + "`",
+                   base::did_you_mean(word, known));
     }
     (word == "drift" ? file.retrain_on_drift : file.retrain_on_performance) = true;
   }
-  return read_with(retrain["cooldown"], "monitor.retrain.cooldown", base::parse_duration_us, file.cooldown_us);
+  return read_with(retrain["cooldown"], "monitor.retrain.cooldown", base::parse_duration_us,
+                   file.cooldown_us);
 }
 
 Status check_training(const ProjectFile& file) {
   std::set<std::string> names;
   for (const auto& entry : file.data) {
     if (!names.insert(entry.name).second) {
-      return base::fail(Code::kInvalidArgument, "project file: `data." + entry.name + "` stands twice");
+      return base::fail(Code::kInvalidArgument,
+                        "project file: `data." + entry.name + "` stands twice");
     }
   }
   if (file.data.size() == 1 || names.count("training") != 0) return {};
-  return base::fail(Code::kInvalidArgument, "project file: several data entries and none is called `training`",
-                    "name the one to learn from `training`, for example with `sql:` that joins the others");
+  return base::fail(
+      Code::kInvalidArgument, "project file: several data entries and none is called `training`",
+      "name the one to learn from `training`, for example with `sql:` that joins the others");
 }
 
 base::Result<ProjectFile> read_root(const YAML::Node& root, const std::string& folder) {
   ProjectFile file;
   if (!root.IsMap()) return base::fail(Code::kInvalidArgument, "project file: not a map of keys");
-  TRY(check_keys(root, "", {"project", "data", "predict", "split", "train", "evaluate", "serve", "monitor", "schedule"}));
+  TRY(check_keys(root, "",
+                 {"project", "data", "predict", "split", "train", "evaluate", "serve", "monitor",
+                  "schedule"}));
   TRY(read_text(root["project"], "project", file.project));
-  if (file.project.empty()) return base::fail(Code::kInvalidArgument, "project file: `project` is missing", "add `project: NAME`");
+  if (file.project.empty())
+    return base::fail(Code::kInvalidArgument, "project file: `project` is missing",
+                      "add `project: NAME`");
   TRY(read_data(root, folder, file));
   TRY(read_predict(root, file));
   TRY(read_train(root, file));
@@ -287,8 +310,10 @@ base::Result<ProjectFile> parse_project(std::string_view yaml, const std::string
   try {
     return read_root(YAML::Load(std::string(yaml)), folder);
   } catch (const YAML::Exception& error) {
-    const std::string where = error.mark.is_null() ? std::string() : "line " + std::to_string(error.mark.line + 1) + ", column " +
-                                                                         std::to_string(error.mark.column + 1) + ": ";
+    const std::string where = error.mark.is_null()
+                                  ? std::string()
+                                  : "line " + std::to_string(error.mark.line + 1) + ", column " +
+                                        std::to_string(error.mark.column + 1) + ": ";
     return base::fail(Code::kInvalidArgument, "project file, " + where + error.msg);
   }
 }
@@ -303,7 +328,8 @@ base::Result<double> parse_share(std::string_view text) {
   char* end = nullptr;
   const double value = std::strtod(number.c_str(), &end);
   if (number.empty() || *end != '\0' || !std::isfinite(value)) {
-    return base::fail(Code::kInvalidArgument, "not a share: " + std::string(text), "write 20% or 0.2");
+    return base::fail(Code::kInvalidArgument, "not a share: " + std::string(text),
+                      "write 20% or 0.2");
   }
   return value * scale;
 }

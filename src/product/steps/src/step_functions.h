@@ -26,11 +26,15 @@ inline const Json& upstream(const pipeline::Attempt& attempt) {
 }
 
 void say(const pipeline::Attempt& attempt, const std::string& line);
-void progress(const pipeline::Attempt& attempt, const std::string& stage, double fraction, const std::string& detail = {});
+void progress(const pipeline::Attempt& attempt, const std::string& stage, double fraction,
+              const std::string& detail = {});
 
 // A registered version's bundle, written below the attempt's folder and loaded.
-base::Result<std::shared_ptr<const model::Bundle>> load_version(const Services& services, const std::string& project, const std::string& model,
-                                                               int version, const std::string& folder);
+base::Result<std::shared_ptr<const model::Bundle>> load_version(const Services& services,
+                                                                const std::string& project,
+                                                                const std::string& model,
+                                                                int version,
+                                                                const std::string& folder);
 // Scores of `table` by `bundle`.
 base::Result<model::Predictions> score(const model::Bundle& bundle, const data::Table& table);
 

@@ -18,7 +18,8 @@ std::vector<double> test_labels(const TrainingRows& rows, const model::Signature
   // The model's classes, not this snapshot's order, decide what 0 and 1 mean.
   train::Labels known = rows.labels;
   if (!signature.classes.empty()) known.classes = signature.classes;
-  const std::vector<double> all = signature.classes.empty() ? rows.labels.values : train::encode_with(rows.label_column, known);
+  const std::vector<double> all =
+      signature.classes.empty() ? rows.labels.values : train::encode_with(rows.label_column, known);
   std::vector<double> out;
   out.reserve(rows.split.test.size());
   for (const auto row : rows.split.test) out.push_back(all[row]);
@@ -44,40 +45,50 @@ struct Candidate {
   std::vector<double> labels;
 };
 
-base::Result<Candidate> evaluate_candidate(const Services& services, pipeline::Attempt& attempt, const TrainingRows& rows, const data::Table& test,
+base::Result<Candidate> evaluate_candidate(const Services& services, pipeline::Attempt& attempt,
+                                           const TrainingRows& rows, const data::Table& test,
                                            int version) {
   Candidate out;
-  TRY_ASSIGN(out.bundle, load_version(services, attempt.project, attempt.params["model"].as_string(), version,
-                                      base::join_path(attempt.work_folder, "candidate")));
+  TRY_ASSIGN(out.bundle,
+             load_version(services, attempt.project, attempt.params["model"].as_string(), version,
+                          base::join_path(attempt.work_folder, "candidate")));
   TRY_ASSIGN(out.predictions, score(*out.bundle, test));
   out.labels = test_labels(rows, out.bundle->signature());
   evaluate::EvaluateOptions options;
   options.metric = attempt.params["metric"].as_string();
   options.slices = text_list(attempt.params["slices"]);
   options.seed = static_cast<std::uint64_t>(attempt.params["seed"].as_int(1));
-  TRY_ASSIGN(out.report, evaluate::evaluate(out.bundle->signature(), out.labels, out.predictions, test, options));
+  TRY_ASSIGN(out.report, evaluate::evaluate(out.bundle->signature(), out.labels, out.predictions,
+                                            test, options));
   return out;
 }
 
 // The champion on the same rows; nothing when there is none, or when the candidate is the champion.
-base::Result<std::vector<evaluate::Comparison>> compare_champion(const Services& services, pipeline::Attempt& attempt, const Candidate& candidate,
-                                                                 const data::Table& test, int version) {
+base::Result<std::vector<evaluate::Comparison>> compare_champion(const Services& services,
+                                                                 pipeline::Attempt& attempt,
+                                                                 const Candidate& candidate,
+                                                                 const data::Table& test,
+                                                                 int version) {
   std::vector<evaluate::Comparison> out;
   const std::string& name = attempt.params["model"].as_string();
   auto champion = services.tracking->resolve(attempt.project, name, kChampion);
   if (!champion || *champion == version) return out;
-  TRY_ASSIGN(const auto bundle, load_version(services, attempt.project, name, *champion, base::join_path(attempt.work_folder, "champion")));
+  TRY_ASSIGN(const auto bundle, load_version(services, attempt.project, name, *champion,
+                                             base::join_path(attempt.work_folder, "champion")));
   TRY_ASSIGN(const model::Predictions predictions, score(*bundle, test));
   TRY_ASSIGN(evaluate::Comparison comparison,
-             evaluate::compare(candidate.report.metric, candidate.labels, candidate.predictions, predictions,
-                               candidate.bundle->signature().threshold, bundle->signature().threshold,
+             evaluate::compare(candidate.report.metric, candidate.labels, candidate.predictions,
+                               predictions, candidate.bundle->signature().threshold,
+                               bundle->signature().threshold,
                                static_cast<std::uint64_t>(attempt.params["seed"].as_int(1))));
-  say(attempt, "champion v" + std::to_string(*champion) + " on the same rows: " + base::format_double(std::round(comparison.champion * 1e5) / 1e5));
+  say(attempt, "champion v" + std::to_string(*champion) + " on the same rows: " +
+                   base::format_double(std::round(comparison.champion * 1e5) / 1e5));
   out.push_back(std::move(comparison));
   return out;
 }
 
-base::Result<Json> finish_card(const Services& services, const std::string& run_id, const Candidate& candidate) {
+base::Result<Json> finish_card(const Services& services, const std::string& run_id,
+                               const Candidate& candidate) {
   TRY_ASSIGN(const std::string text, services.tracking->read_artifact(run_id, "card.json"));
   TRY_ASSIGN(Json card, base::parse_json(text));
   TRY_ASSIGN(const evaluate::Latency latency, evaluate::measure_latency(*candidate.bundle));
@@ -89,11 +100,13 @@ base::Result<Json> finish_card(const Services& services, const std::string& run_
   return card;
 }
 
-base::Status log_test_metrics(const Services& services, const std::string& run_id, const evaluate::Report& report) {
+base::Status log_test_metrics(const Services& services, const std::string& run_id,
+                              const evaluate::Report& report) {
   tracking::RunBatch batch;
   const std::int64_t now_us = services.clock->now_us();
   for (const auto& [name, interval] : report.metrics) {
-    if (std::isfinite(interval.value)) batch.metrics.push_back({"test_" + name, interval.value, 0, now_us});
+    if (std::isfinite(interval.value))
+      batch.metrics.push_back({"test_" + name, interval.value, 0, now_us});
   }
   return services.tracking->log(run_id, batch);
 }
@@ -101,13 +114,18 @@ base::Status log_test_metrics(const Services& services, const std::string& run_i
 Json comparison_json(const std::vector<evaluate::Comparison>& comparisons) {
   if (comparisons.empty()) return {};
   const auto& c = comparisons.front();
-  return Json::object({{"metric", c.metric}, {"candidate", c.candidate}, {"champion", c.champion}, {"difference", c.difference.to_json()}});
+  return Json::object({{"metric", c.metric},
+                       {"candidate", c.candidate},
+                       {"champion", c.champion},
+                       {"difference", c.difference.to_json()}});
 }
 
 std::string failed_gates(const Json& gates) {
   std::vector<std::string> lines;
   for (const auto& gate : gates.items()) {
-    if (!gate["ok"].as_bool()) lines.push_back(gate["name"].as_string() + " is " + gate["value"].as_string() + ", needs " + gate["bound"].as_string());
+    if (!gate["ok"].as_bool())
+      lines.push_back(gate["name"].as_string() + " is " + gate["value"].as_string() + ", needs " +
+                      gate["bound"].as_string());
   }
   return base::join(lines, "; ");
 }
@@ -117,9 +135,11 @@ struct References {
   stats::Profile inputs, scores;
 };
 
-base::Result<References> monitor_references(const Services& services, pipeline::Attempt& attempt, const model::Bundle& bundle,
+base::Result<References> monitor_references(const Services& services, pipeline::Attempt& attempt,
+                                            const model::Bundle& bundle,
                                             const data::Snapshot& snapshot) {
-  TRY_ASSIGN(const TrainingRows rows, load_training_rows(services, snapshot, rows_spec(attempt.params)));
+  TRY_ASSIGN(const TrainingRows rows,
+             load_training_rows(services, snapshot, rows_spec(attempt.params)));
   std::vector<std::string> names;
   for (const auto& input : bundle.signature().inputs) names.push_back(input.name);
   References out;
@@ -129,7 +149,8 @@ base::Result<References> monitor_references(const Services& services, pipeline::
   column.name = "prediction";
   column.type = data::ColumnType::kFloat;
   for (std::size_t row = 0; row < predictions.rows; ++row) {
-    const std::size_t k = predictions.width > 1 ? model::predicted_class(bundle.signature(), predictions, row) : 0;
+    const std::size_t k =
+        predictions.width > 1 ? model::predicted_class(bundle.signature(), predictions, row) : 0;
     column.reals.push_back(predictions.score(row, k));
   }
   data::Table table;
@@ -160,36 +181,52 @@ base::Result<Json> run_register(const Services& services, pipeline::Attempt& att
   for (const auto& artifact : artifacts) {
     if (artifact.path.rfind(prefix, 0) != 0) continue;
     TRY_ASSIGN(const std::string bytes, services.tracking->read_artifact(run_id, artifact.path));
-    TRY(base::write_file_atomic(base::join_path(folder, artifact.path.substr(prefix.size())), bytes));
+    TRY(base::write_file_atomic(base::join_path(folder, artifact.path.substr(prefix.size())),
+                                bytes));
   }
   tracking::ModelVersion facts;
   facts.state = "ready";
   facts.run_id = run_id;
   facts.snapshot = trained["snapshot"].as_string();
   facts.description = trained["config"].as_string();
-  TRY_ASSIGN(const auto version, services.tracking->register_version(attempt.project, attempt.params["model"].as_string(), trained["task"].as_string(), folder, facts));
-  say(attempt, version.model + " v" + std::to_string(version.version) + ", " + base::format_bytes(version.bytes));
-  return Json::object({{"model", version.model}, {"version", version.version}, {"run", run_id}, {"snapshot", facts.snapshot}});
+  TRY_ASSIGN(const auto version, services.tracking->register_version(
+                                     attempt.project, attempt.params["model"].as_string(),
+                                     trained["task"].as_string(), folder, facts));
+  say(attempt, version.model + " v" + std::to_string(version.version) + ", " +
+                   base::format_bytes(version.bytes));
+  return Json::object({{"model", version.model},
+                       {"version", version.version},
+                       {"run", run_id},
+                       {"snapshot", facts.snapshot}});
 }
 
 base::Result<Json> run_evaluate(const Services& services, pipeline::Attempt& attempt) {
   const Json& registered = upstream(attempt);
   const int version = static_cast<int>(registered["version"].as_int());
   const std::string& run_id = registered["run"].as_string();
-  TRY_ASSIGN(const data::Snapshot snapshot, services.datasets->snapshot(registered["snapshot"].as_string()));
-  TRY_ASSIGN(const TrainingRows rows, load_training_rows(services, snapshot, rows_spec(attempt.params)));
+  TRY_ASSIGN(const data::Snapshot snapshot,
+             services.datasets->snapshot(registered["snapshot"].as_string()));
+  TRY_ASSIGN(const TrainingRows rows,
+             load_training_rows(services, snapshot, rows_spec(attempt.params)));
   const data::Table test = rows.rows(rows.split.test);
   progress(attempt, "scoring test rows", 0.2);
   TRY_ASSIGN(const Candidate candidate, evaluate_candidate(services, attempt, rows, test, version));
   TRY_ASSIGN(const auto comparisons, compare_champion(services, attempt, candidate, test, version));
-  TRY_ASSIGN(const auto gates, evaluate::check_gates(attempt.params["gates"], candidate.report, comparisons.empty() ? nullptr : &comparisons.front(), *candidate.bundle));
+  TRY_ASSIGN(const auto gates,
+             evaluate::check_gates(attempt.params["gates"], candidate.report,
+                                   comparisons.empty() ? nullptr : &comparisons.front(),
+                                   *candidate.bundle));
   TRY_ASSIGN(Json card, finish_card(services, run_id, candidate));
   card.set("comparison", comparison_json(comparisons));
   const Json gate_list = gates_json(gates);
-  TRY(services.tracking->update_version(attempt.project, attempt.params["model"].as_string(), version,
-                                        Json::object({{"metrics", metrics_json(candidate.report)}, {"gates", gate_list}, {"card", card}})));
+  TRY(services.tracking->update_version(
+      attempt.project, attempt.params["model"].as_string(), version,
+      Json::object(
+          {{"metrics", metrics_json(candidate.report)}, {"gates", gate_list}, {"card", card}})));
   TRY(log_test_metrics(services, run_id, candidate.report));
-  for (const auto& gate : gates) say(attempt, (gate.ok ? "pass  " : "FAIL  ") + gate.name + ": " + gate.value + " (bound " + gate.bound + ")");
+  for (const auto& gate : gates)
+    say(attempt, (gate.ok ? "pass  " : "FAIL  ") + gate.name + ": " + gate.value + " (bound " +
+                     gate.bound + ")");
   const auto& primary = candidate.report.metrics.at(candidate.report.metric);
   return Json::object({{"model", registered["model"]},
                        {"version", version},
@@ -207,18 +244,25 @@ base::Result<Json> run_promote(const Services& services, pipeline::Attempt& atte
   const Json& evaluated = upstream(attempt);
   const std::string& name = evaluated["model"].as_string();
   const int version = static_cast<int>(evaluated["version"].as_int());
-  Json out = Json::object({{"model", name}, {"version", version}, {"run", evaluated["run"]}, {"snapshot", evaluated["snapshot"]}});
+  Json out = Json::object({{"model", name},
+                           {"version", version},
+                           {"run", evaluated["run"]},
+                           {"snapshot", evaluated["snapshot"]}});
   const std::string refused = failed_gates(evaluated["gates"]);
   auto champion = services.tracking->resolve(attempt.project, name, kChampion);
   const bool has_champion = champion.has_value();
   out.set("previous", has_champion ? *champion : 0);
   if (!refused.empty()) {
     say(attempt, "not promoted: " + refused);
-    TRY(services.tracking->update_version(attempt.project, name, version, Json::object({{"reason", "not promoted: " + refused}})));
+    TRY(services.tracking->update_version(attempt.project, name, version,
+                                          Json::object({{"reason", "not promoted: " + refused}})));
     return out.set("promoted", false).set("reason", "gates failed: " + refused);
   }
-  if (has_champion && *champion == version) return out.set("promoted", true).set("reason", "already the champion");
-  TRY(services.tracking->set_alias(attempt.project, name, kChampion, version, "gates passed in run " + attempt.run_id, attempt.context->principal.name));
+  if (has_champion && *champion == version)
+    return out.set("promoted", true).set("reason", "already the champion");
+  TRY(services.tracking->set_alias(attempt.project, name, kChampion, version,
+                                   "gates passed in run " + attempt.run_id,
+                                   attempt.context->principal.name));
   TRY(services.server->refresh(name));
   say(attempt, name + " v" + std::to_string(version) + " is the champion");
   return out.set("promoted", true).set("reason", "gates passed");
@@ -230,17 +274,24 @@ base::Result<Json> run_deploy(const Services& services, pipeline::Attempt& attem
   config.project = attempt.project;
   config.name = attempt.params["endpoint"].as_string();
   config.model = attempt.params["model"].as_string();
-  Json out = Json::object({{"endpoint", config.name}, {"version", promoted["version"]}, {"snapshot", promoted["snapshot"]}, {"promoted", promoted["promoted"]}});
+  Json out = Json::object({{"endpoint", config.name},
+                           {"version", promoted["version"]},
+                           {"snapshot", promoted["snapshot"]},
+                           {"promoted", promoted["promoted"]}});
   if (!promoted["promoted"].as_bool() && promoted["previous"].as_int() == 0) {
     say(attempt, "nothing to serve: no version has passed its gates yet");
     return out.set("state", "empty");
   }
-  if (!attempt.params["rollout"].is_null()) say(attempt, "the rollout steps are kept with the endpoint; this promotion switched all traffic at once");
+  if (!attempt.params["rollout"].is_null())
+    say(attempt,
+        "the rollout steps are kept with the endpoint; this promotion switched all traffic at "
+        "once");
   auto existing = services.server->status(config.name);
   if (existing && existing->config.model == config.model) {
     config.route = existing->config.route;
   } else {
-    TRY(services.tracking->put_document(attempt.project, "endpoint", config.name, config.to_json()));
+    TRY(services.tracking->put_document(attempt.project, "endpoint", config.name,
+                                        config.to_json()));
   }
   TRY(services.server->put_endpoint(config));
   TRY_ASSIGN(const auto status, services.server->status(config.name));
@@ -250,12 +301,15 @@ base::Result<Json> run_deploy(const Services& services, pipeline::Attempt& attem
 
 base::Result<Json> run_watch(const Services& services, pipeline::Attempt& attempt) {
   const Json& deployed = upstream(attempt);
-  if (deployed["state"].as_string() == "empty" || !deployed["promoted"].as_bool()) return Json::object({{"watching", false}});
+  if (deployed["state"].as_string() == "empty" || !deployed["promoted"].as_bool())
+    return Json::object({{"watching", false}});
   const Json& params = attempt.params;
   const std::string& name = params["model"].as_string();
   const int version = static_cast<int>(deployed["version"].as_int());
-  TRY_ASSIGN(const auto bundle, load_version(services, attempt.project, name, version, base::join_path(attempt.work_folder, "bundle")));
-  TRY_ASSIGN(const data::Snapshot snapshot, services.datasets->snapshot(deployed["snapshot"].as_string()));
+  TRY_ASSIGN(const auto bundle, load_version(services, attempt.project, name, version,
+                                             base::join_path(attempt.work_folder, "bundle")));
+  TRY_ASSIGN(const data::Snapshot snapshot,
+             services.datasets->snapshot(deployed["snapshot"].as_string()));
   TRY_ASSIGN(const References references, monitor_references(services, attempt, *bundle, snapshot));
   TRY_ASSIGN(const auto registered, services.tracking->get_model(attempt.project, name));
   monitor::MonitorConfig config;
@@ -265,7 +319,9 @@ base::Result<Json> run_watch(const Services& services, pipeline::Attempt& attemp
   config.task = std::string(model::task_name(bundle->signature().task));
   config.classes = bundle->signature().classes;
   // The log keeps one score a row: of a multiclass answer only its rightness can be judged later.
-  config.metric = bundle->signature().task == model::Task::kMulticlass ? "accuracy" : evaluate::default_metric(bundle->signature().task);
+  config.metric = bundle->signature().task == model::Task::kMulticlass
+                      ? "accuracy"
+                      : evaluate::default_metric(bundle->signature().task);
   config.window_us = params["window_us"].as_int();
   config.window_rows = static_cast<std::uint64_t>(params["window_rows"].as_int());
   config.drift_columns = watched_columns(params, bundle->signature());
@@ -273,10 +329,12 @@ base::Result<Json> run_watch(const Services& services, pipeline::Attempt& attemp
   config.retrain_on_performance = params["retrain_on_performance"].as_bool();
   config.cooldown_us = params["cooldown_us"].as_int();
   for (const auto& entry : registered.versions) {
-    if (entry.version == version) config.reference_metric = entry.metrics[config.metric]["value"].as_double(0);
+    if (entry.version == version)
+      config.reference_metric = entry.metrics[config.metric]["value"].as_double(0);
   }
   TRY(services.monitor->watch(config, references.inputs, references.scores));
-  say(attempt, "watching " + std::to_string(config.drift_columns.size()) + " inputs and the prediction of " + config.endpoint);
+  say(attempt, "watching " + std::to_string(config.drift_columns.size()) +
+                   " inputs and the prediction of " + config.endpoint);
   return Json::object({{"watching", true}, {"endpoint", config.endpoint}});
 }
 

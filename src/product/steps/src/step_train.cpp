@@ -20,14 +20,17 @@ struct TrainingJob {
   std::string run_id;
 };
 
-base::Status record_trial(const TrainingJob& job, const tune::Trial& trial, const std::string& metric) {
+base::Status record_trial(const TrainingJob& job, const tune::Trial& trial,
+                          const std::string& metric) {
   tracking::Tracking& tracking = *job.services.tracking;
   const std::string name = trial.config.learner + "-" + std::to_string(trial.number);
-  TRY_ASSIGN(const tracking::Run run, tracking.create_run(job.experiment_id, name, "pipeline:" + job.attempt.run_id,
-                                                          {{"mlflow.parentRunId", job.run_id}}));
+  TRY_ASSIGN(const tracking::Run run,
+             tracking.create_run(job.experiment_id, name, "pipeline:" + job.attempt.run_id,
+                                 {{"mlflow.parentRunId", job.run_id}}));
   tracking::RunBatch batch;
   batch.params["learner"] = trial.config.learner;
-  for (const auto& [key, value] : trial.config.params.members()) batch.params[key] = value.is_string() ? value.as_string() : value.dump();
+  for (const auto& [key, value] : trial.config.params.members())
+    batch.params[key] = value.is_string() ? value.as_string() : value.dump();
   const std::int64_t now_us = job.services.clock->now_us();
   auto point = [&](const std::string& key, double value, std::int64_t step) {
     if (std::isfinite(value)) batch.metrics.push_back({key, value, step, now_us});
@@ -44,7 +47,8 @@ base::Status record_trial(const TrainingJob& job, const tune::Trial& trial, cons
   return tracking.finish_run(run.id, trial.state == "failed" ? "FAILED" : "FINISHED");
 }
 
-tune::SearchSpec search_spec(const TrainingRows& rows, const Json& params, const Services& services) {
+tune::SearchSpec search_spec(const TrainingRows& rows, const Json& params,
+                             const Services& services) {
   tune::SearchSpec spec;
   spec.train = rows.rows(rows.split.train);
   spec.valid = rows.rows(rows.split.valid);
@@ -76,7 +80,9 @@ Json features_json(const transform::FeaturePlan& plan) {
   Json out = Json::array();
   const Json described = plan.to_json();
   for (const auto& column : described["columns"].items()) {
-    out.push(Json::object({{"name", column["name"]}, {"encoding", column["encoding"]}, {"reason", column["reason"]}}));
+    out.push(Json::object({{"name", column["name"]},
+                           {"encoding", column["encoding"]},
+                           {"reason", column["reason"]}}));
   }
   return out;
 }
@@ -93,7 +99,8 @@ Json importance_json(const train::Trained& best) {
 }
 
 // What the model card shows of training; evaluation adds its report.
-Json card_json(const TrainingRows& rows, const tune::SearchResult& found, const data::Snapshot& snapshot, const Json& params) {
+Json card_json(const TrainingRows& rows, const tune::SearchResult& found,
+               const data::Snapshot& snapshot, const Json& params) {
   const auto count = [](std::size_t n) { return static_cast<std::int64_t>(n); };
   Json card = Json::object({{"task", std::string(model::task_name(rows.labels.task))},
                             {"label", rows.label_column.name},
@@ -124,7 +131,8 @@ base::Status store_bundle(const TrainingJob& job, const std::string& folder) {
   return {};
 }
 
-base::Status write_bundle(const TrainingJob& job, const TrainingRows& rows, const tune::SearchSpec& spec, const tune::SearchResult& found,
+base::Status write_bundle(const TrainingJob& job, const TrainingRows& rows,
+                          const tune::SearchSpec& spec, const tune::SearchResult& found,
                           const Json& card) {
   model::BundleFacts facts;
   facts.signature = found.signature;
@@ -140,7 +148,8 @@ base::Status write_bundle(const TrainingJob& job, const TrainingRows& rows, cons
   return job.services.tracking->put_artifact(job.run_id, "card.json", card.dump());
 }
 
-base::Status log_winner(const TrainingJob& job, const tune::SearchResult& found, const std::string& metric) {
+base::Status log_winner(const TrainingJob& job, const tune::SearchResult& found,
+                        const std::string& metric) {
   tracking::RunBatch batch;
   batch.params["learner"] = found.best.config.learner;
   batch.params["config"] = found.best.config.text();
@@ -151,17 +160,21 @@ base::Status log_winner(const TrainingJob& job, const tune::SearchResult& found,
   return job.services.tracking->log(job.run_id, batch);
 }
 
-base::Result<tune::SearchResult> search_and_record(const TrainingJob& job, tune::SearchSpec& spec, const std::string& metric) {
+base::Result<tune::SearchResult> search_and_record(const TrainingJob& job, tune::SearchSpec& spec,
+                                                   const std::string& metric) {
   base::Status recorded;
   spec.on_trial = [&](const tune::Trial& trial) {
-    say(job.attempt, "trial " + std::to_string(trial.number) + " " + trial.config.text() + ": " + metric + " " +
-                         base::format_double(std::round(trial.valid * 1e5) / 1e5) + " in " + base::format_seconds(trial.seconds) +
+    say(job.attempt, "trial " + std::to_string(trial.number) + " " + trial.config.text() + ": " +
+                         metric + " " + base::format_double(std::round(trial.valid * 1e5) / 1e5) +
+                         " in " + base::format_seconds(trial.seconds) +
                          (trial.state == "failed" ? " failed: " + trial.error : ""));
     if (recorded) recorded = record_trial(job, trial, metric);
   };
-  TRY_ASSIGN(tune::SearchResult found, tune::search(spec, *job.attempt.context, job.attempt.progress));
+  TRY_ASSIGN(tune::SearchResult found,
+             tune::search(spec, *job.attempt.context, job.attempt.progress));
   TRY(recorded);
-  say(job.attempt, std::to_string(found.trials.size()) + " trials, stopped by " + found.stopped + "; best " + found.best.config.text());
+  say(job.attempt, std::to_string(found.trials.size()) + " trials, stopped by " + found.stopped +
+                       "; best " + found.best.config.text());
   return found;
 }
 
@@ -169,14 +182,20 @@ base::Result<tune::SearchResult> search_and_record(const TrainingJob& job, tune:
 
 base::Result<Json> run_train(const Services& services, pipeline::Attempt& attempt) {
   const Json& params = attempt.params;
-  TRY_ASSIGN(const data::Snapshot snapshot, services.datasets->snapshot(upstream(attempt)["snapshot"].as_string()));
+  TRY_ASSIGN(const data::Snapshot snapshot,
+             services.datasets->snapshot(upstream(attempt)["snapshot"].as_string()));
   progress(attempt, "reading rows", 0);
   TRY_ASSIGN(const TrainingRows rows, load_training_rows(services, snapshot, rows_spec(params)));
   tune::SearchSpec spec = search_spec(rows, params, services);
-  const std::string metric = spec.metric.empty() ? evaluate::default_metric(rows.labels.task) : spec.metric;
-  TRY_ASSIGN(const auto experiment, services.tracking->ensure_experiment(attempt.project, params["experiment"].as_string()));
-  TRY_ASSIGN(const auto run, services.tracking->create_run(experiment.id, params["model"].as_string() + " " + attempt.run_id.substr(attempt.run_id.size() - 6),
-                                                           "pipeline:" + attempt.run_id, {{"snapshot", snapshot.id}}));
+  const std::string metric =
+      spec.metric.empty() ? evaluate::default_metric(rows.labels.task) : spec.metric;
+  TRY_ASSIGN(const auto experiment, services.tracking->ensure_experiment(
+                                        attempt.project, params["experiment"].as_string()));
+  TRY_ASSIGN(const auto run, services.tracking->create_run(
+                                 experiment.id,
+                                 params["model"].as_string() + " " +
+                                     attempt.run_id.substr(attempt.run_id.size() - 6),
+                                 "pipeline:" + attempt.run_id, {{"snapshot", snapshot.id}}));
   const TrainingJob job{services, attempt, experiment.id, run.id};
   auto found = search_and_record(job, spec, metric);
   if (!found) {

@@ -9,12 +9,16 @@ void say(const pipeline::Attempt& attempt, const std::string& line) {
   if (attempt.log) attempt.log(line);
 }
 
-void progress(const pipeline::Attempt& attempt, const std::string& stage, double fraction, const std::string& detail) {
+void progress(const pipeline::Attempt& attempt, const std::string& stage, double fraction,
+              const std::string& detail) {
   if (attempt.progress) attempt.progress({stage, fraction, detail});
 }
 
-base::Result<std::shared_ptr<const model::Bundle>> load_version(const Services& services, const std::string& project, const std::string& model,
-                                                               int version, const std::string& folder) {
+base::Result<std::shared_ptr<const model::Bundle>> load_version(const Services& services,
+                                                                const std::string& project,
+                                                                const std::string& model,
+                                                                int version,
+                                                                const std::string& folder) {
   TRY(services.tracking->export_version(project, model, version, folder));
   return model::Bundle::load(folder);
 }
@@ -35,15 +39,18 @@ std::vector<Step> all_steps(const Services& services) {
     Function function;
   };
   static constexpr Entry kEntries[] = {
-      {"maru/ingest", "1", run_ingest},     {"maru/join", "1", run_join},         {"maru/profile", "1", run_profile},
-      {"maru/validate", "1", run_validate}, {"maru/train", "1", run_train},       {"maru/register", "1", run_register},
-      {"maru/evaluate", "1", run_evaluate}, {"maru/promote", "1", run_promote},   {"maru/deploy", "1", run_deploy},
-      {"maru/watch", "1", run_watch},
+      {"maru/ingest", "1", run_ingest},     {"maru/join", "1", run_join},
+      {"maru/profile", "1", run_profile},   {"maru/validate", "1", run_validate},
+      {"maru/train", "1", run_train},       {"maru/register", "1", run_register},
+      {"maru/evaluate", "1", run_evaluate}, {"maru/promote", "1", run_promote},
+      {"maru/deploy", "1", run_deploy},     {"maru/watch", "1", run_watch},
   };
   std::vector<Step> out;
   for (const auto& entry : kEntries) {
     const Function function = entry.function;
-    out.push_back({entry.kind, entry.version, [services, function](pipeline::Attempt& attempt) { return function(services, attempt); }});
+    out.push_back({entry.kind, entry.version, [services, function](pipeline::Attempt& attempt) {
+                     return function(services, attempt);
+                   }});
   }
   return out;
 }

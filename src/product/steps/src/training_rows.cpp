@@ -13,7 +13,8 @@ using base::Code;
 constexpr const char* kLabelName = "__maru_label";
 
 bool identifier_char(char c) {
-  return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || static_cast<unsigned char>(c) >= 0x80;
+  return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' ||
+         static_cast<unsigned char>(c) >= 0x80;
 }
 
 // Identifiers and quoted identifiers of an SQL expression; string literals are skipped.
@@ -51,10 +52,12 @@ bool contains(const std::vector<std::string>& list, const std::string& item) {
   return std::find(list.begin(), list.end(), item) != list.end();
 }
 
-base::Status check_named(const std::vector<std::string>& wanted, const std::vector<std::string>& columns, const char* what) {
+base::Status check_named(const std::vector<std::string>& wanted,
+                         const std::vector<std::string>& columns, const char* what) {
   for (const auto& name : wanted) {
     if (contains(columns, name)) continue;
-    return base::fail(Code::kInvalidArgument, std::string(what) + " names a column that the data does not have: " + name,
+    return base::fail(Code::kInvalidArgument,
+                      std::string(what) + " names a column that the data does not have: " + name,
                       base::did_you_mean(name, columns));
   }
   return {};
@@ -72,7 +75,8 @@ base::Status take_label(TrainingRows& rows, data::Table all, const std::string& 
   }
   rows.unlabelled = column.rows() - keep.size();
   if (keep.empty()) {
-    return base::fail(Code::kInvalidArgument, "label is missing in every row: " + label, "choose another label, or check the source");
+    return base::fail(Code::kInvalidArgument, "label is missing in every row: " + label,
+                      "choose another label, or check the source");
   }
   data::Table kept = keep.size() == column.rows() ? std::move(all) : all.take(keep);
   rows.label_column = std::move(kept.columns[static_cast<std::size_t>(at)]);
@@ -110,24 +114,31 @@ RowsSpec rows_spec(const base::Json& params) {
   return out;
 }
 
-base::Result<std::string> resolve_label(const std::string& label, const std::vector<std::string>& columns) {
+base::Result<std::string> resolve_label(const std::string& label,
+                                        const std::vector<std::string>& columns) {
   if (label.size() < 2 || label.front() != '@') return label;
-  if (columns.empty()) return base::fail(Code::kInvalidArgument, "label " + label + ": the data has no columns");
+  if (columns.empty())
+    return base::fail(Code::kInvalidArgument, "label " + label + ": the data has no columns");
   if (label == "@last") return columns.back();
   const int number = std::atoi(label.c_str() + 1);
   if (number < 1 || static_cast<std::size_t>(number) > columns.size()) {
-    return base::fail(Code::kInvalidArgument, "label " + label + " is outside the data's columns 1.." + std::to_string(columns.size()));
+    return base::fail(
+        Code::kInvalidArgument,
+        "label " + label + " is outside the data's columns 1.." + std::to_string(columns.size()));
   }
   return columns[static_cast<std::size_t>(number) - 1];
 }
 
-std::vector<std::string> columns_in(const std::string& expression, const std::vector<std::string>& columns) {
+std::vector<std::string> columns_in(const std::string& expression,
+                                    const std::vector<std::string>& columns) {
   if (contains(columns, expression)) return {expression};
   const std::vector<std::string> words = identifiers(expression);
   std::vector<std::string> out;
   for (const auto& column : columns) {
     const std::string lower = base::to_lower_ascii(column);
-    const bool used = std::any_of(words.begin(), words.end(), [&](const std::string& w) { return base::to_lower_ascii(w) == lower; });
+    const bool used = std::any_of(words.begin(), words.end(), [&](const std::string& w) {
+      return base::to_lower_ascii(w) == lower;
+    });
     if (used) out.push_back(column);
   }
   return out;
@@ -137,7 +148,9 @@ std::string label_sql(const std::string& label, const std::vector<std::string>& 
   return contains(columns, label) ? data::quote_identifier(label) : "(" + label + ")";
 }
 
-base::Result<TrainingRows> load_training_rows(const Services& services, const data::Snapshot& snapshot, const RowsSpec& spec) {
+base::Result<TrainingRows> load_training_rows(const Services& services,
+                                              const data::Snapshot& snapshot,
+                                              const RowsSpec& spec) {
   const std::vector<std::string> columns = names_of(snapshot);
   TrainingRows rows;
   TRY_ASSIGN(const std::string label, resolve_label(spec.label, columns));
@@ -152,23 +165,27 @@ base::Result<TrainingRows> load_training_rows(const Services& services, const da
   rows.time_column = spec.time;
   if (!spec.time.empty()) TRY(check_named({spec.time}, columns, "`split.by`"));
   TRY_ASSIGN(const std::string relation, services.datasets->relation(snapshot));
-  const std::string sql = "SELECT *, " + label_sql(label, columns) + " AS " + kLabelName + " FROM " + relation;
+  const std::string sql =
+      "SELECT *, " + label_sql(label, columns) + " AS " + kLabelName + " FROM " + relation;
   auto all = services.engine->query(sql);
   if (!all) return base::wrap(all.error(), "label cannot be computed: " + label);
   TRY(take_label(rows, std::move(*all), label));
   TRY_ASSIGN(rows.labels, train::encode_labels(rows.label_column, spec.task));
   for (const auto& column : columns) {
-    if (!contains(rows.label_columns, column) && !contains(spec.exclude, column)) rows.features.push_back(column);
+    if (!contains(rows.label_columns, column) && !contains(spec.exclude, column))
+      rows.features.push_back(column);
   }
   if (rows.features.empty()) {
-    return base::fail(Code::kInvalidArgument, "no column is left to learn from", "shorten `predict.exclude`");
+    return base::fail(Code::kInvalidArgument, "no column is left to learn from",
+                      "shorten `predict.exclude`");
   }
   tune::SplitSpec split;
   split.time_column = spec.time;
   split.test_share = spec.test_share;
   split.valid_share = spec.valid_share;
   split.seed = spec.seed;
-  TRY_ASSIGN(rows.split, tune::split_rows(rows.table, rows.labels.values, rows.labels.task != model::Task::kRegression, split));
+  TRY_ASSIGN(rows.split, tune::split_rows(rows.table, rows.labels.values,
+                                          rows.labels.task != model::Task::kRegression, split));
   return rows;
 }
 

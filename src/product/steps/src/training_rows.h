@@ -12,11 +12,12 @@ namespace maru::steps {
 // The rows that a project learns from, as every step sees them: label computed, unlabelled rows gone, features chosen, split fixed.
 // The same snapshot and parameters give the same rows in the same order.
 struct TrainingRows {
-  data::Table table;                  // labelled rows, all columns but the label
+  data::Table table;  // labelled rows, all columns but the label
   data::Column label_column;
   train::Labels labels;
   std::vector<std::string> features;
-  std::vector<std::string> label_columns;  // raw columns that the label is computed from: never features
+  std::vector<std::string>
+      label_columns;  // raw columns that the label is computed from: never features
   std::string time_column;
   std::uint64_t unlabelled = 0;
   tune::Split split;
@@ -33,12 +34,15 @@ struct RowsSpec {
 };
 RowsSpec rows_spec(const base::Json& params);
 
-base::Result<TrainingRows> load_training_rows(const Services& services, const data::Snapshot& snapshot, const RowsSpec& spec);
+base::Result<TrainingRows> load_training_rows(const Services& services,
+                                              const data::Snapshot& snapshot, const RowsSpec& spec);
 
 // "@last" / "@3" -> the column's name, anything else unchanged.
-base::Result<std::string> resolve_label(const std::string& label, const std::vector<std::string>& columns);
+base::Result<std::string> resolve_label(const std::string& label,
+                                        const std::vector<std::string>& columns);
 // Columns whose names occur as identifiers in an SQL expression.
-std::vector<std::string> columns_in(const std::string& expression, const std::vector<std::string>& columns);
+std::vector<std::string> columns_in(const std::string& expression,
+                                    const std::vector<std::string>& columns);
 // The expression as SQL: a plain column name is quoted, anything else is passed through.
 std::string label_sql(const std::string& label, const std::vector<std::string>& columns);
 

@@ -5,7 +5,7 @@ namespace maru::base {
 }
 
 // Always on: a false condition is a bug in Maru; the process reports the place and aborts.
-#define MARU_CHECK(condition)                                                      \
-  do {                                                                             \
-    if (!(condition)) ::maru::base::check_failed(#condition, __FILE__, __LINE__);  \
+#define MARU_CHECK(condition)                                                     \
+  do {                                                                            \
+    if (!(condition)) ::maru::base::check_failed(#condition, __FILE__, __LINE__); \
   } while (false)

@@ -12,7 +12,7 @@ enum class ConfigKind { kText, kInteger, kBool, kBytes, kDuration };
 
 // One documented key. The environment variable is MARU_ + upper-case name with '.' and '-' as '_'; the flag is --name with '.' as '-'.
 struct ConfigKey {
-  std::string_view name;           // "http.listen"
+  std::string_view name;  // "http.listen"
   ConfigKind kind;
   std::string_view default_value;
   std::string_view help;
@@ -26,9 +26,10 @@ class Config {
  public:
   using Values = std::map<std::string, std::string, std::less<>>;
   // `file_text` is "key = value" lines (# comments). Unknown key: kInvalidArgument with the nearest known one as hint.
-  static Result<Config> load(const Values& flags, const Values& environment, std::string_view file_text);
+  static Result<Config> load(const Values& flags, const Values& environment,
+                             std::string_view file_text);
 
-  const std::string& text(std::string_view name) const;   // MARU_CHECKs that the key exists
+  const std::string& text(std::string_view name) const;  // MARU_CHECKs that the key exists
   std::int64_t integer(std::string_view name) const;
   bool flag(std::string_view name) const;
   std::int64_t bytes(std::string_view name) const;        // "64MiB", "1GB", "123"

@@ -27,22 +27,24 @@ class Json {
   using Object = std::vector<Member>;
 
   Json() = default;
-  Json(std::nullptr_t) {}                                      // NOLINT(google-explicit-constructor)
-  Json(bool v) : value_(v) {}                                  // NOLINT
-  Json(int v) : value_(static_cast<std::int64_t>(v)) {}        // NOLINT
-  Json(unsigned v) : value_(static_cast<std::int64_t>(v)) {}   // NOLINT
-  Json(std::int64_t v) : value_(v) {}                          // NOLINT
+  Json(std::nullptr_t) {}                                     // NOLINT(google-explicit-constructor)
+  Json(bool v) : value_(v) {}                                 // NOLINT
+  Json(int v) : value_(static_cast<std::int64_t>(v)) {}       // NOLINT
+  Json(unsigned v) : value_(static_cast<std::int64_t>(v)) {}  // NOLINT
+  Json(std::int64_t v) : value_(v) {}                         // NOLINT
   Json(long long v) : value_(static_cast<std::int64_t>(v)) {}  // NOLINT
   Json(std::uint64_t v) {                                      // NOLINT
-    if (v <= static_cast<std::uint64_t>(INT64_MAX)) value_ = static_cast<std::int64_t>(v);
-    else value_ = v;
+    if (v <= static_cast<std::uint64_t>(INT64_MAX))
+      value_ = static_cast<std::int64_t>(v);
+    else
+      value_ = v;
   }
   Json(unsigned long long v) : Json(static_cast<std::uint64_t>(v)) {}  // NOLINT
-  Json(double v) : value_(v) {}                                // NOLINT
-  Json(const char* v) : value_(std::string(v)) {}              // NOLINT
-  Json(std::string_view v) : value_(std::string(v)) {}         // NOLINT
-  Json(std::string v) : value_(std::move(v)) {}                // NOLINT
-  Json(Array v) : value_(std::move(v)) {}                      // NOLINT
+  Json(double v) : value_(v) {}                                        // NOLINT
+  Json(const char* v) : value_(std::string(v)) {}                      // NOLINT
+  Json(std::string_view v) : value_(std::string(v)) {}                 // NOLINT
+  Json(std::string v) : value_(std::move(v)) {}                        // NOLINT
+  Json(Array v) : value_(std::move(v)) {}                              // NOLINT
   static Json array(Array items = {}) { return Json(std::move(items)); }
   static Json object(std::initializer_list<Member> members = {});
   static Json object_of(Object members);  // takes the members as they are; keys must differ
@@ -50,7 +52,9 @@ class Json {
   bool is_null() const { return std::holds_alternative<std::monostate>(value_); }
   bool is_bool() const { return std::holds_alternative<bool>(value_); }
   bool is_int() const { return std::holds_alternative<std::int64_t>(value_); }
-  bool is_uint() const { return std::holds_alternative<std::uint64_t>(value_); }  // only when above int64
+  bool is_uint() const {
+    return std::holds_alternative<std::uint64_t>(value_);
+  }  // only when above int64
   bool is_double() const { return std::holds_alternative<double>(value_); }
   bool is_number() const { return is_int() || is_uint() || is_double(); }
   bool is_string() const { return std::holds_alternative<std::string>(value_); }
@@ -60,8 +64,9 @@ class Json {
   // Typed reads with a fallback; never fail.
   bool as_bool(bool fallback = false) const;
   std::int64_t as_int(std::int64_t fallback = 0) const;  // also from an integral double
-  double as_double(double fallback = 0) const;           // also from integers, and "NaN"/"Infinity"/"-Infinity" strings
-  const std::string& as_string() const;                  // "" when not a string
+  double as_double(
+      double fallback = 0) const;  // also from integers, and "NaN"/"Infinity"/"-Infinity" strings
+  const std::string& as_string() const;  // "" when not a string
   std::string as_string_or(std::string_view fallback) const;
   const Array& items() const;     // empty when not an array
   const Object& members() const;  // empty when not an object
@@ -69,11 +74,11 @@ class Json {
   Object& members();              // becomes an object when null
   std::size_t size() const;       // of array or object
 
-  const Json* find(std::string_view key) const;      // nullptr when absent or not an object
+  const Json* find(std::string_view key) const;        // nullptr when absent or not an object
   const Json& operator[](std::string_view key) const;  // null value when absent
   const Json& at(std::size_t index) const;             // null value when out of range
   bool has(std::string_view key) const { return find(key) != nullptr; }
-  Json& set(std::string_view key, Json value);         // replaces or appends; returns *this
+  Json& set(std::string_view key, Json value);  // replaces or appends; returns *this
   void push(Json value);
 
   bool operator==(const Json& other) const;
@@ -85,7 +90,9 @@ class Json {
 
  private:
   // Distinct from Json(Object) on purpose: brace lists of pairs are ambiguous with arrays.
-  std::variant<std::monostate, bool, std::int64_t, std::uint64_t, double, std::string, Array, Object> value_;
+  std::variant<std::monostate, bool, std::int64_t, std::uint64_t, double, std::string, Array,
+               Object>
+      value_;
 };
 
 // RFC 8259 text -> value. Errors: kInvalidArgument with byte offset, kTooLarge for a limit. A duplicate key keeps the last value.

@@ -22,9 +22,9 @@ struct LogField {
 };
 
 struct LogOptions {
-  std::string file;                     // empty: standard error only
+  std::string file;  // empty: standard error only
   LogLevel level = LogLevel::kInfo;
-  bool json = true;                     // one JSON object a line; false: for people
+  bool json = true;  // one JSON object a line; false: for people
   bool to_stderr = true;
   std::size_t rotate_bytes = 64u << 20;
   int rotate_files = 5;
@@ -34,9 +34,15 @@ struct LogOptions {
 void init_log(const LogOptions& options);
 // Writes one structured line. `message` is static text; values go into fields.
 void log(LogLevel level, std::string_view message, std::initializer_list<LogField> fields = {});
-inline void log_info(std::string_view m, std::initializer_list<LogField> f = {}) { log(LogLevel::kInfo, m, f); }
-inline void log_warn(std::string_view m, std::initializer_list<LogField> f = {}) { log(LogLevel::kWarn, m, f); }
-inline void log_error(std::string_view m, std::initializer_list<LogField> f = {}) { log(LogLevel::kError, m, f); }
+inline void log_info(std::string_view m, std::initializer_list<LogField> f = {}) {
+  log(LogLevel::kInfo, m, f);
+}
+inline void log_warn(std::string_view m, std::initializer_list<LogField> f = {}) {
+  log(LogLevel::kWarn, m, f);
+}
+inline void log_error(std::string_view m, std::initializer_list<LogField> f = {}) {
+  log(LogLevel::kError, m, f);
+}
 void flush_log();
 
 }  // namespace maru::base

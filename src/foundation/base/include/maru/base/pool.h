@@ -9,8 +9,8 @@
 namespace maru::base {
 
 struct PoolOptions {
-  std::string name;           // "serve", "work", "blocking"; also the thread name
-  std::size_t threads = 1;    // 0: one a core
+  std::string name;         // "serve", "work", "blocking"; also the thread name
+  std::size_t threads = 1;  // 0: one a core
   std::size_t queue_limit = 1024;
 };
 

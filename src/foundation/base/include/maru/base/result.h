@@ -10,9 +10,9 @@ namespace maru::base {
 
 // Canonical failure kinds. Each maps once to an HTTP status (http_status) and to a CLI exit code (exit_code).
 enum class Code : std::uint8_t {
-  kInvalidArgument,     // the caller's input is wrong
-  kUnauthenticated,     // no or bad credentials
-  kPermissionDenied,    // known caller, not allowed
+  kInvalidArgument,   // the caller's input is wrong
+  kUnauthenticated,   // no or bad credentials
+  kPermissionDenied,  // known caller, not allowed
   kNotFound,
   kAlreadyExists,
   kAborted,             // lost a race; retry with fresh state
@@ -24,9 +24,9 @@ enum class Code : std::uint8_t {
   kDeadlineExceeded,
   kCancelled,
   kUnimplemented,
-  kDataLoss,            // corrupt bytes
-  kNoSpace,             // disk full
-  kInternal,            // a bug or an unexpected library failure
+  kDataLoss,  // corrupt bytes
+  kNoSpace,   // disk full
+  kInternal,  // a bug or an unexpected library failure
 };
 
 // An error value. `message`: static text first, then the value. `hint`: what to do about it. Copyable, cheap to move.
@@ -48,7 +48,8 @@ template <class T>
 using Result = tl::expected<T, Error>;
 using Status = Result<void>;
 
-[[nodiscard]] inline tl::unexpected<Error> fail(Code code, std::string message, std::string hint = {}) {
+[[nodiscard]] inline tl::unexpected<Error> fail(Code code, std::string message,
+                                                std::string hint = {}) {
   return tl::unexpected<Error>(Error{code, std::move(message), std::move(hint), nullptr});
 }
 // Wraps `cause` with what was being attempted; keeps the code of the cause.
@@ -59,17 +60,15 @@ using Status = Result<void>;
 #define MARU_CONCAT2(a, b) a##b
 #define MARU_CONCAT(a, b) MARU_CONCAT2(a, b)
 // Returns the error of `expr` (a Result or Status) from the enclosing function.
-#define TRY(expr)                                                                   \
-  do {                                                                              \
-    auto MARU_CONCAT(try_, __LINE__) = (expr);                                      \
-    if (!MARU_CONCAT(try_, __LINE__))                                               \
-      return tl::unexpected<::maru::base::Error>(                                   \
-          std::move(MARU_CONCAT(try_, __LINE__)).error());                          \
+#define TRY(expr)                                                                                 \
+  do {                                                                                            \
+    auto MARU_CONCAT(try_, __LINE__) = (expr);                                                    \
+    if (!MARU_CONCAT(try_, __LINE__))                                                             \
+      return tl::unexpected<::maru::base::Error>(std::move(MARU_CONCAT(try_, __LINE__)).error()); \
   } while (false)
 // Declares `lhs` from the value of `expr`, or returns its error.
-#define TRY_ASSIGN(lhs, expr)                                                       \
-  auto MARU_CONCAT(try_, __LINE__) = (expr);                                        \
-  if (!MARU_CONCAT(try_, __LINE__))                                                 \
-    return tl::unexpected<::maru::base::Error>(                                     \
-        std::move(MARU_CONCAT(try_, __LINE__)).error());                            \
+#define TRY_ASSIGN(lhs, expr)                                                                   \
+  auto MARU_CONCAT(try_, __LINE__) = (expr);                                                    \
+  if (!MARU_CONCAT(try_, __LINE__))                                                             \
+    return tl::unexpected<::maru::base::Error>(std::move(MARU_CONCAT(try_, __LINE__)).error()); \
   lhs = std::move(*MARU_CONCAT(try_, __LINE__))

@@ -14,7 +14,7 @@ class Rng {
   double normal();                           // mean 0, variance 1
   double gamma(double shape);                // scale 1
   double beta(double a, double b);
-  Rng split();                               // an independent stream
+  Rng split();  // an independent stream
   // UniformRandomBitGenerator, for <algorithm>.
   using result_type = std::uint64_t;
   static constexpr result_type min() { return 0; }

@@ -27,7 +27,8 @@ class BlobWriter {
 // opens go through openat2(RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS) with a single-link check. Thread safe.
 class BlobStore {
  public:
-  static base::Result<std::unique_ptr<BlobStore>> open_local(const std::string& folder);  // <folder>/sha256/ab/cd...
+  static base::Result<std::unique_ptr<BlobStore>> open_local(
+      const std::string& folder);  // <folder>/sha256/ab/cd...
   virtual ~BlobStore() = default;
 
   virtual base::Result<std::unique_ptr<BlobWriter>> create() = 0;
@@ -36,7 +37,8 @@ class BlobStore {
   // Whole blob, hash verified: a difference is kDataLoss that names the blob's path.
   virtual base::Result<std::string> read(const std::string& sha256) = 0;
   // Streams in pieces while verifying; a difference is reported after the last piece.
-  virtual base::Status read_to(const std::string& sha256, const std::function<base::Status(std::string_view)>& sink) = 0;
+  virtual base::Status read_to(const std::string& sha256,
+                               const std::function<base::Status(std::string_view)>& sink) = 0;
   virtual base::Result<BlobInfo> stat(const std::string& sha256) = 0;
   // A local path to read-only bytes of the blob, for engines that need a file. Not verified here; see verify().
   virtual base::Result<std::string> local_path(const std::string& sha256) = 0;

@@ -11,9 +11,9 @@ namespace maru::http {
 
 struct EgressPolicy {
   std::vector<std::string> allowed_schemes = {"https", "http"};
-  bool allow_private = false;                // loopback, RFC 1918, link-local, metadata addresses
-  std::vector<std::string> allowed_hosts;    // exceptions to allow_private
-  std::size_t max_redirects = 3;             // never to another host
+  bool allow_private = false;              // loopback, RFC 1918, link-local, metadata addresses
+  std::vector<std::string> allowed_hosts;  // exceptions to allow_private
+  std::size_t max_redirects = 3;           // never to another host
   std::size_t max_body_bytes = 256u << 20;
 };
 
@@ -24,8 +24,9 @@ struct ClientRequest {
   std::string body;
   std::int64_t timeout_ms = 30'000;
   std::int64_t connect_timeout_ms = 5'000;
-  std::string unix_socket;                   // connect here instead of the URL's host
-  std::function<base::Status(std::string_view)> on_body;  // streams the answer instead of collecting it
+  std::string unix_socket;  // connect here instead of the URL's host
+  std::function<base::Status(std::string_view)>
+      on_body;  // streams the answer instead of collecting it
 };
 
 struct ClientResponse {

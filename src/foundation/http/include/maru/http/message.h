@@ -22,7 +22,7 @@ class Headers {
  public:
   void set(std::string_view name, std::string_view value);  // replaces all of that name
   void add(std::string_view name, std::string_view value);
-  std::string_view get(std::string_view name) const;        // first value, or ""
+  std::string_view get(std::string_view name) const;  // first value, or ""
   bool has(std::string_view name) const;
   void remove(std::string_view name);
   const std::vector<std::pair<std::string, std::string>>& all() const { return all_; }
@@ -45,11 +45,11 @@ struct Request {
   std::vector<std::pair<std::string, std::string>> query;        // decoded, in order
   std::vector<std::pair<std::string, std::string>> path_params;  // filled by the router
   Headers headers;
-  std::string body;                          // whole and decompressed, unless the route streams
-  std::shared_ptr<BodyReader> body_stream;   // set when the route asked for a streamed body
-  std::string peer;                          // "127.0.0.1:5312"
+  std::string body;                         // whole and decompressed, unless the route streams
+  std::shared_ptr<BodyReader> body_stream;  // set when the route asked for a streamed body
+  std::string peer;                         // "127.0.0.1:5312"
   bool tls = false;
-  std::int64_t received_ns = 0;              // monotonic, when the head was complete
+  std::int64_t received_ns = 0;  // monotonic, when the head was complete
 
   std::string_view query_param(std::string_view name, std::string_view fallback = {}) const;
   std::string_view param(std::string_view name) const;  // path parameter, "" when absent
@@ -66,7 +66,8 @@ struct Response {
   int status = 200;
   Headers headers;
   std::string body;
-  std::shared_ptr<const std::string> shared_body;  // instead of `body`: bytes owned elsewhere (static files), never copied
+  std::shared_ptr<const std::string>
+      shared_body;  // instead of `body`: bytes owned elsewhere (static files), never copied
   // Instead of a body: called on the route's pool (kBlocking for an inline route); chunked unless Content-Length is set.
   std::function<base::Status(BodyWriter&)> stream;
   // Instead of a body: a file range, sent without holding it in memory.
@@ -78,7 +79,8 @@ struct Response {
 
   static Response json(const base::Json& value, int status = 200);
   static Response json_text(std::string text, int status = 200);
-  static Response text(std::string text, int status = 200, std::string_view type = "text/plain; charset=utf-8");
+  static Response text(std::string text, int status = 200,
+                       std::string_view type = "text/plain; charset=utf-8");
   static Response empty(int status = 204);
 };
 

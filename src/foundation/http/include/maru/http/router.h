@@ -18,15 +18,17 @@ enum class RunOn : std::uint8_t { kInline, kServe, kBlocking, kWork };
 
 using Handler = std::function<base::Result<Response>(const Request&, base::Context&)>;
 // Turns a failure into the error body that the route's protocol expects.
-using ErrorFormat = std::function<Response(const base::Error&, const Request&, const base::Context&)>;
+using ErrorFormat =
+    std::function<Response(const base::Error&, const Request&, const base::Context&)>;
 
 struct RouteOptions {
   Permission permission;  // no default on purpose
   RunOn run_on = RunOn::kBlocking;
-  bool stream_body = false;         // the handler reads request.body_stream
-  std::size_t max_body_bytes = 0;   // 0: the server's limit
-  std::size_t inline_body_bytes = 64 << 10;  // a kInline route with a larger body runs on the serve pool instead
-  ErrorFormat error_format = {};    // empty: error_response
+  bool stream_body = false;        // the handler reads request.body_stream
+  std::size_t max_body_bytes = 0;  // 0: the server's limit
+  std::size_t inline_body_bytes =
+      64 << 10;  // a kInline route with a larger body runs on the serve pool instead
+  ErrorFormat error_format = {};  // empty: error_response
 };
 
 struct RouteInfo {
@@ -53,11 +55,12 @@ class Router {
     const RouteOptions* options = nullptr;  // nullptr: no route
     const Handler* handler = nullptr;
     std::vector<std::pair<std::string, std::string>> params;
-    bool method_mismatch = false;           // path known, method not: 405
+    bool method_mismatch = false;  // path known, method not: 405
     std::string allow;
   };
   Match match(Method method, std::string_view path) const;
-  Response not_found(const Request& request, const base::Context& context, bool method_mismatch, std::string_view allow) const;
+  Response not_found(const Request& request, const base::Context& context, bool method_mismatch,
+                     std::string_view allow) const;
   // Matches, checks the permission against context.principal, runs the handler on the calling thread, formats errors. Used by the CLI in process and by tests.
   Response handle(Request& request, base::Context& context) const;
 

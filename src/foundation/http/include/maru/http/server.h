@@ -13,21 +13,24 @@ namespace maru::http {
 
 struct ServerOptions {
   std::string host = "127.0.0.1";
-  std::uint16_t port = 7400;              // 0: any free port
+  std::uint16_t port = 7400;  // 0: any free port
   std::size_t io_threads = 2;
   std::size_t max_body_bytes = kMaxBodyBytes;
   std::size_t max_connections = kMaxConnections;
   std::size_t max_connections_per_peer = kMaxConnectionsPerPeer;
-  std::int64_t header_timeout_ms = kHeaderTimeoutMs;        // from the first byte of a request to the end of its head
-  std::int64_t body_idle_timeout_ms = kBodyIdleTimeoutMs;   // between two pieces of a body, either way
+  std::int64_t header_timeout_ms =
+      kHeaderTimeoutMs;  // from the first byte of a request to the end of its head
+  std::int64_t body_idle_timeout_ms =
+      kBodyIdleTimeoutMs;  // between two pieces of a body, either way
   std::int64_t keep_alive_timeout_ms = kKeepAliveTimeoutMs;
   std::int64_t drain_timeout_ms = kDrainTimeoutMs;
-  std::string tls_certificate_file;       // PEM; empty: plain HTTP
+  std::string tls_certificate_file;  // PEM; empty: plain HTTP
   std::string tls_key_file;
-  std::vector<std::string> allowed_hosts;  // beside loopback names and `host`; "*" for any. A foreign Host or Origin is 403.
-  base::Pool* serve_pool = nullptr;       // required
-  base::Pool* blocking_pool = nullptr;    // required
-  base::Pool* work_pool = nullptr;        // required
+  std::vector<std::string>
+      allowed_hosts;  // beside loopback names and `host`; "*" for any. A foreign Host or Origin is 403.
+  base::Pool* serve_pool = nullptr;     // required
+  base::Pool* blocking_pool = nullptr;  // required
+  base::Pool* work_pool = nullptr;      // required
   base::Clock* clock = &base::system_clock();
 };
 
@@ -35,7 +38,8 @@ struct ServerOptions {
 using Authenticate = std::function<base::Result<base::Principal>(const Request&)>;
 
 struct ServerCounters {
-  std::uint64_t connections_open = 0, connections_total = 0, requests = 0, responses_4xx = 0, responses_5xx = 0, shed = 0;
+  std::uint64_t connections_open = 0, connections_total = 0, requests = 0, responses_4xx = 0,
+                responses_5xx = 0, shed = 0;
 };
 
 // HTTP/1.1 server on Asio/Beast. Handlers run where their route says; idle connections hold no thread. Live event streams: sse.h.

@@ -44,13 +44,14 @@ class Writer {
  public:
   virtual ~Writer() = default;
   virtual base::Result<Rows> query(std::string_view sql, std::span<const Value> params = {}) = 0;
-  virtual base::Result<std::int64_t> execute(std::string_view sql, std::span<const Value> params = {}) = 0;  // rows changed
+  virtual base::Result<std::int64_t> execute(
+      std::string_view sql, std::span<const Value> params = {}) = 0;  // rows changed
 };
 
 struct DatabaseOptions {
-  std::string path;                   // a file; ":memory:" for tests
+  std::string path;  // a file; ":memory:" for tests
   std::size_t readers = 4;
-  std::size_t queue_limit = 65'536;   // queued writes; beyond: kUnavailable
+  std::size_t queue_limit = 65'536;     // queued writes; beyond: kUnavailable
   std::int64_t group_window_us = 2000;  // how long a group may wait for company; never above 5 ms
   std::size_t group_limit = 4096;
 };
@@ -68,7 +69,9 @@ class Database {
   virtual base::Result<Rows> query(std::string_view sql, std::span<const Value> params = {}) = 0;
   using Write = std::function<base::Status(Writer&)>;
   virtual base::Status write(Write callback) = 0;
-  virtual void write_async(Write callback, std::function<void(base::Status)> done) = 0;  // done runs on the writer thread
+  virtual void write_async(
+      Write callback,
+      std::function<void(base::Status)> done) = 0;  // done runs on the writer thread
   // Applies what is missing of `room`'s migrations in order; a newer recorded version is kFailedPrecondition.
   virtual base::Status migrate(std::string_view room, std::span<const Migration> migrations) = 0;
   virtual bool read_only() const = 0;

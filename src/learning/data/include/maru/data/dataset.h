@@ -29,8 +29,8 @@ struct SnapshotColumn {
 // One immutable version of a dataset: SHA-256-named Parquet parts and a manifest whose own hash is the version.
 struct Snapshot {
   std::string project, dataset;
-  std::string id;                       // SHA-256 of the manifest
-  int number = 0;                       // 1, 2, ... within the dataset, for people: "flights@3"
+  std::string id;  // SHA-256 of the manifest
+  int number = 0;  // 1, 2, ... within the dataset, for people: "flights@3"
   std::vector<SnapshotPart> parts;
   std::vector<SnapshotColumn> columns;
   std::uint64_t rows = 0, bytes = 0;
@@ -42,54 +42,67 @@ struct Snapshot {
 struct DatasetInfo {
   std::string project, name;
   std::int64_t created_us = 0, updated_us = 0;
-  std::vector<Snapshot> snapshots;      // newest first
+  std::vector<Snapshot> snapshots;  // newest first
 };
 
 struct ImportSpec {
   std::string project = "default", dataset;
-  std::vector<std::string> sources;     // paths or globs: .csv .tsv .txt .json .jsonl .ndjson .parquet .arff, optionally .gz or .zst
-  std::string sql;                      // instead of sources: SELECT over `inputs`
+  std::vector<std::string>
+      sources;  // paths or globs: .csv .tsv .txt .json .jsonl .ndjson .parquet .arff, optionally .gz or .zst
+  std::string sql;                            // instead of sources: SELECT over `inputs`
   std::map<std::string, std::string> inputs;  // table name in `sql` -> snapshot id
   std::string run_id;
-  bool header = true;                   // of CSV/TSV; false names columns c1..cN
-  bool detect_header = true;            // look at the file to decide
-  bool reject_ragged = true;            // a ragged row is an error that names file and line; false pads or cuts and counts
+  bool header = true;         // of CSV/TSV; false names columns c1..cN
+  bool detect_header = true;  // look at the file to decide
+  bool reject_ragged =
+      true;  // a ragged row is an error that names file and line; false pads or cuts and counts
 };
 
 struct ImportResult {
   Snapshot snapshot;
-  bool unchanged = false;               // same content as the newest snapshot: no new one was made
+  bool unchanged = false;  // same content as the newest snapshot: no new one was made
   std::uint64_t source_bytes = 0;
   double seconds = 0;
-  std::vector<std::string> notes;       // "read as CP949", "delimiter ;", "3 empty lines skipped"
+  std::vector<std::string> notes;  // "read as CP949", "delimiter ;", "3 empty lines skipped"
 };
 
 // Datasets and snapshots over store + blob + Engine. Bad input is one clear error: missing file, empty file, header only, ragged rows, a field over 1 MiB,
 // a row over 16 MiB, wrong encoding (CP949/EUC-KR and UTF-16 are detected and read, others named), duplicate column names, no columns. Thread safe.
 class Datasets {
  public:
-  static base::Result<std::unique_ptr<Datasets>> open(store::Database& db, blob::BlobStore& blobs, Engine& engine, base::Clock& clock);
+  static base::Result<std::unique_ptr<Datasets>> open(store::Database& db, blob::BlobStore& blobs,
+                                                      Engine& engine, base::Clock& clock);
   virtual ~Datasets() = default;
-  virtual base::Result<ImportResult> import(const ImportSpec& spec, base::Context& context, const base::ProgressSink& progress = {}) = 0;
+  virtual base::Result<ImportResult> import(const ImportSpec& spec, base::Context& context,
+                                            const base::ProgressSink& progress = {}) = 0;
   virtual base::Result<std::vector<DatasetInfo>> list(const std::string& project) = 0;
-  virtual base::Result<DatasetInfo> get(const std::string& project, const std::string& dataset) = 0;  // kNotFound with near names
+  virtual base::Result<DatasetInfo> get(
+      const std::string& project, const std::string& dataset) = 0;  // kNotFound with near names
   // "name", "name@3", "name@<id prefix>" or a whole snapshot id.
-  virtual base::Result<Snapshot> resolve(const std::string& project, const std::string& selector) = 0;
+  virtual base::Result<Snapshot> resolve(const std::string& project,
+                                         const std::string& selector) = 0;
   virtual base::Result<Snapshot> snapshot(const std::string& id) = 0;
   // Reads into memory; empty names: all columns. Row order is the snapshot's.
-  virtual base::Result<Table> read(const Snapshot& snapshot, const std::vector<std::string>& columns = {}, std::uint64_t limit = 0) = 0;
+  virtual base::Result<Table> read(const Snapshot& snapshot,
+                                   const std::vector<std::string>& columns = {},
+                                   std::uint64_t limit = 0) = 0;
   // "read_parquet([...])" text for SQL over this snapshot.
   virtual base::Result<std::string> relation(const Snapshot& snapshot) = 0;
   // Small JSON documents stored beside a snapshot (profile, ...), by kind.
-  virtual base::Status attach(const std::string& snapshot_id, const std::string& kind, const base::Json& value) = 0;
-  virtual base::Result<base::Json> attachment(const std::string& snapshot_id, const std::string& kind) = 0;
+  virtual base::Status attach(const std::string& snapshot_id, const std::string& kind,
+                              const base::Json& value) = 0;
+  virtual base::Result<base::Json> attachment(const std::string& snapshot_id,
+                                              const std::string& kind) = 0;
   // Saved, editable schemas by dataset (see stats); newest wins, history kept.
-  virtual base::Status put_schema(const std::string& project, const std::string& dataset, const base::Json& schema) = 0;
-  virtual base::Result<base::Json> schema(const std::string& project, const std::string& dataset) = 0;
+  virtual base::Status put_schema(const std::string& project, const std::string& dataset,
+                                  const base::Json& schema) = 0;
+  virtual base::Result<base::Json> schema(const std::string& project,
+                                          const std::string& dataset) = 0;
 };
 
 // A table straight from files without storing anything (maru predict, maru init).
-base::Result<Table> read_files(Engine& engine, const ImportSpec& spec, base::Context& context, std::vector<std::string>* notes = nullptr, std::uint64_t limit = 0);
+base::Result<Table> read_files(Engine& engine, const ImportSpec& spec, base::Context& context,
+                               std::vector<std::string>* notes = nullptr, std::uint64_t limit = 0);
 // Writes CSV (RFC 4180), JSON lines or Parquet by the file's extension.
 base::Status write_table(Engine& engine, const Table& table, const std::string& path);
 

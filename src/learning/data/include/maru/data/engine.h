@@ -33,9 +33,11 @@ class Engine {
   ~Engine();
   base::Result<Table> query(std::string_view sql, base::Context* context = nullptr);
   base::Status execute(std::string_view sql, base::Context* context = nullptr);
-  base::Result<std::vector<SqlColumn>> describe(std::string_view sql);  // of a SELECT, without running it
-  base::Status register_table(const std::string& name, const Table& table);          // copied in, replaces
-  base::Status register_parquet(const std::string& name, const std::vector<std::string>& files);  // a view, replaces
+  base::Result<std::vector<SqlColumn>> describe(
+      std::string_view sql);  // of a SELECT, without running it
+  base::Status register_table(const std::string& name, const Table& table);  // copied in, replaces
+  base::Status register_parquet(const std::string& name,
+                                const std::vector<std::string>& files);  // a view, replaces
   base::Status drop(const std::string& name);
   base::Status write_parquet(std::string_view select_sql, const std::string& file);
   struct Impl;

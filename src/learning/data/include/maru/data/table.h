@@ -26,9 +26,9 @@ struct Column {
   std::size_t rows() const;
   bool is_valid(std::size_t row) const { return valid.empty() || valid[row] != 0; }
   std::size_t missing() const;
-  double number(std::size_t row) const;              // NaN when missing or text; integers widen
-  std::string_view text(std::size_t row) const;      // "" when missing or not text
-  std::string display(std::size_t row) const;        // for people and JSON lines; "" when missing
+  double number(std::size_t row) const;          // NaN when missing or text; integers widen
+  std::string_view text(std::size_t row) const;  // "" when missing or not text
+  std::string display(std::size_t row) const;    // for people and JSON lines; "" when missing
 };
 
 // Columns of equal length in memory. Value type; concurrent reads are safe.

@@ -20,8 +20,10 @@ struct Interval {
 bool larger_is_better(std::string_view metric);
 std::string default_metric(model::Task task);  // roc_auc, log_loss, rmse
 std::vector<std::string> metric_names(model::Task task);
-base::Result<double> metric_value(std::string_view metric, const std::vector<double>& labels, const model::Predictions& predictions, double threshold);
-double roc_auc(const std::vector<double>& labels, const std::vector<double>& scores);  // ties by mid-ranks; NaN with one class
+base::Result<double> metric_value(std::string_view metric, const std::vector<double>& labels,
+                                  const model::Predictions& predictions, double threshold);
+double roc_auc(const std::vector<double>& labels,
+               const std::vector<double>& scores);  // ties by mid-ranks; NaN with one class
 
 struct SliceResult {
   std::string column, value;
@@ -31,11 +33,11 @@ struct SliceResult {
 };
 
 struct EvaluateOptions {
-  std::string metric;                    // primary; empty: default_metric
-  std::vector<std::string> slices;       // columns of `rows`
+  std::string metric;               // primary; empty: default_metric
+  std::vector<std::string> slices;  // columns of `rows`
   int bootstrap = 200;
   std::uint64_t seed = 1;
-  double threshold = -1;                 // binary; < 0: the one in the signature
+  double threshold = -1;  // binary; < 0: the one in the signature
 };
 
 struct Report {
@@ -44,16 +46,18 @@ struct Report {
   std::uint64_t rows = 0;
   std::map<std::string, Interval> metrics;
   double threshold = 0.5;
-  std::vector<std::vector<std::uint64_t>> confusion;   // [true][predicted]
+  std::vector<std::vector<std::uint64_t>> confusion;  // [true][predicted]
   std::vector<std::string> classes;
   std::vector<SliceResult> slices;
-  base::Json curves;                     // roc, pr (<= 200 points), calibration bins, score histograms; residual quantiles for regression
+  base::Json
+      curves;  // roc, pr (<= 200 points), calibration bins, score histograms; residual quantiles for regression
   base::Json to_json() const;
   static base::Result<Report> from_json(const base::Json& json);
 };
 
-base::Result<Report> evaluate(const model::Signature& signature, const std::vector<double>& labels, const model::Predictions& predictions,
-                              const data::Table& rows, const EvaluateOptions& options);
+base::Result<Report> evaluate(const model::Signature& signature, const std::vector<double>& labels,
+                              const model::Predictions& predictions, const data::Table& rows,
+                              const EvaluateOptions& options);
 // Threshold that maximises F1 on validation rows.
 double choose_threshold(const std::vector<double>& labels, const model::Predictions& predictions);
 
@@ -61,20 +65,24 @@ double choose_threshold(const std::vector<double>& labels, const model::Predicti
 struct Comparison {
   std::string metric;
   double candidate = 0, champion = 0;
-  Interval difference;                   // oriented so that positive means the candidate is better
-  bool worse = false;                    // the whole interval is below zero
+  Interval difference;  // oriented so that positive means the candidate is better
+  bool worse = false;   // the whole interval is below zero
 };
-base::Result<Comparison> compare(std::string_view metric, const std::vector<double>& labels, const model::Predictions& candidate,
-                                 const model::Predictions& champion, double candidate_threshold, double champion_threshold, std::uint64_t seed);
+base::Result<Comparison> compare(std::string_view metric, const std::vector<double>& labels,
+                                 const model::Predictions& candidate,
+                                 const model::Predictions& champion, double candidate_threshold,
+                                 double champion_threshold, std::uint64_t seed);
 
 struct GateResult {
-  std::string name;                      // "roc_auc.min", "roc_auc.not_worse_than", "latency_p99", "memory", "replay"
+  std::string name;  // "roc_auc.min", "roc_auc.not_worse_than", "latency_p99", "memory", "replay"
   bool ok = false;
   std::string value, bound, reason;
   base::Json to_json() const;
 };
 // `gates` is the `evaluate.gates` part of the project file. `comparison` may be null (no champion yet: such a gate passes and says so).
-base::Result<std::vector<GateResult>> check_gates(const base::Json& gates, const Report& report, const Comparison* comparison, const model::Bundle& bundle);
+base::Result<std::vector<GateResult>> check_gates(const base::Json& gates, const Report& report,
+                                                  const Comparison* comparison,
+                                                  const model::Bundle& bundle);
 
 struct Latency {
   double p50_us = 0, p99_us = 0;

@@ -27,8 +27,8 @@ inline constexpr std::int64_t kMissingTime = std::numeric_limits<std::int64_t>::
 struct Input {
   std::string name;
   InputKind kind = InputKind::kNumber;
-  bool required = true;          // false: a missing key is a missing value
-  base::Json example;            // a real training value, for forms
+  bool required = true;  // false: a missing key is a missing value
+  base::Json example;    // a real training value, for forms
 };
 
 struct Signature {
@@ -37,7 +37,8 @@ struct Signature {
   std::vector<std::string> classes;  // binary: {negative, positive}
   double threshold = 0.5;            // binary: score >= threshold predicts classes[1]
   std::string label;                 // what is predicted, as the project wrote it
-  std::vector<std::string> ignored;  // columns that training knew and dropped: accepted in a row, and not used
+  std::vector<std::string>
+      ignored;  // columns that training knew and dropped: accepted in a row, and not used
   int index_of(std::string_view input) const;
   base::Json to_json() const;
   static base::Result<Signature> from_json(const base::Json& json);
@@ -60,9 +61,11 @@ struct InputBatch {
 
 // JSON rows -> batch. Errors name row, column, what was expected and what came; an unknown column comes with the nearest known one.
 // Missing keys are missing values unless the input is required; null is missing; numbers may come as numeric text; timestamps as text (parse_time_us) or integer µs.
-base::Status fill_from_rows(const Signature& signature, const base::Json& instances, InputBatch& out);
+base::Status fill_from_rows(const Signature& signature, const base::Json& instances,
+                            InputBatch& out);
 // Straight from text {"instances":[{...}]} without building a Json tree: the serving hot path. `key` is the member that holds the rows.
-base::Status fill_from_text(const Signature& signature, std::string_view body, std::string_view key, InputBatch& out);
+base::Status fill_from_text(const Signature& signature, std::string_view body, std::string_view key,
+                            InputBatch& out);
 base::Status fill_from_table(const Signature& signature, const data::Table& table, InputBatch& out);
 
 // Answers for a batch. binary: 1 score a row (probability of classes[1]); multiclass: K probabilities a row; regression: 1 value.
@@ -73,9 +76,12 @@ struct Predictions {
   double score(std::size_t row, std::size_t k = 0) const { return scores[row * width + k]; }
 };
 // One answer for people and JSON: binary {"prediction", "probability"}, multiclass {"prediction", "probabilities": {class: p}}, regression a number.
-base::Json prediction_json(const Signature& signature, const Predictions& predictions, std::size_t row);
-void append_prediction_json(std::string& out, const Signature& signature, const Predictions& predictions, std::size_t row);
-std::size_t predicted_class(const Signature& signature, const Predictions& predictions, std::size_t row);
+base::Json prediction_json(const Signature& signature, const Predictions& predictions,
+                           std::size_t row);
+void append_prediction_json(std::string& out, const Signature& signature,
+                            const Predictions& predictions, std::size_t row);
+std::size_t predicted_class(const Signature& signature, const Predictions& predictions,
+                            std::size_t row);
 
 // Runs one graph. Immutable after load; predict() is thread safe and deterministic; in the native engine the same row gives the same bits alone
 // and in any batch (in ONNX Runtime the last bit of a sigmoid or softmax may depend on the row's place in the batch).
@@ -96,12 +102,14 @@ struct FeatureMatrix {
   std::vector<std::string> names;
 };
 // Runs a feature graph (transform::emit_features) over a table: the only way training gets its features.
-base::Result<FeatureMatrix> run_features(const transform::Graph& graph, const Signature& signature, const data::Table& table);
+base::Result<FeatureMatrix> run_features(const transform::Graph& graph, const Signature& signature,
+                                         const data::Table& table);
 
 struct BundleFacts {
   Signature signature;
-  base::Json metadata = base::Json::object();  // learner, config, training snapshot, feature plan, importances, ...
-  data::Table sample;                          // up to 256 raw training rows, stored for replay, native check and warm-up
+  base::Json metadata =
+      base::Json::object();  // learner, config, training snapshot, feature plan, importances, ...
+  data::Table sample;  // up to 256 raw training rows, stored for replay, native check and warm-up
 };
 
 // A model folder: MLmodel, model.onnx, signature, conda.yaml, python_env.yaml, requirements.txt, maru.json, sample.json; loads with stock mlflow.pyfunc.
@@ -110,8 +118,11 @@ class Bundle {
   // Writes the folder, loads it back and replays `replay_rows` through the stored graph, in ONNX Runtime and in the engine that will serve: a score
   // that differs from `expected` by more than 1e-6 (of its size, above 1) is kRefused and nothing is left behind. Also kAlreadyExists. The folder
   // appears whole or not at all. The graph's first output is "scores" double [N,K]. The same arguments give the same bytes.
-  static base::Result<std::shared_ptr<const Bundle>> create(const std::string& folder, const transform::Graph& graph, const BundleFacts& facts,
-                                                            const data::Table& replay_rows, const Predictions& expected);
+  static base::Result<std::shared_ptr<const Bundle>> create(const std::string& folder,
+                                                            const transform::Graph& graph,
+                                                            const BundleFacts& facts,
+                                                            const data::Table& replay_rows,
+                                                            const Predictions& expected);
   // Reads a folder and checks it against the hashes in maru.json (kDataLoss). Compiles the native plan when every node is known and checks it on the
   // sample rows against the scores that ONNX Runtime gave for them when the bundle was made; else, and without sample rows, ONNX Runtime serves.
   static base::Result<std::shared_ptr<const Bundle>> load(const std::string& folder);
@@ -125,7 +136,10 @@ class Bundle {
 };
 
 // Evaluators of a graph in memory, for training and tests.
-base::Result<std::unique_ptr<Evaluator>> load_onnxruntime(std::string_view onnx_bytes, const Signature& signature);
-base::Result<std::unique_ptr<Evaluator>> compile_native(const transform::Graph& graph, const Signature& signature);  // kUnimplemented names the node it does not know
+base::Result<std::unique_ptr<Evaluator>> load_onnxruntime(std::string_view onnx_bytes,
+                                                          const Signature& signature);
+base::Result<std::unique_ptr<Evaluator>> compile_native(
+    const transform::Graph& graph,
+    const Signature& signature);  // kUnimplemented names the node it does not know
 
 }  // namespace maru::model

@@ -26,14 +26,17 @@ struct ColumnProfile {
   std::uint64_t count = 0, missing = 0, distinct = 0, zeros = 0, negatives = 0, infinite = 0;
   // numeric and timestamp (microseconds)
   double min = 0, max = 0, mean = 0, std = 0, std_sample = 0, skewness = 0, kurtosis = 0;
-  std::vector<std::pair<double, double>> quantiles;  // probability -> value, at 0.01 .05 .1 .25 .5 .75 .9 .95 .99 and the deciles
-  std::vector<Bin> histogram;                        // equal width, <= 40 bins
+  std::vector<std::pair<double, double>>
+      quantiles;  // probability -> value, at 0.01 .05 .1 .25 .5 .75 .9 .95 .99 and the deciles
+  std::vector<Bin> histogram;  // equal width, <= 40 bins
   // text
   double length_min = 0, length_max = 0, length_mean = 0;
-  std::vector<TopValue> top;                         // <= 20 (text, bool, and integer with few distinct); ties: count desc, value asc
-  std::vector<TopValue> categories;                  // all of them when distinct <= 1000: what drift compares
+  std::vector<TopValue>
+      top;  // <= 20 (text, bool, and integer with few distinct); ties: count desc, value asc
+  std::vector<TopValue> categories;  // all of them when distinct <= 1000: what drift compares
   std::string mode;
-  std::string meaning;                               // "id", "category", "number", "timestamp", "boolean", "text", "constant", "email", ...
+  std::string
+      meaning;  // "id", "category", "number", "timestamp", "boolean", "text", "constant", "email", ...
   base::Json to_json() const;
   static base::Result<ColumnProfile> from_json(const base::Json& json);
 };

@@ -17,46 +17,50 @@ enum class Severity : std::uint8_t { kInfo, kWarning, kError };
 struct ColumnRule {
   std::string name;
   data::ColumnType type = data::ColumnType::kFloat;
-  bool required = true;                       // the column must be present
-  double missing_max = 1.0;                   // share of rows, inclusive
+  bool required = true;      // the column must be present
+  double missing_max = 1.0;  // share of rows, inclusive
   std::optional<double> min, max;
-  std::vector<std::string> domain;            // allowed values; empty: any
-  double domain_mass_min = 1.0;               // share of non-missing rows that must be in `domain`
+  std::vector<std::string> domain;  // allowed values; empty: any
+  double domain_mass_min = 1.0;     // share of non-missing rows that must be in `domain`
   bool unique = false;
   std::string description;
 };
 
 struct Schema {
   std::vector<ColumnRule> columns;
-  bool allow_new_columns = true;              // a new column is a warning, else an error
+  bool allow_new_columns = true;  // a new column is a warning, else an error
   std::uint64_t rows_min = 1;
   base::Json to_json() const;
   static base::Result<Schema> from_json(const base::Json& json);  // unknown key: did you mean
 };
 
 struct Anomaly {
-  std::string column, kind;                   // TFDV's names in lower case: "enum_type_unexpected_string_values", "feature_type_low_fraction_present", ...
+  std::string column,
+      kind;  // TFDV's names in lower case: "enum_type_unexpected_string_values", "feature_type_low_fraction_present", ...
   Severity severity = Severity::kError;
-  std::string message, slice, fix;            // fix: one sentence or a command
-  std::uint64_t rows = 0;                     // how many rows violate
-  std::vector<std::uint64_t> examples;        // row numbers (0-based), at most 5
-  base::Json proposal;                        // the changed ColumnRule, when accepting is a fix
+  std::string message, slice, fix;      // fix: one sentence or a command
+  std::uint64_t rows = 0;               // how many rows violate
+  std::vector<std::uint64_t> examples;  // row numbers (0-based), at most 5
+  base::Json proposal;                  // the changed ColumnRule, when accepting is a fix
   base::Json to_json() const;
 };
 
 Schema infer_schema(const Profile& profile);
-std::vector<Anomaly> validate(const data::Table& table, const Profile& profile, const Schema& schema);
+std::vector<Anomaly> validate(const data::Table& table, const Profile& profile,
+                              const Schema& schema);
 bool has_errors(const std::vector<Anomaly>& anomalies);
 
 enum class Role : std::uint8_t { kFeature, kLabel, kTime, kExcluded };
 
 struct Leak {
-  std::string column, reason;                 // reason holds the evidence: "alone it reaches AUC 0.981 on held-out rows"
-  double score = 0;                           // AUC, or R² for regression, of the column alone out of sample
+  std::string column,
+      reason;        // reason holds the evidence: "alone it reaches AUC 0.981 on held-out rows"
+  double score = 0;  // AUC, or R² for regression, of the column alone out of sample
 };
 // Columns that predict the label suspiciously well on their own (out-of-fold one-column trees and target means), or are near copies of it.
 // Columns named in `allow` are left out. `label` is numeric (0/1 or value) or text.
-std::vector<Leak> find_leaks(const data::Table& table, const data::Column& label, const std::vector<std::string>& features,
+std::vector<Leak> find_leaks(const data::Table& table, const data::Column& label,
+                             const std::vector<std::string>& features,
                              const std::vector<std::string>& allow);
 
 }  // namespace maru::stats

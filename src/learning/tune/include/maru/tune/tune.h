@@ -19,26 +19,27 @@ namespace maru::tune {
 struct Trial {
   int number = 0;
   train::Config config;
-  std::string state;                  // "done", "stopped" (budget), "failed"
-  double valid = 0, train = 0;        // primary metric
+  std::string state;            // "done", "stopped" (budget), "failed"
+  double valid = 0, train = 0;  // primary metric
   double seconds = 0;
-  std::uint64_t bytes = 0;            // of the model's graph
+  std::uint64_t bytes = 0;  // of the model's graph
   double latency_us = 0;
   std::string error;
   base::Json curve;
-  base::Json to_json() const;         // {learner, config, valid, train, seconds, bytes, latency_us, state}
+  base::Json to_json() const;  // {learner, config, valid, train, seconds, bytes, latency_us, state}
 };
 
 struct SearchSpec {
-  data::Table train, valid;           // raw rows, without missing labels; forward-chained when a time column exists
+  data::Table train,
+      valid;  // raw rows, without missing labels; forward-chained when a time column exists
   std::vector<std::string> features;  // raw columns the model may use
   train::Labels labels;               // of train + classes
   std::vector<double> valid_labels;
   std::string label_text;
   std::string metric;                 // empty: default
   std::vector<std::string> learners;  // empty: lightgbm and linear
-  bool blend = true;                  // at the end, try the best trees and the best line together: learner "blend"
-  double budget_seconds = 60;         // wall time for the whole search, +-2 %
+  bool blend = true;  // at the end, try the best trees and the best line together: learner "blend"
+  double budget_seconds = 60;  // wall time for the whole search, +-2 %
   int max_trials = 1000;
   std::uint64_t seed = 1;
   std::size_t threads = 2;
@@ -46,20 +47,22 @@ struct SearchSpec {
 };
 
 struct SearchResult {
-  std::vector<Trial> trials;          // leaderboard, best first
-  train::Trained best;                // of a blend: names, importances and curve only; its `append` and `predict` refuse
+  std::vector<Trial> trials;  // leaderboard, best first
+  train::Trained
+      best;  // of a blend: names, importances and curve only; its `append` and `predict` refuse
   transform::FeaturePlan plan;
-  transform::Graph graph;             // raw inputs -> "scores"
-  model::Signature signature;         // threshold chosen on valid
+  transform::Graph graph;      // raw inputs -> "scores"
+  model::Signature signature;  // threshold chosen on valid
   model::Predictions valid_predictions;
   double seconds = 0;
-  std::string stopped;                // "budget", "max_trials", "converged", "cancelled"
+  std::string stopped;  // "budget", "max_trials", "converged", "cancelled"
 };
 
 // Searches learners and configurations inside the time budget: defaults of each learner first, then random + local refinement, early-stopped.
 // Deterministic in what it proposes for a seed; the number of trials depends on time unless max_trials binds. At least one trial always completes
 // (a constant model in the worst case is not accepted: that is an error that says why).
-base::Result<SearchResult> search(const SearchSpec& spec, base::Context& context, const base::ProgressSink& progress);
+base::Result<SearchResult> search(const SearchSpec& spec, base::Context& context,
+                                  const base::ProgressSink& progress);
 
 // Rows for train / valid / test. By time when `time_column` names one (oldest first, whole timestamps kept together), else shuffled by seed (stratified for classes).
 struct SplitSpec {
@@ -70,6 +73,7 @@ struct SplitSpec {
 struct Split {
   std::vector<std::uint32_t> train, valid, test;
 };
-base::Result<Split> split_rows(const data::Table& table, const std::vector<double>& labels, bool classes, const SplitSpec& spec);
+base::Result<Split> split_rows(const data::Table& table, const std::vector<double>& labels,
+                               bool classes, const SplitSpec& spec);
 
 }  // namespace maru::tune

@@ -18,7 +18,8 @@ class InProcessExecutor final : public pipeline::Executor {
   ~InProcessExecutor() override;
   void add(std::string kind, std::string version, TaskFunction function);
   bool knows(std::string_view kind) const override;
-  void start(std::shared_ptr<pipeline::Attempt> attempt, std::function<void(base::Result<base::Json>)> done) override;
+  void start(std::shared_ptr<pipeline::Attempt> attempt,
+             std::function<void(base::Result<base::Json>)> done) override;
   std::string version_of(std::string_view kind) const override;
 
  private:
@@ -27,9 +28,9 @@ class InProcessExecutor final : public pipeline::Executor {
 };
 
 struct SubprocessOptions {
-  std::size_t max_output_bytes = 64u << 20;   // log lines kept
-  std::uint64_t memory_limit_bytes = 0;       // RLIMIT_AS, 0: none
-  std::int64_t kill_grace_ms = 5'000;         // SIGTERM, then SIGKILL of the whole process group
+  std::size_t max_output_bytes = 64u << 20;  // log lines kept
+  std::uint64_t memory_limit_bytes = 0;      // RLIMIT_AS, 0: none
+  std::int64_t kill_grace_ms = 5'000;        // SIGTERM, then SIGKILL of the whole process group
 };
 
 // kind "command": params {"command": ["sh","-c","..."] or "text"}; inputs as MARU_INPUTS (a JSON file's path), outputs read from the JSON file MARU_OUTPUTS names.
@@ -39,7 +40,8 @@ class SubprocessExecutor final : public pipeline::Executor {
   explicit SubprocessExecutor(base::Pool& pool, SubprocessOptions options = {});
   ~SubprocessExecutor() override;
   bool knows(std::string_view kind) const override;
-  void start(std::shared_ptr<pipeline::Attempt> attempt, std::function<void(base::Result<base::Json>)> done) override;
+  void start(std::shared_ptr<pipeline::Attempt> attempt,
+             std::function<void(base::Result<base::Json>)> done) override;
   std::string version_of(std::string_view kind) const override;
 
  private:
@@ -52,7 +54,8 @@ class ExecutorSet final : public pipeline::Executor {
  public:
   void add(pipeline::Executor& executor);
   bool knows(std::string_view kind) const override;
-  void start(std::shared_ptr<pipeline::Attempt> attempt, std::function<void(base::Result<base::Json>)> done) override;
+  void start(std::shared_ptr<pipeline::Attempt> attempt,
+             std::function<void(base::Result<base::Json>)> done) override;
   std::string version_of(std::string_view kind) const override;
 
  private:

@@ -19,10 +19,12 @@ struct TokenInfo {
 // Tokens are 256 random bits, kept as their SHA-256, shown once. Thread safe; authenticate() takes no lock that waits.
 class Access {
  public:
-  static base::Result<std::unique_ptr<Access>> open(tracking::Tracking& tracking, base::Clock& clock, bool trust_loopback);
+  static base::Result<std::unique_ptr<Access>> open(tracking::Tracking& tracking,
+                                                    base::Clock& clock, bool trust_loopback);
   virtual ~Access() = default;
   virtual base::Result<base::Principal> authenticate(const http::Request& request) const = 0;
-  virtual base::Result<std::string> create(const std::string& name, base::Role role, std::int64_t expires_us) = 0;  // the token's text
+  virtual base::Result<std::string> create(const std::string& name, base::Role role,
+                                           std::int64_t expires_us) = 0;  // the token's text
   virtual base::Status revoke(const std::string& name) = 0;
   virtual std::vector<TokenInfo> list() const = 0;
 };

@@ -29,15 +29,18 @@ struct Services {
   http::EventHub* events = nullptr;
   base::Clock* clock = &base::system_clock();
   std::string home;
-  std::string openapi;                 // JSON text
-  base::Json version;                  // {version, commit, build, libraries{}}
+  std::string openapi;  // JSON text
+  base::Json version;   // {version, commit, build, libraries{}}
   std::int64_t started_us = 0;
   std::function<bool()> ready;
   // {"yaml", "folder", "trigger", "overrides"{budget_seconds}} -> the id of the submitted run.
   std::function<base::Result<std::string>(const base::Json&, base::Context&)> submit_project;
-  std::function<base::Result<base::Json>(const base::Json&, base::Context&)> init_project;    // {"sources", "label", "name"} -> {"yaml", "summary"}
-  std::function<base::Result<base::Json>(const base::Json&, base::Context&)> predict_files;   // {"model", "selector", "sources", "output"}
-  std::function<base::Result<base::Json>(const base::Json&, base::Context&)> import_model;    // {"path", "name", "alias"} -> {"model", "version"}
+  std::function<base::Result<base::Json>(const base::Json&, base::Context&)>
+      init_project;  // {"sources", "label", "name"} -> {"yaml", "summary"}
+  std::function<base::Result<base::Json>(const base::Json&, base::Context&)>
+      predict_files;  // {"model", "selector", "sources", "output"}
+  std::function<base::Result<base::Json>(const base::Json&, base::Context&)>
+      import_model;  // {"path", "name", "alias"} -> {"model", "version"}
 };
 
 // Adds Maru's own API, Open Inference Protocol v2 (JSON), MLflow scoring and the probes.

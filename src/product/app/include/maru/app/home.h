@@ -12,9 +12,9 @@
 namespace maru::app {
 
 struct HomeOptions {
-  std::string folder;               // DESIGN §6; created 0700 when absent
+  std::string folder;  // DESIGN §6; created 0700 when absent
   std::size_t train_threads = 2;
-  bool trust_loopback = true;       // a caller on loopback is the local admin
+  bool trust_loopback = true;  // a caller on loopback is the local admin
 };
 
 // One home folder, opened and wired: the only place where implementations meet. Holds the folder's lock until destroyed.
@@ -36,9 +36,9 @@ class Home {
   enum class Background { kServer, kVerb };
   void start(Background background);  // returns at once
   bool ready() const;
-  void wait_ready();                // returns when the endpoints are loaded
-  void stop();                      // flushes and ends background work; idempotent
-  std::size_t tokens() const;       // how many access tokens exist
+  void wait_ready();           // returns when the endpoints are loaded
+  void stop();                 // flushes and ends background work; idempotent
+  std::size_t tokens() const;  // how many access tokens exist
   const std::string& folder() const;
 
  private:
@@ -46,7 +46,7 @@ class Home {
   std::unique_ptr<Impl> impl_;
 };
 
-base::Json version_json();          // {version, commit, build, libraries{}}
+base::Json version_json();  // {version, commit, build, libraries{}}
 void add_web_routes(http::Router& router);
 
 }  // namespace maru::app

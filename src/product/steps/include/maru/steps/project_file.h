@@ -22,25 +22,25 @@ struct SourceEntry {
 // maru.yaml (DESIGN §5), checked and with every default filled in.
 struct ProjectFile {
   std::string project;
-  std::string model;                 // registered name; default: project
+  std::string model;  // registered name; default: project
   std::vector<SourceEntry> data;
-  std::string label, at, task;       // task "" is inferred
+  std::string label, at, task;  // task "" is inferred
   std::vector<std::string> exclude, allow;
-  std::string split_by;              // time column or "" for random
+  std::string split_by;  // time column or "" for random
   double test_share = 0.2;
-  double valid_share = 0.2;          // of what is not test: stops training early and ranks trials
+  double valid_share = 0.2;  // of what is not test: stops training early and ranks trials
   double budget_seconds = 60;
-  std::string metric;                // "" is the task's default
+  std::string metric;  // "" is the task's default
   std::vector<std::string> learners;
   std::uint64_t seed = 1;
   int max_trials = 1000;
   std::vector<std::string> slices;
   base::Json gates = base::Json::object();
-  std::string endpoint;              // "" : no endpoint
-  base::Json rollout;                // null, or {"canary", "rollback_on"} as written
+  std::string endpoint;  // "" : no endpoint
+  base::Json rollout;    // null, or {"canary", "rollback_on"} as written
   std::int64_t window_us = 86'400'000'000;
   std::uint64_t window_rows = 0;
-  std::int64_t label_delay_us = 0;   // labels are expected this long after the prediction
+  std::int64_t label_delay_us = 0;  // labels are expected this long after the prediction
   std::vector<std::string> drift_columns;
   bool retrain_on_drift = false, retrain_on_performance = false;
   std::int64_t cooldown_us = 86'400'000'000;

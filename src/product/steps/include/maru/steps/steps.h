@@ -41,17 +41,20 @@ struct InitSpec {
 };
 struct InitResult {
   std::string yaml;
-  base::Json summary;                // project, task, label, columns[{name,type,role,reason}], leakage[{column,reason}]
+  base::Json
+      summary;  // project, task, label, columns[{name,type,role,reason}], leakage[{column,reason}]
 };
 // Looks at the data and writes the project file with every inferred choice visible and commented.
-base::Result<InitResult> init_project(const Services& services, const InitSpec& spec, base::Context& context);
+base::Result<InitResult> init_project(const Services& services, const InitSpec& spec,
+                                      base::Context& context);
 
 struct PredictSpec {
   std::string project = "default", model, selector;
   std::vector<std::string> sources;
-  std::string output;                // "" : rows come back
+  std::string output;  // "" : rows come back
 };
 // Scores files with a registered model; one answer a row, in order. {"rows", "seconds", "output"} or {"rows", "seconds", "predictions"}.
-base::Result<base::Json> predict_files(const Services& services, const PredictSpec& spec, base::Context& context);
+base::Result<base::Json> predict_files(const Services& services, const PredictSpec& spec,
+                                       base::Context& context);
 
 }  // namespace maru::steps
