@@ -2,36 +2,33 @@
 #include <string>
 #include <vector>
 
-#include "maru/tracking/tracking.h"
+#include "maru/base/clock.h"
+#include "maru/store/database.h"
+#include "maru/tracking/runs.h"
 
 namespace maru::tracking {
 
-// Experiments, runs, metrics and run artifacts over the tables; one durable write a call. Thread safe.
-class RunTables {
+// Experiments, runs and metrics over the tables; one durable write a call. Thread safe.
+class RunTables final : public Runs {
  public:
-  RunTables(store::Database& db, blob::BlobStore& blobs, base::Clock& clock)
-      : db_(db), blobs_(blobs), clock_(clock) {}
-  base::Result<Experiment> ensure_experiment(const std::string& project, const std::string& name);
-  base::Result<std::vector<Experiment>> list_experiments(const std::string& project);
-  base::Result<Experiment> get_experiment(const std::string& id);
+  RunTables(store::Database& db, base::Clock& clock) : db_(db), clock_(clock) {}
+  base::Result<Experiment> ensure_experiment(const std::string& project,
+                                             const std::string& name) override;
+  base::Result<std::vector<Experiment>> list_experiments(const std::string& project) override;
+  base::Result<Experiment> get_experiment(const std::string& id) override;
   base::Result<Run> create_run(const std::string& experiment_id, const std::string& name,
-                               const std::string& source, const Text& tags);
-  base::Status log(const std::string& run_id, const RunBatch& batch);
-  base::Status finish_run(const std::string& run_id, const std::string& status);
-  base::Result<Run> get_run(const std::string& run_id);
-  base::Result<RunPage> search_runs(const std::string& project, const RunQuery& query);
+                               const std::string& source, const Text& tags) override;
+  base::Status log(const std::string& run_id, const RunBatch& batch) override;
+  base::Status finish_run(const std::string& run_id, const std::string& status) override;
+  base::Result<Run> get_run(const std::string& run_id) override;
+  base::Result<RunPage> search_runs(const std::string& project, const RunQuery& query) override;
   base::Result<std::vector<MetricPoint>> metric_history(const std::string& run_id,
-                                                        const std::string& key);
-  base::Result<std::vector<std::string>> metric_keys(const std::string& run_id);
-  base::Status put_artifact(const std::string& run_id, const std::string& path,
-                            std::string_view bytes);
-  base::Result<std::vector<Artifact>> list_artifacts(const std::string& run_id);
-  base::Result<std::string> read_artifact(const std::string& run_id, const std::string& path);
+                                                        const std::string& key) override;
+  base::Result<std::vector<std::string>> metric_keys(const std::string& run_id) override;
 
  private:
   base::Status fill(Run& run);
   store::Database& db_;
-  blob::BlobStore& blobs_;
   base::Clock& clock_;
 };
 

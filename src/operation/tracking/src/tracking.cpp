@@ -1,5 +1,6 @@
 #include "maru/tracking/tracking.h"
 
+#include "artifacts.h"
 #include "audit.h"
 #include "registry.h"
 #include "runs.h"
@@ -18,86 +19,11 @@ using store::Writer;
 class StoredTracking final : public Tracking {
  public:
   StoredTracking(store::Database& db, blob::BlobStore& blobs, base::Clock& clock)
-      : db_(db), runs_(db, blobs, clock), registry_(db, blobs, clock) {}
+      : db_(db), runs_(db, clock), artifacts_(db, blobs), registry_(db, blobs, clock) {}
 
-  Result<Experiment> ensure_experiment(const std::string& project,
-                                       const std::string& name) override {
-    return runs_.ensure_experiment(project, name);
-  }
-  Result<std::vector<Experiment>> list_experiments(const std::string& project) override {
-    return runs_.list_experiments(project);
-  }
-  Result<Experiment> get_experiment(const std::string& id) override {
-    return runs_.get_experiment(id);
-  }
-  Result<Run> create_run(const std::string& experiment_id, const std::string& name,
-                         const std::string& source, const Text& tags) override {
-    return runs_.create_run(experiment_id, name, source, tags);
-  }
-  Status log(const std::string& run_id, const RunBatch& batch) override {
-    return runs_.log(run_id, batch);
-  }
-  Status finish_run(const std::string& run_id, const std::string& status) override {
-    return runs_.finish_run(run_id, status);
-  }
-  Result<Run> get_run(const std::string& run_id) override { return runs_.get_run(run_id); }
-  Result<RunPage> search_runs(const std::string& project, const RunQuery& query) override {
-    return runs_.search_runs(project, query);
-  }
-  Result<std::vector<MetricPoint>> metric_history(const std::string& run_id,
-                                                  const std::string& key) override {
-    return runs_.metric_history(run_id, key);
-  }
-  Result<std::vector<std::string>> metric_keys(const std::string& run_id) override {
-    return runs_.metric_keys(run_id);
-  }
-  Status put_artifact(const std::string& run_id, const std::string& path,
-                      std::string_view bytes) override {
-    return runs_.put_artifact(run_id, path, bytes);
-  }
-  Result<std::vector<Artifact>> list_artifacts(const std::string& run_id) override {
-    return runs_.list_artifacts(run_id);
-  }
-  Result<std::string> read_artifact(const std::string& run_id, const std::string& path) override {
-    return runs_.read_artifact(run_id, path);
-  }
-
-  Result<ModelVersion> register_version(const std::string& project, const std::string& model,
-                                        const std::string& task, const std::string& folder,
-                                        const ModelVersion& facts) override {
-    return registry_.register_version(project, model, task, folder, facts);
-  }
-  Result<std::vector<Model>> list_models(const std::string& project) override {
-    return registry_.list_models(project);
-  }
-  Result<Model> get_model(const std::string& project, const std::string& name) override {
-    return registry_.get_model(project, name);
-  }
-  Result<std::vector<Artifact>> version_files(const std::string& project, const std::string& model,
-                                              int version) override {
-    return registry_.version_files(project, model, version);
-  }
-  Status export_version(const std::string& project, const std::string& model, int version,
-                        const std::string& folder) override {
-    return registry_.export_version(project, model, version, folder);
-  }
-  Result<int> resolve(const std::string& project, const std::string& model,
-                      const std::string& selector) override {
-    return registry_.resolve(project, model, selector);
-  }
-  Status set_alias(const std::string& project, const std::string& model, const std::string& alias,
-                   int version, const std::string& reason, const std::string& principal) override {
-    return registry_.set_alias(project, model, alias, version, reason, principal);
-  }
-  Result<std::vector<AliasChange>> alias_history(const std::string& project,
-                                                 const std::string& model,
-                                                 std::size_t limit) override {
-    return registry_.alias_history(project, model, limit);
-  }
-  Status update_version(const std::string& project, const std::string& model, int version,
-                        const Json& changes) override {
-    return registry_.update_version(project, model, version, changes);
-  }
+  Runs& runs() override { return runs_; }
+  Artifacts& artifacts() override { return artifacts_; }
+  Registry& registry() override { return registry_; }
 
   Status audit(const AuditEntry& entry) override {
     return db_.write([&](Writer& writer) { return append_audit(writer, entry); });
@@ -166,6 +92,7 @@ class StoredTracking final : public Tracking {
  private:
   store::Database& db_;
   RunTables runs_;
+  ArtifactTables artifacts_;
   RegistryTables registry_;
 };
 

@@ -115,7 +115,7 @@ base::Result<Response> put_endpoint(const Services& s, const Request& request, C
   const std::string project = project_of(request), name(request.param("endpoint"));
   body.set("name", name).set("project", project);
   TRY_ASSIGN(const auto config, serve::EndpointConfig::from_json(body));
-  TRY(s.tracking->get_model(project, config.model));
+  TRY(s.tracking->registry().get_model(project, config.model));
   TRY(s.server->put_endpoint(config));
   TRY(s.tracking->put_document(project, "endpoint", name, config.to_json()));
   TRY(audit(s, context, "endpoint.put", name, config.model));

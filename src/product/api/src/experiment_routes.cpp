@@ -10,7 +10,7 @@ using VersionsByRun = std::map<std::string, Json>;
 
 base::Result<VersionsByRun> versions_by_run(const Services& s, const std::string& project) {
   VersionsByRun out;
-  TRY_ASSIGN(const auto models, s.tracking->list_models(project));
+  TRY_ASSIGN(const auto models, s.tracking->registry().list_models(project));
   for (const auto& model : models) {
     for (const auto& version : model.versions) {
       out[version.run_id] = Json::object({{"model", model.name},
@@ -45,7 +45,7 @@ Json tracked_run_json(const tracking::Run& run, const VersionsByRun& versions) {
 
 base::Result<tracking::Experiment> find_experiment(const Services& s, const std::string& project,
                                                    std::string_view name) {
-  TRY_ASSIGN(const auto experiments, s.tracking->list_experiments(project));
+  TRY_ASSIGN(const auto experiments, s.tracking->runs().list_experiments(project));
   for (const auto& experiment : experiments) {
     if (experiment.name == name || experiment.id == name) return experiment;
   }
@@ -53,13 +53,13 @@ base::Result<tracking::Experiment> find_experiment(const Services& s, const std:
 }
 
 base::Result<Response> list_experiments(const Services& s, const Request& request) {
-  TRY_ASSIGN(const auto experiments, s.tracking->list_experiments(project_of(request)));
+  TRY_ASSIGN(const auto experiments, s.tracking->runs().list_experiments(project_of(request)));
   Json rows = Json::array();
   for (const auto& experiment : experiments) {
     tracking::RunQuery query;
     query.experiment_ids = {experiment.id};
     query.limit = 1;
-    TRY_ASSIGN(const auto page, s.tracking->search_runs(project_of(request), query));
+    TRY_ASSIGN(const auto page, s.tracking->runs().search_runs(project_of(request), query));
     rows.push(Json::object(
         {{"id", experiment.id},
          {"name", experiment.name},
@@ -80,7 +80,7 @@ base::Result<Response> list_runs(const Services& s, const Request& request) {
   query.name_contains = std::string(request.query_param("q"));
   TRY_ASSIGN(query.limit, number_param(request, "limit", 100, 10'000));
   TRY_ASSIGN(query.offset, number_param(request, "offset", 0, 1'000'000'000));
-  TRY_ASSIGN(const auto page, s.tracking->search_runs(project, query));
+  TRY_ASSIGN(const auto page, s.tracking->runs().search_runs(project, query));
   TRY_ASSIGN(const auto versions, versions_by_run(s, project));
   std::set<std::string> metric_keys, param_keys;
   Json rows = Json::array();
@@ -99,11 +99,11 @@ base::Result<Response> list_runs(const Services& s, const Request& request) {
 
 base::Result<Response> get_run(const Services& s, const Request& request) {
   const std::string id(request.param("run"));
-  TRY_ASSIGN(const auto run, s.tracking->get_run(id));
-  TRY_ASSIGN(const auto experiment, s.tracking->get_experiment(run.experiment_id));
+  TRY_ASSIGN(const auto run, s.tracking->runs().get_run(id));
+  TRY_ASSIGN(const auto experiment, s.tracking->runs().get_experiment(run.experiment_id));
   TRY_ASSIGN(const auto versions, versions_by_run(s, experiment.project));
-  TRY_ASSIGN(const auto artifacts, s.tracking->list_artifacts(id));
-  TRY_ASSIGN(const auto keys, s.tracking->metric_keys(id));
+  TRY_ASSIGN(const auto artifacts, s.tracking->artifacts().list_artifacts(id));
+  TRY_ASSIGN(const auto keys, s.tracking->runs().metric_keys(id));
   Json files = Json::array();
   for (const auto& artifact : artifacts)
     files.push(Json::object(
@@ -115,7 +115,8 @@ base::Result<Response> get_run(const Services& s, const Request& request) {
 
 base::Result<Response> get_metric(const Services& s, const Request& request) {
   const std::string key(request.param("key"));
-  TRY_ASSIGN(const auto points, s.tracking->metric_history(std::string(request.param("run")), key));
+  TRY_ASSIGN(const auto points,
+             s.tracking->runs().metric_history(std::string(request.param("run")), key));
   Json out = Json::array();
   for (const auto& point : points)
     out.push(
@@ -134,17 +135,17 @@ void add_experiment_routes(Router& router, const Services& s) {
              [s](const Request& request, Context&) { return get_run(s, request); });
   router.add(Method::kGet, "/api/v1/experiment-runs/{run}/metrics/{key...}", {Permission::kRead},
              [s](const Request& request, Context&) { return get_metric(s, request); });
-  router.add(Method::kGet, "/api/v1/experiment-runs/{run}/artifacts/{path...}", {Permission::kRead},
-             [s](const Request& request, Context&) -> base::Result<Response> {
-               TRY_ASSIGN(std::string bytes,
-                          s.tracking->read_artifact(std::string(request.param("run")),
-                                                    std::string(request.param("path"))));
-               Response response =
-                   Response::text(std::move(bytes), 200, "application/octet-stream");
-               // What users logged is never rendered as part of this site.
-               response.headers.set("Content-Disposition", "attachment");
-               return response;
-             });
+  router.add(
+      Method::kGet, "/api/v1/experiment-runs/{run}/artifacts/{path...}", {Permission::kRead},
+      [s](const Request& request, Context&) -> base::Result<Response> {
+        TRY_ASSIGN(std::string bytes,
+                   s.tracking->artifacts().read_artifact(std::string(request.param("run")),
+                                                         std::string(request.param("path"))));
+        Response response = Response::text(std::move(bytes), 200, "application/octet-stream");
+        // What users logged is never rendered as part of this site.
+        response.headers.set("Content-Disposition", "attachment");
+        return response;
+      });
 }
 
 }  // namespace maru::api

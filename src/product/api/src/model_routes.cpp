@@ -67,8 +67,8 @@ Json model_row(const tracking::Model& model) {
 
 base::Result<Response> get_model(const Services& s, const Request& request) {
   const std::string project = project_of(request), name(request.param("model"));
-  TRY_ASSIGN(const auto model, s.tracking->get_model(project, name));
-  TRY_ASSIGN(const auto history, s.tracking->alias_history(project, name, kHistory));
+  TRY_ASSIGN(const auto model, s.tracking->registry().get_model(project, name));
+  TRY_ASSIGN(const auto history, s.tracking->registry().alias_history(project, name, kHistory));
   const auto endpoints = s.server->list();
   Json versions = Json::array(), changes = Json::array();
   for (const auto& version : model.versions) {
@@ -126,7 +126,7 @@ Json consequences(const Services& s, const tracking::Model& model, const std::st
 base::Result<Response> move_alias(const Services& s, const Request& request, Context& context,
                                   const std::string& alias, int to, const std::string& reason) {
   const std::string project = project_of(request), name(request.param("model"));
-  TRY_ASSIGN(const auto model, s.tracking->get_model(project, name));
+  TRY_ASSIGN(const auto model, s.tracking->registry().get_model(project, name));
   const auto current = model.aliases.find(alias);
   const int from = current == model.aliases.end() ? 0 : current->second;
   const auto* target = find_version(model, to);
@@ -145,12 +145,13 @@ base::Result<Response> move_alias(const Services& s, const Request& request, Con
     return answer(out.set("metrics_from", source == nullptr ? Json() : source->metrics)
                       .set("metrics_to", target->metrics));
   }
-  TRY(s.tracking->set_alias(project, name, alias, to, reason, context.principal.name));
+  TRY(s.tracking->registry().set_alias(project, name, alias, to, reason, context.principal.name));
   const base::Status refreshed = s.server->refresh(name);
   if (!refreshed) {
     // The registry must not say what no endpoint does.
-    TRY(s.tracking->set_alias(project, name, alias, from,
-                              "taken back: " + refreshed.error().message, context.principal.name));
+    TRY(s.tracking->registry().set_alias(project, name, alias, from,
+                                         "taken back: " + refreshed.error().message,
+                                         context.principal.name));
     return base::wrap(refreshed.error(), "version " + std::to_string(to) +
                                              " could not be loaded; " + alias + " stays on v" +
                                              std::to_string(from));
@@ -166,7 +167,7 @@ base::Result<Response> put_alias(const Services& s, const Request& request, Cont
   const Json& wanted = body["version"];
   int version = static_cast<int>(wanted.as_int());
   if (wanted.is_string()) {
-    TRY_ASSIGN(version, s.tracking->resolve(project, name, wanted.as_string()));
+    TRY_ASSIGN(version, s.tracking->registry().resolve(project, name, wanted.as_string()));
   }
   return move_alias(s, request, context, std::string(request.param("alias")), version,
                     body["reason"].as_string());
@@ -176,11 +177,12 @@ base::Result<Response> put_alias(const Services& s, const Request& request, Cont
 base::Result<Response> roll_back(const Services& s, const Request& request, Context& context) {
   TRY_ASSIGN(const Json body, body_json(request));
   const std::string alias = body["alias"].as_string_or("champion"), name(request.param("model"));
-  TRY_ASSIGN(const auto model, s.tracking->get_model(project_of(request), name));
+  TRY_ASSIGN(const auto model, s.tracking->registry().get_model(project_of(request), name));
   const auto current = model.aliases.find(alias);
   if (current == model.aliases.end())
     return base::fail(base::Code::kFailedPrecondition, "model " + name + " has no alias " + alias);
-  TRY_ASSIGN(const auto history, s.tracking->alias_history(project_of(request), name, kHistory));
+  TRY_ASSIGN(const auto history,
+             s.tracking->registry().alias_history(project_of(request), name, kHistory));
   for (const auto& change : history) {
     if (change.alias != alias || change.to != current->second || change.from == 0 ||
         change.from == current->second)
@@ -195,9 +197,9 @@ base::Result<Response> roll_back(const Services& s, const Request& request, Cont
 
 base::Result<Response> get_signature(const Services& s, const Request& request) {
   const std::string project = project_of(request), name(request.param("model"));
-  TRY_ASSIGN(const int version,
-             s.tracking->resolve(project, name, std::string(request.query_param("version"))));
-  TRY_ASSIGN(const auto files, s.tracking->version_files(project, name, version));
+  TRY_ASSIGN(const int version, s.tracking->registry().resolve(
+                                    project, name, std::string(request.query_param("version"))));
+  TRY_ASSIGN(const auto files, s.tracking->registry().version_files(project, name, version));
   serve::CallOptions options;
   options.version = version;
   TRY_ASSIGN(const auto chosen, s.server->choose(name, options));
@@ -208,11 +210,11 @@ base::Result<Response> get_signature(const Services& s, const Request& request) 
 base::Result<Response> get_file(const Services& s, const Request& request) {
   const std::string project = project_of(request), name(request.param("model"));
   TRY_ASSIGN(const int version,
-             s.tracking->resolve(project, name, std::string(request.param("version"))));
-  TRY_ASSIGN(const auto model, s.tracking->get_model(project, name));
+             s.tracking->registry().resolve(project, name, std::string(request.param("version"))));
+  TRY_ASSIGN(const auto model, s.tracking->registry().get_model(project, name));
   const auto* entry = find_version(model, version);
   if (entry == nullptr) return base::fail(base::Code::kNotFound, "no such version");
-  TRY_ASSIGN(std::string bytes, s.tracking->read_artifact(
+  TRY_ASSIGN(std::string bytes, s.tracking->artifacts().read_artifact(
                                     entry->run_id, "model/" + std::string(request.param("path"))));
   Response response = Response::text(std::move(bytes), 200, "application/octet-stream");
   response.headers.set("Content-Disposition", "attachment");
@@ -228,8 +230,9 @@ base::Result<Response> export_version(const Services& s, const Request& request)
   if (base::path_exists(folder))
     return base::fail(base::Code::kAlreadyExists, "export would overwrite: " + folder,
                       "choose a folder that does not exist");
-  TRY_ASSIGN(const int version, s.tracking->resolve(project, name, body["selector"].as_string()));
-  TRY(s.tracking->export_version(project, name, version, folder));
+  TRY_ASSIGN(const int version,
+             s.tracking->registry().resolve(project, name, body["selector"].as_string()));
+  TRY(s.tracking->registry().export_version(project, name, version, folder));
   return answer(Json::object({{"model", name}, {"version", version}, {"folder", folder}}));
 }
 
@@ -253,7 +256,8 @@ Json version_json(const tracking::ModelVersion& v) {
 void add_model_routes(Router& router, const Services& s) {
   router.add(Method::kGet, "/api/v1/models", {Permission::kRead},
              [s](const Request& request, Context&) -> base::Result<Response> {
-               TRY_ASSIGN(const auto models, s.tracking->list_models(project_of(request)));
+               TRY_ASSIGN(const auto models,
+                          s.tracking->registry().list_models(project_of(request)));
                Json rows = Json::array();
                for (const auto& model : models) rows.push(model_row(model));
                return answer(Json::object({{"models", rows}}));
@@ -282,19 +286,19 @@ void add_model_routes(Router& router, const Services& s) {
                TRY_ASSIGN(Json result, s.predict_files(body, context));
                return answer(std::move(result));
              });
-  router.add(Method::kGet, "/api/v1/models/{model}/versions/{version}/files", {Permission::kRead},
-             [s](const Request& request, Context&) -> base::Result<Response> {
-               const std::string project = project_of(request), name(request.param("model"));
-               TRY_ASSIGN(
-                   const int version,
-                   s.tracking->resolve(project, name, std::string(request.param("version"))));
-               TRY_ASSIGN(const auto files, s.tracking->version_files(project, name, version));
-               Json out = Json::array();
-               for (const auto& file : files)
-                 out.push(Json::object(
-                     {{"path", file.path}, {"sha256", file.sha256}, {"bytes", count(file.bytes)}}));
-               return answer(Json::object({{"files", out}}));
-             });
+  router.add(
+      Method::kGet, "/api/v1/models/{model}/versions/{version}/files", {Permission::kRead},
+      [s](const Request& request, Context&) -> base::Result<Response> {
+        const std::string project = project_of(request), name(request.param("model"));
+        TRY_ASSIGN(const int version, s.tracking->registry().resolve(
+                                          project, name, std::string(request.param("version"))));
+        TRY_ASSIGN(const auto files, s.tracking->registry().version_files(project, name, version));
+        Json out = Json::array();
+        for (const auto& file : files)
+          out.push(Json::object(
+              {{"path", file.path}, {"sha256", file.sha256}, {"bytes", count(file.bytes)}}));
+        return answer(Json::object({{"files", out}}));
+      });
   router.add(Method::kGet, "/api/v1/models/{model}/versions/{version}/files/{path...}",
              {Permission::kRead},
              [s](const Request& request, Context&) { return get_file(s, request); });

@@ -24,14 +24,14 @@ base::Result<std::vector<Found>> find_objects(const Services& s, const std::stri
   for (const auto& d : datasets)
     out.push_back({"dataset", d.name, std::to_string(d.snapshots.size()) + " snapshots",
                    prefix + "/data/" + http::percent_encode(d.name)});
-  TRY_ASSIGN(const auto models, s.tracking->list_models(project));
+  TRY_ASSIGN(const auto models, s.tracking->registry().list_models(project));
   for (const auto& m : models)
     out.push_back({"model", m.name, m.task + ", " + std::to_string(m.versions.size()) + " versions",
                    prefix + "/models/" + http::percent_encode(m.name)});
   for (const auto& e : s.server->list())
     out.push_back({"endpoint", e.config.name, e.state,
                    prefix + "/endpoints/" + http::percent_encode(e.config.name)});
-  TRY_ASSIGN(const auto experiments, s.tracking->list_experiments(project));
+  TRY_ASSIGN(const auto experiments, s.tracking->runs().list_experiments(project));
   for (const auto& e : experiments)
     out.push_back(
         {"experiment", e.name, e.id, prefix + "/experiments/" + http::percent_encode(e.name)});

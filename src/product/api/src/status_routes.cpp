@@ -36,7 +36,7 @@ base::Result<Overview> read_overview(const Services& s, const std::string& proje
   Overview out;
   out.project = project;
   TRY_ASSIGN(out.datasets, s.datasets->list(project));
-  TRY_ASSIGN(out.models, s.tracking->list_models(project));
+  TRY_ASSIGN(out.models, s.tracking->registry().list_models(project));
   TRY_ASSIGN(out.alerts, s.monitor->alerts(project, 100));
   TRY_ASSIGN(out.runs, s.scheduler->list(project, "", kRecentRuns, 0));
   TRY_ASSIGN(out.watched, s.monitor->watched(project));

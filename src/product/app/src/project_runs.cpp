@@ -84,28 +84,29 @@ base::Result<Json> ProjectRuns::import_model(const Json& body, base::Context& co
     return base::fail(Code::kNotFound, "no bundle folder at: " + path,
                       "name the folder that `maru model export` wrote");
   TRY_ASSIGN(const auto bundle, model::Bundle::load(path));
-  TRY_ASSIGN(const auto experiment, services_.tracking->ensure_experiment(project, "imports"));
+  TRY_ASSIGN(const auto experiment,
+             services_.tracking->runs().ensure_experiment(project, "imports"));
   TRY_ASSIGN(const auto run,
-             services_.tracking->create_run(experiment.id, name, "import:" + path, {}));
+             services_.tracking->runs().create_run(experiment.id, name, "import:" + path, {}));
   TRY_ASSIGN(const auto names, base::list_folder(path));
   for (const auto& file : names) {
     if (base::is_folder(base::join_path(path, file))) continue;
     TRY_ASSIGN(const std::string bytes, base::read_file(base::join_path(path, file)));
-    TRY(services_.tracking->put_artifact(run.id, "model/" + file, bytes));
+    TRY(services_.tracking->artifacts().put_artifact(run.id, "model/" + file, bytes));
   }
-  TRY(services_.tracking->finish_run(run.id, "FINISHED"));
+  TRY(services_.tracking->runs().finish_run(run.id, "FINISHED"));
   tracking::ModelVersion facts;
   facts.state = "ready";
   facts.run_id = run.id;
   facts.description = "imported from " + path;
   TRY_ASSIGN(
       const auto version,
-      services_.tracking->register_version(
+      services_.tracking->registry().register_version(
           project, name, std::string(model::task_name(bundle->signature().task)), path, facts));
   const std::string alias = body["alias"].as_string();
   if (!alias.empty()) {
-    TRY(services_.tracking->set_alias(project, name, alias, version.version, "import",
-                                      context.principal.name));
+    TRY(services_.tracking->registry().set_alias(project, name, alias, version.version, "import",
+                                                 context.principal.name));
     TRY(services_.server->refresh(name));
   }
   return Json::object({{"model", name}, {"version", version.version}});

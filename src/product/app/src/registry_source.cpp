@@ -49,17 +49,17 @@ base::Result<std::string> RegistrySource::folder(const std::string& model, int v
   if (base::is_folder(path)) return path;
   const std::string fresh = path + ".new";
   TRY(base::remove_tree(fresh));
-  TRY(tracking_.export_version(project_, model, version, fresh));
+  TRY(tracking_.registry().export_version(project_, model, version, fresh));
   TRY(base::rename_durable(fresh, path));
   return path;
 }
 
 base::Result<int> RegistrySource::resolve(const std::string& model, const std::string& selector) {
-  return tracking_.resolve(project_, model, selector);
+  return tracking_.registry().resolve(project_, model, selector);
 }
 
 base::Result<std::vector<std::pair<std::string, std::vector<int>>>> RegistrySource::models() {
-  TRY_ASSIGN(const auto models, tracking_.list_models(project_));
+  TRY_ASSIGN(const auto models, tracking_.registry().list_models(project_));
   std::vector<std::pair<std::string, std::vector<int>>> out;
   for (const auto& model : models) {
     std::vector<int> versions;

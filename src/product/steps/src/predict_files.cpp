@@ -56,7 +56,7 @@ base::Result<Json> predict_files(const Services& services, const PredictSpec& sp
                                  base::Context& context) {
   const std::int64_t start_ns = services.clock->monotonic_ns();
   TRY_ASSIGN(const int version,
-             services.tracking->resolve(spec.project, spec.model, spec.selector));
+             services.tracking->registry().resolve(spec.project, spec.model, spec.selector));
   const std::string folder =
       (std::filesystem::temp_directory_path() / ("maru-predict-" + base::new_id(*services.clock)))
           .string();

@@ -71,7 +71,7 @@ base::Result<std::vector<evaluate::Comparison>> compare_champion(const Services&
                                                                  int version) {
   std::vector<evaluate::Comparison> out;
   const std::string& name = attempt.params["model"].as_string();
-  auto champion = services.tracking->resolve(attempt.project, name, kChampion);
+  auto champion = services.tracking->registry().resolve(attempt.project, name, kChampion);
   if (!champion || *champion == version) return out;
   TRY_ASSIGN(const auto bundle, load_version(services, attempt.project, name, *champion,
                                              base::join_path(attempt.work_folder, "champion")));
@@ -89,7 +89,8 @@ base::Result<std::vector<evaluate::Comparison>> compare_champion(const Services&
 
 base::Result<Json> finish_card(const Services& services, const std::string& run_id,
                                const Candidate& candidate) {
-  TRY_ASSIGN(const std::string text, services.tracking->read_artifact(run_id, "card.json"));
+  TRY_ASSIGN(const std::string text,
+             services.tracking->artifacts().read_artifact(run_id, "card.json"));
   TRY_ASSIGN(Json card, base::parse_json(text));
   TRY_ASSIGN(const evaluate::Latency latency, evaluate::measure_latency(*candidate.bundle));
   card.set("metric", candidate.report.metric);
@@ -108,7 +109,7 @@ base::Status log_test_metrics(const Services& services, const std::string& run_i
     if (std::isfinite(interval.value))
       batch.metrics.push_back({"test_" + name, interval.value, 0, now_us});
   }
-  return services.tracking->log(run_id, batch);
+  return services.tracking->runs().log(run_id, batch);
 }
 
 Json comparison_json(const std::vector<evaluate::Comparison>& comparisons) {
@@ -176,11 +177,12 @@ base::Result<Json> run_register(const Services& services, pipeline::Attempt& att
   const std::string run_id = trained["run"].as_string();
   const std::string folder = base::join_path(attempt.work_folder, "bundle");
   TRY(base::make_folders(folder));
-  TRY_ASSIGN(const auto artifacts, services.tracking->list_artifacts(run_id));
+  TRY_ASSIGN(const auto artifacts, services.tracking->artifacts().list_artifacts(run_id));
   const std::string prefix = "model/";
   for (const auto& artifact : artifacts) {
     if (artifact.path.rfind(prefix, 0) != 0) continue;
-    TRY_ASSIGN(const std::string bytes, services.tracking->read_artifact(run_id, artifact.path));
+    TRY_ASSIGN(const std::string bytes,
+               services.tracking->artifacts().read_artifact(run_id, artifact.path));
     TRY(base::write_file_atomic(base::join_path(folder, artifact.path.substr(prefix.size())),
                                 bytes));
   }
@@ -189,7 +191,7 @@ base::Result<Json> run_register(const Services& services, pipeline::Attempt& att
   facts.run_id = run_id;
   facts.snapshot = trained["snapshot"].as_string();
   facts.description = trained["config"].as_string();
-  TRY_ASSIGN(const auto version, services.tracking->register_version(
+  TRY_ASSIGN(const auto version, services.tracking->registry().register_version(
                                      attempt.project, attempt.params["model"].as_string(),
                                      trained["task"].as_string(), folder, facts));
   say(attempt, version.model + " v" + std::to_string(version.version) + ", " +
@@ -219,7 +221,7 @@ base::Result<Json> run_evaluate(const Services& services, pipeline::Attempt& att
   TRY_ASSIGN(Json card, finish_card(services, run_id, candidate));
   card.set("comparison", comparison_json(comparisons));
   const Json gate_list = gates_json(gates);
-  TRY(services.tracking->update_version(
+  TRY(services.tracking->registry().update_version(
       attempt.project, attempt.params["model"].as_string(), version,
       Json::object(
           {{"metrics", metrics_json(candidate.report)}, {"gates", gate_list}, {"card", card}})));
@@ -249,20 +251,20 @@ base::Result<Json> run_promote(const Services& services, pipeline::Attempt& atte
                            {"run", evaluated["run"]},
                            {"snapshot", evaluated["snapshot"]}});
   const std::string refused = failed_gates(evaluated["gates"]);
-  auto champion = services.tracking->resolve(attempt.project, name, kChampion);
+  auto champion = services.tracking->registry().resolve(attempt.project, name, kChampion);
   const bool has_champion = champion.has_value();
   out.set("previous", has_champion ? *champion : 0);
   if (!refused.empty()) {
     say(attempt, "not promoted: " + refused);
-    TRY(services.tracking->update_version(attempt.project, name, version,
-                                          Json::object({{"reason", "not promoted: " + refused}})));
+    TRY(services.tracking->registry().update_version(
+        attempt.project, name, version, Json::object({{"reason", "not promoted: " + refused}})));
     return out.set("promoted", false).set("reason", "gates failed: " + refused);
   }
   if (has_champion && *champion == version)
     return out.set("promoted", true).set("reason", "already the champion");
-  TRY(services.tracking->set_alias(attempt.project, name, kChampion, version,
-                                   "gates passed in run " + attempt.run_id,
-                                   attempt.context->principal.name));
+  TRY(services.tracking->registry().set_alias(attempt.project, name, kChampion, version,
+                                              "gates passed in run " + attempt.run_id,
+                                              attempt.context->principal.name));
   TRY(services.server->refresh(name));
   say(attempt, name + " v" + std::to_string(version) + " is the champion");
   return out.set("promoted", true).set("reason", "gates passed");
@@ -311,7 +313,7 @@ base::Result<Json> run_watch(const Services& services, pipeline::Attempt& attemp
   TRY_ASSIGN(const data::Snapshot snapshot,
              services.datasets->snapshot(deployed["snapshot"].as_string()));
   TRY_ASSIGN(const References references, monitor_references(services, attempt, *bundle, snapshot));
-  TRY_ASSIGN(const auto registered, services.tracking->get_model(attempt.project, name));
+  TRY_ASSIGN(const auto registered, services.tracking->registry().get_model(attempt.project, name));
   monitor::MonitorConfig config;
   config.project = attempt.project;
   config.endpoint = params["endpoint"].as_string();

@@ -25,8 +25,8 @@ base::Status record_trial(const TrainingJob& job, const tune::Trial& trial,
   tracking::Tracking& tracking = *job.services.tracking;
   const std::string name = trial.config.learner + "-" + std::to_string(trial.number);
   TRY_ASSIGN(const tracking::Run run,
-             tracking.create_run(job.experiment_id, name, "pipeline:" + job.attempt.run_id,
-                                 {{"mlflow.parentRunId", job.run_id}}));
+             tracking.runs().create_run(job.experiment_id, name, "pipeline:" + job.attempt.run_id,
+                                        {{"mlflow.parentRunId", job.run_id}}));
   tracking::RunBatch batch;
   batch.params["learner"] = trial.config.learner;
   for (const auto& [key, value] : trial.config.params.members())
@@ -43,8 +43,8 @@ base::Status record_trial(const TrainingJob& job, const tune::Trial& trial,
   point("seconds", trial.seconds, 0);
   point("model_bytes", static_cast<double>(trial.bytes), 0);
   point("latency_us", trial.latency_us, 0);
-  TRY(tracking.log(run.id, batch));
-  return tracking.finish_run(run.id, trial.state == "failed" ? "FAILED" : "FINISHED");
+  TRY(tracking.runs().log(run.id, batch));
+  return tracking.runs().finish_run(run.id, trial.state == "failed" ? "FAILED" : "FINISHED");
 }
 
 tune::SearchSpec search_spec(const TrainingRows& rows, const Json& params,
@@ -126,7 +126,7 @@ base::Status store_bundle(const TrainingJob& job, const std::string& folder) {
     const std::string path = base::join_path(folder, name);
     if (base::is_folder(path)) continue;
     TRY_ASSIGN(const std::string bytes, base::read_file(path));
-    TRY(job.services.tracking->put_artifact(job.run_id, "model/" + name, bytes));
+    TRY(job.services.tracking->artifacts().put_artifact(job.run_id, "model/" + name, bytes));
   }
   return {};
 }
@@ -145,7 +145,7 @@ base::Status write_bundle(const TrainingJob& job, const TrainingRows& rows,
   const std::string folder = base::join_path(job.attempt.work_folder, "bundle");
   TRY(model::Bundle::create(folder, found.graph, facts, spec.valid, found.valid_predictions));
   TRY(store_bundle(job, folder));
-  return job.services.tracking->put_artifact(job.run_id, "card.json", card.dump());
+  return job.services.tracking->artifacts().put_artifact(job.run_id, "card.json", card.dump());
 }
 
 base::Status log_winner(const TrainingJob& job, const tune::SearchResult& found,
@@ -157,7 +157,7 @@ base::Status log_winner(const TrainingJob& job, const tune::SearchResult& found,
   batch.metrics.push_back({metric, found.trials.front().valid, 0, now_us});
   batch.metrics.push_back({"trials", static_cast<double>(found.trials.size()), 0, now_us});
   batch.metrics.push_back({"seconds", found.seconds, 0, now_us});
-  return job.services.tracking->log(job.run_id, batch);
+  return job.services.tracking->runs().log(job.run_id, batch);
 }
 
 base::Result<tune::SearchResult> search_and_record(const TrainingJob& job, tune::SearchSpec& spec,
@@ -189,9 +189,9 @@ base::Result<Json> run_train(const Services& services, pipeline::Attempt& attemp
   tune::SearchSpec spec = search_spec(rows, params, services);
   const std::string metric =
       spec.metric.empty() ? evaluate::default_metric(rows.labels.task) : spec.metric;
-  TRY_ASSIGN(const auto experiment, services.tracking->ensure_experiment(
+  TRY_ASSIGN(const auto experiment, services.tracking->runs().ensure_experiment(
                                         attempt.project, params["experiment"].as_string()));
-  TRY_ASSIGN(const auto run, services.tracking->create_run(
+  TRY_ASSIGN(const auto run, services.tracking->runs().create_run(
                                  experiment.id,
                                  params["model"].as_string() + " " +
                                      attempt.run_id.substr(attempt.run_id.size() - 6),
@@ -199,14 +199,14 @@ base::Result<Json> run_train(const Services& services, pipeline::Attempt& attemp
   const TrainingJob job{services, attempt, experiment.id, run.id};
   auto found = search_and_record(job, spec, metric);
   if (!found) {
-    TRY(services.tracking->finish_run(run.id, "FAILED"));
+    TRY(services.tracking->runs().finish_run(run.id, "FAILED"));
     return tl::unexpected<base::Error>(found.error());
   }
   progress(attempt, "writing the bundle", 1);
   const Json card = card_json(rows, *found, snapshot, params);
   TRY(write_bundle(job, rows, spec, *found, card));
   TRY(log_winner(job, *found, metric));
-  TRY(services.tracking->finish_run(run.id, "FINISHED"));
+  TRY(services.tracking->runs().finish_run(run.id, "FINISHED"));
   return Json::object({{"run", run.id},
                        {"snapshot", snapshot.id},
                        {"task", std::string(model::task_name(rows.labels.task))},

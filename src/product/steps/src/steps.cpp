@@ -19,7 +19,7 @@ base::Result<std::shared_ptr<const model::Bundle>> load_version(const Services& 
                                                                 const std::string& model,
                                                                 int version,
                                                                 const std::string& folder) {
-  TRY(services.tracking->export_version(project, model, version, folder));
+  TRY(services.tracking->registry().export_version(project, model, version, folder));
   return model::Bundle::load(folder);
 }
 
