@@ -192,15 +192,56 @@ Status Connection::bind(sqlite3_stmt* statement, std::span<const Value> params,
   return {};
 }
 
+namespace {
+
+class StatementCursor final : public Cursor {
+ public:
+  explicit StatementCursor(sqlite3_stmt* statement) : statement_(statement) {}
+  bool null(int i) const override { return type(i) == SQLITE_NULL; }
+  bool is_text(int i) const override { return type(i) == SQLITE_TEXT; }
+  std::int64_t integer(int i) const override { return sqlite3_column_int64(statement_, i); }
+  double real(int i) const override { return sqlite3_column_double(statement_, i); }
+  std::string_view text(int i) const override {
+    const auto* begin = reinterpret_cast<const char*>(sqlite3_column_text(statement_, i));
+    return {begin == nullptr ? "" : begin, size(i)};
+  }
+  std::string_view bytes(int i) const override {
+    const auto* begin = static_cast<const char*>(sqlite3_column_blob(statement_, i));
+    return {begin == nullptr ? "" : begin, size(i)};
+  }
+
+ private:
+  int type(int i) const { return sqlite3_column_type(statement_, i); }
+  std::size_t size(int i) const {
+    return static_cast<std::size_t>(sqlite3_column_bytes(statement_, i));
+  }
+  sqlite3_stmt* statement_;
+};
+
+struct Reset {
+  sqlite3_stmt* statement;
+  ~Reset() {
+    sqlite3_reset(statement);
+    sqlite3_clear_bindings(statement);
+  }
+};
+
+}  // namespace
+
+Status Connection::each(std::string_view sql, std::span<const Value> params, const Visit& visit) {
+  TRY_ASSIGN(sqlite3_stmt * statement, prepare(sql));
+  const Reset reset{statement};
+  TRY(bind(statement, params, sql));
+  const StatementCursor cursor(statement);
+  int code = SQLITE_OK;
+  while ((code = sqlite3_step(statement)) == SQLITE_ROW) TRY(visit(cursor));
+  if (code != SQLITE_DONE) return error(code, sql);
+  return {};
+}
+
 Result<Rows> Connection::step_all(std::string_view sql, std::span<const Value> params) {
   TRY_ASSIGN(sqlite3_stmt * statement, prepare(sql));
-  struct Reset {
-    sqlite3_stmt* statement;
-    ~Reset() {
-      sqlite3_reset(statement);
-      sqlite3_clear_bindings(statement);
-    }
-  } const reset{statement};
+  const Reset reset{statement};
   TRY(bind(statement, params, sql));
   Rows rows;
   const int columns = sqlite3_column_count(statement);

@@ -32,6 +32,7 @@ class Connection {
 
   base::Result<Rows> query(std::string_view sql, std::span<const Value> params);
   base::Result<std::int64_t> execute(std::string_view sql, std::span<const Value> params);
+  base::Status each(std::string_view sql, std::span<const Value> params, const Visit& visit);
   base::Status run_script(std::string_view sql);  // several statements, no parameters
   bool in_transaction() const;
   // The disk refused a write or a sync (not: was full); what it holds is unknown from now on.

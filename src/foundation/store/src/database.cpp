@@ -76,6 +76,7 @@ class SqliteDatabase final : public Database {
 
   Status start();
   Result<Rows> query(std::string_view sql, std::span<const Value> params) override;
+  Status read(const std::function<Status(Reader&)>& callback) override;
   Status write(Write callback) override;
   void write_async(Write callback, std::function<void(Status)> done) override;
   Status migrate(std::string_view room, std::span<const Migration> migrations) override;
@@ -191,6 +192,33 @@ Result<Rows> SqliteDatabase::query(std::string_view sql, std::span<const Value> 
   auto rows = reader->query(sql, params);
   give_back(std::move(reader));
   return rows;
+}
+
+Status SqliteDatabase::read(const std::function<Status(Reader&)>& callback) {
+  class SnapshotReader final : public Reader {
+   public:
+    explicit SnapshotReader(Connection& connection) : connection_(connection) {}
+    Status each(std::string_view sql, std::span<const Value> params, const Visit& visit) override {
+      return connection_.each(sql, params, visit);
+    }
+
+   private:
+    Connection& connection_;
+  };
+  TRY_ASSIGN(auto connection, take_reader());
+  Status done = connection->run_script("BEGIN");
+  if (done) {
+    SnapshotReader reader(*connection);
+    try {
+      done = callback(reader);
+    } catch (const std::exception& error) {
+      done = fail(Code::kInternal, std::string("a read failed unexpectedly: ") + error.what());
+    }
+    const Status ended = connection->run_script("COMMIT");
+    if (done && !ended) done = ended;
+  }
+  give_back(std::move(connection));
+  return done;
 }
 
 Status SqliteDatabase::write(Write callback) {

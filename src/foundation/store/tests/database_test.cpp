@@ -241,4 +241,39 @@ TEST_CASE("a backup is whole while writes go on, and only its owner can read the
   }
 }
 
+TEST_CASE("read() sees one state however often it looks, and ends at a visitor's failure") {
+  auto db = open(":memory:");
+  for (std::int64_t i = 0; i < 10; ++i) {
+    REQUIRE(
+        db->write([i](Writer& w) { return insert(w, i, "v" + std::to_string(i)); }).has_value());
+  }
+  int seen = 0, later = 0;
+  const Status whole = db->read([&](Reader& reader) -> Status {
+    TRY(reader.each("SELECT id, v FROM t ORDER BY id", {}, [&](const Cursor& row) -> Status {
+      CHECK(row.text(1) == "v" + std::to_string(row.integer(0)));
+      ++seen;
+      return {};
+    }));
+    REQUIRE(db->write([](Writer& w) { return insert(w, 99); }).has_value());
+    return reader.each("SELECT id FROM t", {}, [&](const Cursor&) -> Status {
+      ++later;
+      return {};
+    });
+  });
+  CHECK(whole.has_value());
+  CHECK(seen == 10);
+  CHECK(later == 10);
+  CHECK(count(*db) == 11);
+  int visited = 0;
+  const Status stopped = db->read([&](Reader& reader) {
+    return reader.each("SELECT id FROM t", {}, [&](const Cursor&) -> Status {
+      if (++visited == 3) return base::fail(Code::kCancelled, "enough");
+      return {};
+    });
+  });
+  CHECK(stopped.error().code == Code::kCancelled);
+  CHECK(visited == 3);
+  CHECK(count(*db) == 11);  // the connection is in order
+}
+
 }  // namespace maru::store

@@ -35,8 +35,31 @@ class Row {
 using Rows = std::vector<Row>;
 
 struct Migration {
-  int version;           // 1, 2, 3 ... per room, never renumbered
-  std::string_view sql;  // one or more statements in the common subset of SQLite and PostgreSQL
+  int version;  // 1, 2, 3 ... per room, never renumbered
+  // One or more statements in the common subset of SQLite and PostgreSQL; WITHOUT ROWID is a hint that PostgreSQL goes without.
+  std::string_view sql;
+};
+
+// One row of a statement that is being stepped; views are valid until the visitor returns.
+class Cursor {
+ public:
+  virtual ~Cursor() = default;
+  virtual bool null(int i) const = 0;
+  virtual bool is_text(int i) const = 0;
+  virtual std::int64_t integer(int i) const = 0;
+  virtual double real(int i) const = 0;
+  virtual std::string_view text(int i) const = 0;
+  virtual std::string_view bytes(int i) const = 0;
+};
+using Visit = std::function<base::Status(const Cursor&)>;
+
+// Statements that see one consistent state; only valid during the callback.
+class Reader {
+ public:
+  virtual ~Reader() = default;
+  // Visits every row without copying it; a visitor's failure ends the statement and is returned.
+  virtual base::Status each(std::string_view sql, std::span<const Value> params,
+                            const Visit& visit) = 0;
 };
 
 // Statements inside one write; only valid during the callback.
@@ -67,6 +90,8 @@ class Database {
   virtual ~Database() = default;
 
   virtual base::Result<Rows> query(std::string_view sql, std::span<const Value> params = {}) = 0;
+  // Several statements over one state of the database, on one connection.
+  virtual base::Status read(const std::function<base::Status(Reader&)>& callback) = 0;
   using Write = std::function<base::Status(Writer&)>;
   virtual base::Status write(Write callback) = 0;
   virtual void write_async(
