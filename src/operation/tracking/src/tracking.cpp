@@ -2,6 +2,7 @@
 
 #include "artifacts.h"
 #include "audit.h"
+#include "logged_models.h"
 #include "registry.h"
 #include "runs.h"
 #include "schema.h"
@@ -101,6 +102,7 @@ class StoredTracking final : public Tracking {
 Result<std::unique_ptr<Tracking>> Tracking::open(store::Database& db, blob::BlobStore& blobs,
                                                  base::Clock& clock) {
   TRY(db.migrate("tracking", migrations()));
+  TRY(db.migrate("tracking.logged_models", logged_model_migrations()));
   return std::unique_ptr<Tracking>(std::make_unique<StoredTracking>(db, blobs, clock));
 }
 
