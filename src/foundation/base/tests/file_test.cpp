@@ -10,6 +10,7 @@
 
 #include "maru/base/fault.h"
 #include "maru/base/hash.h"
+#include "maru/base/text.h"
 
 using namespace maru::base;
 
@@ -158,6 +159,15 @@ TEST_CASE("glob and path parts") {
 TEST_CASE("published hashes") {
   CHECK(sha256_hex("") == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
   CHECK(sha256_hex("abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  // RFC 4231, cases 2 and 6 (a key longer than a block).
+  CHECK(maru::base::hex(hmac_sha256("Jefe", "what do ya want for nothing?")) ==
+        "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+  CHECK(maru::base::hex(hmac_sha256(std::string(131, '\xaa'),
+                                    "Test Using Larger Than Block-Size Key - Hash Key First")) ==
+        "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
+  CHECK(same_bytes("ab", "ab"));
+  CHECK_FALSE(same_bytes("ab", "ac"));
+  CHECK_FALSE(same_bytes("ab", "abc"));
   Sha256 parts;
   for (int i = 0; i < 1'000'000; ++i) parts.update("a");
   CHECK(parts.hex_digest() == "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");

@@ -1,5 +1,10 @@
 #include "artifacts.h"
 
+#include <array>
+
+#include "maru/base/hash.h"
+#include "maru/base/rng.h"
+#include "maru/base/text.h"
 #include "names.h"
 
 namespace maru::tracking {
@@ -11,32 +16,109 @@ using base::Status;
 using store::params;
 using store::Writer;
 
-Status check_run(Writer& writer, const std::string& run_id) {
-  const auto key = params(run_id);
-  TRY_ASSIGN(const auto rows, writer.query("SELECT id FROM runs WHERE id = $1", key));
-  if (rows.empty()) return base::fail(Code::kNotFound, "no run has this id: " + run_id);
+// Beside the table `artifacts` of the first schema, whose run_id is any owner.
+constexpr std::array<store::Migration, 1> kMigrations = {{{1, R"sql(
+CREATE TABLE uploads (
+  id TEXT PRIMARY KEY, owner TEXT NOT NULL, path TEXT NOT NULL, parts BIGINT NOT NULL, state TEXT NOT NULL, created_us BIGINT NOT NULL);
+CREATE TABLE upload_parts (
+  upload TEXT NOT NULL, number BIGINT NOT NULL, sha256 TEXT NOT NULL, bytes BIGINT NOT NULL, PRIMARY KEY (upload, number));
+CREATE TABLE artifact_keys (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+)sql"}}};
+
+// Every path below `folder` is above folder + '/' and below folder + the character after '/'.
+std::string above(const std::string& folder) { return folder + "/"; }
+std::string below(const std::string& folder) { return folder + "0"; }
+
+Status check_owner(Writer& writer, const std::string& owner) {
+  if (owner == Artifacts::kFreeOwner) return {};
+  const auto key = params(owner);
+  TRY_ASSIGN(const auto rows,
+             writer.query("SELECT 1 FROM runs WHERE id = $1 UNION ALL SELECT 1 FROM logged_models "
+                          "WHERE id = $1",
+                          key));
+  if (rows.empty()) return base::fail(Code::kNotFound, "no run has this id: " + owner);
   return {};
 }
 
-}  // namespace
-
-Status ArtifactTables::put_artifact(const std::string& run_id, const std::string& path,
-                                    std::string_view bytes) {
-  TRY(check_path(path));
-  TRY_ASSIGN(const blob::BlobInfo info, blobs_.put(bytes));
-  return db_.write([&](Writer& writer) -> Status {
-    TRY(check_run(writer, run_id));
-    const auto cells = params(run_id, path, info.sha256, static_cast<std::int64_t>(info.bytes));
-    TRY(writer.execute(
-        "INSERT INTO artifacts (run_id, path, sha256, bytes) VALUES ($1, $2, $3, $4) ON CONFLICT "
-        "(run_id, path) DO UPDATE SET sha256 = excluded.sha256, bytes = excluded.bytes",
-        cells));
-    return {};
-  });
+Status check_names(Writer& writer, const std::string& owner, const std::string& path) {
+  for (std::size_t slash = path.find('/'); slash != std::string::npos;
+       slash = path.find('/', slash + 1)) {
+    const auto key = params(owner, path.substr(0, slash));
+    TRY_ASSIGN(const auto file,
+               writer.query("SELECT 1 FROM artifacts WHERE run_id = $1 AND path = $2", key));
+    if (!file.empty())
+      return base::fail(
+          Code::kInvalidArgument,
+          "an artifact is a file, so nothing can be below it: " + path.substr(0, slash));
+  }
+  const auto key = params(owner, above(path), below(path));
+  TRY_ASSIGN(const auto inside,
+             writer.query("SELECT 1 FROM artifacts WHERE run_id = $1 AND path > $2 AND path < $3 "
+                          "LIMIT 1",
+                          key));
+  if (!inside.empty())
+    return base::fail(Code::kInvalidArgument,
+                      "an artifact is a folder, so it cannot be a file: " + path);
+  return {};
 }
 
-Result<std::vector<Artifact>> ArtifactTables::list_artifacts(const std::string& run_id) {
-  const auto key = params(run_id);
+class StoredWriter final : public ArtifactWriter {
+ public:
+  StoredWriter(store::Database& db, std::unique_ptr<blob::BlobWriter> blob, std::string owner,
+               std::string path)
+      : db_(db), blob_(std::move(blob)), owner_(std::move(owner)), path_(std::move(path)) {}
+  Status write(std::string_view bytes) override { return blob_->write(bytes); }
+  Result<Artifact> commit() override {
+    TRY_ASSIGN(const blob::BlobInfo info, blob_->commit());
+    const Artifact artifact{path_, info.sha256, info.bytes};
+    TRY(db_.write([&](Writer& writer) { return put_artifact_row(writer, owner_, artifact); }));
+    return artifact;
+  }
+
+ private:
+  store::Database& db_;
+  std::unique_ptr<blob::BlobWriter> blob_;
+  std::string owner_, path_;
+};
+
+}  // namespace
+
+std::span<const store::Migration> artifact_migrations() { return kMigrations; }
+
+Status put_artifact_row(Writer& writer, const std::string& owner, const Artifact& artifact) {
+  TRY(check_owner(writer, owner));
+  TRY(check_names(writer, owner, artifact.path));
+  const auto cells =
+      params(owner, artifact.path, artifact.sha256, static_cast<std::int64_t>(artifact.bytes));
+  TRY(writer.execute(
+      "INSERT INTO artifacts (run_id, path, sha256, bytes) VALUES ($1, $2, $3, $4) ON CONFLICT "
+      "(run_id, path) DO UPDATE SET sha256 = excluded.sha256, bytes = excluded.bytes",
+      cells));
+  return {};
+}
+
+Status ArtifactTables::put_artifact(const std::string& owner, const std::string& path,
+                                    std::string_view bytes) {
+  TRY_ASSIGN(const auto writer, create(owner, path));
+  TRY(writer->write(bytes));
+  TRY(writer->commit());
+  return {};
+}
+
+Result<std::unique_ptr<ArtifactWriter>> ArtifactTables::create(const std::string& owner,
+                                                               const std::string& path) {
+  TRY(check_path(path));
+  if (owner != kFreeOwner) {
+    TRY_ASSIGN(const bool known, known_owner(owner));
+    if (!known) return base::fail(Code::kNotFound, "no run has this id: " + owner);
+  }
+  TRY_ASSIGN(auto blob, blobs_.create());
+  return std::unique_ptr<ArtifactWriter>(
+      std::make_unique<StoredWriter>(db_, std::move(blob), owner, path));
+}
+
+Result<std::vector<Artifact>> ArtifactTables::list_artifacts(const std::string& owner) {
+  const auto key = params(owner);
   TRY_ASSIGN(
       const auto rows,
       db_.query("SELECT path, sha256, bytes FROM artifacts WHERE run_id = $1 ORDER BY path", key));
@@ -46,13 +128,123 @@ Result<std::vector<Artifact>> ArtifactTables::list_artifacts(const std::string& 
   return out;
 }
 
-Result<std::string> ArtifactTables::read_artifact(const std::string& run_id,
+Result<std::string> ArtifactTables::read_artifact(const std::string& owner,
                                                   const std::string& path) {
-  const auto key = params(run_id, path);
+  const auto key = params(owner, path);
   TRY_ASSIGN(const auto rows,
              db_.query("SELECT sha256 FROM artifacts WHERE run_id = $1 AND path = $2", key));
   if (rows.empty()) return base::fail(Code::kNotFound, "run has no artifact at: " + path);
   return blobs_.read(rows[0].text(0));
+}
+
+Result<bool> ArtifactTables::known_owner(const std::string& id) {
+  const auto key = params(id);
+  TRY_ASSIGN(const auto rows,
+             db_.query("SELECT 1 FROM runs WHERE id = $1 UNION ALL SELECT 1 FROM logged_models "
+                       "WHERE id = $1",
+                       key));
+  return !rows.empty();
+}
+
+// ".../<run or model>/artifacts[/...]": the first id that is known; everything else is free.
+Result<ArtifactPlace> ArtifactTables::place(const std::string& proxy_path) {
+  if (!proxy_path.empty()) TRY(check_path(proxy_path));
+  static constexpr std::string_view kFolder = "/artifacts";
+  for (std::size_t at = proxy_path.find(kFolder); at != std::string::npos;
+       at = proxy_path.find(kFolder, at + 1)) {
+    const std::size_t end = at + kFolder.size();
+    if (end != proxy_path.size() && proxy_path[end] != '/') continue;
+    const std::size_t slash = proxy_path.rfind('/', at == 0 ? 0 : at - 1);
+    const std::size_t begin = slash == std::string::npos ? 0 : slash + 1;
+    const std::string id = proxy_path.substr(begin, at - begin);
+    TRY_ASSIGN(const bool known, known_owner(id));
+    if (known) return ArtifactPlace{id, end == proxy_path.size() ? "" : proxy_path.substr(end + 1)};
+  }
+  return ArtifactPlace{kFreeOwner, proxy_path};
+}
+
+Result<ArtifactFile> ArtifactTables::open(const std::string& owner, const std::string& path) {
+  TRY(check_path(path));
+  const auto key = params(owner, path);
+  TRY_ASSIGN(const auto rows,
+             db_.query("SELECT sha256, bytes FROM artifacts WHERE run_id = $1 AND path = $2", key));
+  if (!rows.empty()) {
+    ArtifactFile out{{path, rows[0].text(0), static_cast<std::uint64_t>(rows[0].integer(1))}, ""};
+    TRY_ASSIGN(out.local_path, blobs_.local_path(out.artifact.sha256));
+    return out;
+  }
+  const auto range = params(owner, above(path), below(path));
+  TRY_ASSIGN(const auto inside,
+             db_.query("SELECT 1 FROM artifacts WHERE run_id = $1 AND path > $2 AND path < $3 "
+                       "LIMIT 1",
+                       range));
+  if (!inside.empty())
+    return base::fail(Code::kInvalidArgument,
+                      "Artifact path refers to a directory, not a file: '" + path + "'");
+  return base::fail(Code::kNotFound, "No such artifact: '" + path + "'");
+}
+
+Result<std::vector<ArtifactEntry>> ArtifactTables::list(const std::string& owner,
+                                                        const std::string& folder) {
+  if (!folder.empty()) TRY(check_path(folder));
+  const std::size_t skip = folder.empty() ? 0 : folder.size() + 1;
+  // All text lies between "" and a byte that UTF-8 never has.
+  const auto range = folder.empty() ? params(owner, std::string(), std::string("\xff"))
+                                    : params(owner, above(folder), below(folder));
+  std::vector<ArtifactEntry> out;
+  TRY(db_.read([&](store::Reader& reader) -> Status {
+    return reader.each(
+        "SELECT path, bytes FROM artifacts WHERE run_id = $1 AND path > $2 AND path < $3 ORDER BY "
+        "path",
+        range, [&](const store::Cursor& row) -> Status {
+          const std::string_view name = row.text(0).substr(skip);
+          const std::size_t slash = name.find('/');
+          if (slash == std::string_view::npos) {
+            out.push_back({std::string(name), false, static_cast<std::uint64_t>(row.integer(1))});
+          } else if (out.empty() || !out.back().folder ||
+                     out.back().name != name.substr(0, slash)) {
+            out.push_back({std::string(name.substr(0, slash)), true, 0});
+          }
+          return {};
+        });
+  }));
+  return out;
+}
+
+Status ArtifactTables::remove(const std::string& owner, const std::string& path) {
+  if (!path.empty()) TRY(check_path(path));
+  return db_.write([&](Writer& writer) -> Status {
+    if (path.empty()) {
+      const auto key = params(owner);
+      TRY(writer.execute("DELETE FROM artifacts WHERE run_id = $1", key));
+      return {};
+    }
+    const auto range = params(owner, path, above(path), below(path));
+    TRY(writer.execute(
+        "DELETE FROM artifacts WHERE run_id = $1 AND (path = $2 OR (path > $3 AND path < $4))",
+        range));
+    return {};
+  });
+}
+
+Result<std::string> ArtifactTables::sign(std::string_view text) {
+  const std::lock_guard lock(key_mutex_);
+  if (key_.empty()) {
+    std::uint8_t random[32];
+    base::secure_random(random);
+    const std::string fresh =
+        base::hex(std::string_view(reinterpret_cast<const char*>(random), sizeof random));
+    TRY(db_.write([&](Writer& writer) -> Status {
+      const auto cells = params(std::string("urls"), fresh);
+      TRY(writer.execute(
+          "INSERT INTO artifact_keys (name, value) VALUES ($1, $2) ON CONFLICT DO NOTHING", cells));
+      TRY_ASSIGN(const auto rows,
+                 writer.query("SELECT value FROM artifact_keys WHERE name = 'urls'"));
+      key_ = rows.at(0).text(0);
+      return {};
+    }));
+  }
+  return base::hex(base::hmac_sha256(key_, text));
 }
 
 }  // namespace maru::tracking

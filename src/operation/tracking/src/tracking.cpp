@@ -20,7 +20,7 @@ using store::Writer;
 class StoredTracking final : public Tracking {
  public:
   StoredTracking(store::Database& db, blob::BlobStore& blobs, base::Clock& clock)
-      : db_(db), runs_(db, clock), artifacts_(db, blobs), registry_(db, blobs, clock) {}
+      : db_(db), runs_(db, clock), artifacts_(db, blobs, clock), registry_(db, blobs, clock) {}
 
   Runs& runs() override { return runs_; }
   Artifacts& artifacts() override { return artifacts_; }
@@ -103,6 +103,7 @@ Result<std::unique_ptr<Tracking>> Tracking::open(store::Database& db, blob::Blob
                                                  base::Clock& clock) {
   TRY(db.migrate("tracking", migrations()));
   TRY(db.migrate("tracking.logged_models", logged_model_migrations()));
+  TRY(db.migrate("tracking.artifacts", artifact_migrations()));
   return std::unique_ptr<Tracking>(std::make_unique<StoredTracking>(db, blobs, clock));
 }
 

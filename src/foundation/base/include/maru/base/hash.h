@@ -20,6 +20,9 @@ class Sha256 {
   std::unique_ptr<Impl> impl_;
 };
 std::string sha256_hex(std::string_view bytes);
+// HMAC with SHA-256 (RFC 2104): 32 bytes. same_bytes() compares such values in a time that tells nothing about them.
+std::string hmac_sha256(std::string_view key, std::string_view bytes);
+bool same_bytes(std::string_view a, std::string_view b);
 // Fast, not secure, stable across machines (XXH64).
 std::uint64_t hash64(std::string_view bytes, std::uint64_t seed = 0);
 
