@@ -310,7 +310,9 @@ class Parser {
     if (op == Op::kIn || op == Op::kNotIn) return list(key);
     if (key.either && op >= Op::kLess && op <= Op::kGreaterEqual) return number(key);
     if (key.number) return number(key);
-    if (key.either && (is_digit(peek()) || peek() == '-' || peek() == '.')) return number(key);
+    const bool equality = op == Op::kEqual || op == Op::kNotEqual;
+    if (key.either && equality && (is_digit(peek()) || peek() == '-' || peek() == '.'))
+      return number(key);
     TRY_ASSIGN(std::string text, quoted(key));
     return Literal(std::move(text));
   }
