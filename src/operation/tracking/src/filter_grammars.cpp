@@ -57,8 +57,8 @@ const Grammar& registered_model_grammar() {
       .entities = {Entity::kAttribute, Entity::kTag},
       .order_entities = {Entity::kAttribute},
       .attributes = {{.name = "name"},
-                     {.name = "creation_timestamp", .type = kNumber, .aliases = {"timestamp"}},
-                     {.name = "last_updated_timestamp", .type = kNumber}},
+                     {.name = "creation_timestamp", .type = kNumber},
+                     {.name = "last_updated_timestamp", .type = kNumber, .aliases = {"timestamp"}}},
       .prompt_tag = true};
   return grammar;
 }

@@ -20,11 +20,16 @@ using store::Writer;
 class StoredTracking final : public Tracking {
  public:
   StoredTracking(store::Database& db, blob::BlobStore& blobs, base::Clock& clock)
-      : db_(db), runs_(db, clock), artifacts_(db, blobs, clock), registry_(db, blobs, clock) {}
+      : db_(db),
+        runs_(db, clock),
+        artifacts_(db, blobs, clock),
+        registry_(db, blobs, clock),
+        logged_models_(db, clock) {}
 
   Runs& runs() override { return runs_; }
   Artifacts& artifacts() override { return artifacts_; }
   Registry& registry() override { return registry_; }
+  LoggedModels& logged_models() override { return logged_models_; }
 
   Status audit(const AuditEntry& entry) override {
     return db_.write([&](Writer& writer) { return append_audit(writer, entry); });
@@ -95,6 +100,7 @@ class StoredTracking final : public Tracking {
   RunTables runs_;
   ArtifactTables artifacts_;
   RegistryTables registry_;
+  LoggedModelTables logged_models_;
 };
 
 }  // namespace
@@ -103,6 +109,7 @@ Result<std::unique_ptr<Tracking>> Tracking::open(store::Database& db, blob::Blob
                                                  base::Clock& clock) {
   TRY(db.migrate("tracking", migrations()));
   TRY(db.migrate("tracking.logged_models", logged_model_migrations()));
+  TRY(db.migrate("tracking.registry", registry_migrations()));
   TRY(db.migrate("tracking.artifacts", artifact_migrations()));
   return std::unique_ptr<Tracking>(std::make_unique<StoredTracking>(db, blobs, clock));
 }

@@ -262,7 +262,7 @@ TEST_CASE("order: keys, directions, and what is refused") {
   CHECK(terms->at(4).key == "run_name");
   CHECK(terms->at(4).descending);
   CHECK(parse_order({"timestamp DESC"}, registered_model_grammar())->at(0).key ==
-        "creation_timestamp");
+        "last_updated_timestamp");
   CHECK(parse_order({"timestamp_ms", "name"}, trace_grammar())->at(1).key == "mlflow.traceName");
   for (const char* bad : {"", "metrics.a, metrics.b", "metrics.a DESC, metrics.b", "metrics.a up",
                           "acc", "m.x", "metrics.a DESC DESC", "datasets.name", ","})

@@ -11,6 +11,7 @@
 #include "maru/blob/blob_store.h"
 #include "maru/store/database.h"
 #include "maru/tracking/artifacts.h"
+#include "maru/tracking/logged_models.h"
 #include "maru/tracking/registry.h"
 #include "maru/tracking/runs.h"
 
@@ -32,6 +33,7 @@ class Tracking {
   virtual Runs& runs() = 0;
   virtual Artifacts& artifacts() = 0;
   virtual Registry& registry() = 0;
+  virtual LoggedModels& logged_models() = 0;
 
   virtual base::Status audit(const AuditEntry& entry) = 0;
   virtual base::Result<std::vector<AuditEntry>> audit_log(std::size_t limit) = 0;
