@@ -30,9 +30,9 @@ CREATE INDEX logged_models_by_run ON logged_models (source_run_id);
 CREATE TABLE logged_model_params (model_id TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (model_id, key));
 CREATE TABLE logged_model_tags (model_id TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (model_id, key));
 CREATE TABLE logged_model_metrics (
-  model_id TEXT NOT NULL, key TEXT NOT NULL, time_us BIGINT NOT NULL, step BIGINT NOT NULL, run_id TEXT NOT NULL,
+  model_id TEXT NOT NULL, key TEXT NOT NULL, time_ms BIGINT NOT NULL, step BIGINT NOT NULL, run_id TEXT NOT NULL,
   dataset_name TEXT NOT NULL, dataset_digest TEXT NOT NULL, value DOUBLE PRECISION NOT NULL,
-  PRIMARY KEY (model_id, key, time_us, step, run_id, dataset_name, dataset_digest));
+  PRIMARY KEY (model_id, key, time_ms, step, run_id, dataset_name, dataset_digest));
 )sql"}}};
 
 // As for runs: NaN as text, infinities as the largest numbers.
@@ -141,13 +141,13 @@ Status log_model_metrics(Writer& writer, std::span<const ModelMetric> points) {
                           "Logged model with ID '" + metric.model_id + "' not found.");
     }
     TRY(check_key("metric", metric.point.key));
-    const auto cells = params(metric.model_id, metric.point.key, metric.point.time_us,
+    const auto cells = params(metric.model_id, metric.point.key, metric.point.time_ms,
                               metric.point.step, metric.run_id, metric.dataset_name,
                               metric.dataset_digest, value_cell(metric.point.value));
     TRY(writer.execute(
-        "INSERT INTO logged_model_metrics (model_id, key, time_us, step, run_id, dataset_name, "
+        "INSERT INTO logged_model_metrics (model_id, key, time_ms, step, run_id, dataset_name, "
         "dataset_digest, value) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (model_id, "
-        "key, time_us, step, run_id, dataset_name, dataset_digest) DO UPDATE SET value = "
+        "key, time_ms, step, run_id, dataset_name, dataset_digest) DO UPDATE SET value = "
         "excluded.value",
         cells));
   }

@@ -2,13 +2,16 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
+#include <condition_variable>
 #include <limits>
 
+#include "logged_models.h"
 #include "maru/base/id.h"
+#include "maru/base/json.h"
 #include "maru/base/text.h"
 #include "names.h"
 
+// The part of RunTables that writes runs.
 namespace maru::tracking {
 namespace {
 
@@ -16,121 +19,56 @@ using base::Code;
 using base::Result;
 using base::Status;
 using store::params;
-using store::Value;
 using store::Writer;
 
-Experiment experiment_of(const store::Row& row) {
-  Experiment out;
-  out.id = row.text(0);
-  out.project = row.text(1);
-  out.name = row.text(2);
-  out.state = row.text(3);
-  out.created_us = row.integer(4);
-  out.updated_us = row.integer(5);
-  return out;
-}
-constexpr const char* kExperimentColumns =
-    "SELECT id, project, name, state, created_us, updated_us FROM experiments ";
+constexpr std::size_t kMaxKnownRuns = 20'000;
+constexpr const char* kRunNameTag = "mlflow.runName";
 
-Run run_of(const store::Row& row) {
-  Run out;
-  out.id = row.text(0);
-  out.experiment_id = row.text(1);
-  out.name = row.text(2);
-  out.status = row.text(3);
-  out.source = row.text(4);
-  out.start_us = row.integer(5);
-  out.end_us = row.integer(6);
-  return out;
+tl::unexpected<base::Error> no_run(const std::string& id) {
+  return base::fail(Code::kNotFound,
+                    "Run with id=" + base::replace_invalid_utf8(id.substr(0, 80)) + " not found");
 }
-constexpr const char* kRunColumns =
-    "SELECT r.id, r.experiment_id, r.name, r.status, r.source, r.start_us, r.end_us ";
 
-Status put_tags(Writer& writer, const std::string& run_id, const Text& tags) {
-  for (const auto& [key, value] : tags) {
-    const auto cells = params(run_id, key, value);
-    TRY(
-        writer.execute("INSERT INTO run_tags (run_id, key, value) VALUES ($1, $2, $3) ON CONFLICT "
-                       "(run_id, key) DO UPDATE SET value = excluded.value",
-                       cells));
-  }
+tl::unexpected<base::Error> not_active(const std::string& run_id) {
+  return base::fail(
+      Code::kInvalidArgument,
+      "The run " + run_id + " must be in the 'active' state. Current state is deleted.");
+}
+
+Status put_text(Writer& writer, std::int64_t run, ValueKind kind, const std::string& key,
+                const std::string& value) {
+  const auto cells = params(run, static_cast<std::int64_t>(kind), key, value);
+  TRY(writer.execute(
+      "INSERT INTO run_values (run, kind, key, value) VALUES ($1, $2, $3, $4) ON CONFLICT (run, "
+      "kind, key) DO UPDATE SET value = excluded.value",
+      cells));
   return {};
 }
 
 // A parameter never changes; saying the same again is harmless.
-Status put_params(Writer& writer, const std::string& run_id, const Text& values) {
-  for (const auto& [key, value] : values) {
-    const auto cells = params(run_id, key, value);
-    TRY_ASSIGN(const auto added,
-               writer.execute("INSERT INTO run_params (run_id, key, value) VALUES ($1, $2, $3) ON "
-                              "CONFLICT (run_id, key) DO NOTHING",
-                              cells));
-    if (added == 1) continue;
-    const auto name = params(run_id, key);
-    TRY_ASSIGN(const auto rows,
-               writer.query("SELECT value FROM run_params WHERE run_id = $1 AND key = $2", name));
-    if (rows.at(0).text(0) != value)
-      return base::fail(Code::kInvalidArgument,
-                        "parameter is already logged with another value: " + key,
-                        "parameters of a run never change; use a tag or a new run");
-  }
-  return {};
-}
-
-// SQLite would keep NaN as NULL. As text it stays what it is, sorts after every number, and is PostgreSQL's spelling of it too.
-Value metric_cell(double value) {
-  return std::isnan(value) ? Value(std::string("NaN")) : Value(value);
-}
-
-double metric_of(const store::Row& row, std::size_t i) {
-  return std::holds_alternative<std::string>(row.cells()[i])
-             ? std::numeric_limits<double>::quiet_NaN()
-             : row.real(i);
-}
-
-bool later(const MetricPoint& a, const MetricPoint& b) {
-  if (a.step != b.step) return a.step > b.step;
-  if (a.time_us != b.time_us) return a.time_us > b.time_us;
-  return std::isnan(a.value) ? !std::isnan(b.value) : a.value > b.value;
-}
-
-Status put_metrics(Writer& writer, const std::string& run_id,
-                   const std::vector<MetricPoint>& points) {
-  std::map<std::string_view, const MetricPoint*> newest;
-  for (const auto& point : points) {
-    const auto cells =
-        params(run_id, point.key, point.step, point.time_us, metric_cell(point.value));
-    TRY(
-        writer.execute("INSERT INTO metric_points (run_id, key, step, time_us, value) VALUES ($1, "
-                       "$2, $3, $4, $5) ON CONFLICT DO NOTHING",
-                       cells));
-    const MetricPoint*& best = newest[point.key];
-    if (best == nullptr || later(point, *best)) best = &point;
-  }
-  for (const auto& [key, point] : newest) {
-    const auto cells =
-        params(run_id, point->key, point->step, point->time_us, metric_cell(point->value));
-    TRY(writer.execute(
-        "INSERT INTO latest_metrics (run_id, key, step, time_us, value) VALUES ($1, $2, $3, $4, "
-        "$5) ON CONFLICT (run_id, key) DO UPDATE SET step = excluded.step, time_us = "
-        "excluded.time_us, "
-        "value = excluded.value WHERE excluded.step > latest_metrics.step OR (excluded.step = "
-        "latest_metrics.step AND (excluded.time_us > latest_metrics.time_us OR "
-        "(excluded.time_us = latest_metrics.time_us AND excluded.value > latest_metrics.value)))",
-        cells));
-  }
-  return {};
-}
-
-Status check_run(Writer& writer, const std::string& run_id) {
-  const auto key = params(run_id);
-  TRY_ASSIGN(const auto rows, writer.query("SELECT id FROM runs WHERE id = $1", key));
-  if (rows.empty()) return base::fail(Code::kNotFound, "no run has this id: " + run_id);
-  return {};
+Status put_param(Writer& writer, std::int64_t run, const std::string& run_id,
+                 const std::string& key, const std::string& value) {
+  const auto cells = params(run, key, value);
+  TRY_ASSIGN(const auto added,
+             writer.execute("INSERT INTO run_values (run, kind, key, value) VALUES ($1, 1, $2, $3) "
+                            "ON CONFLICT (run, kind, key) DO NOTHING",
+                            cells));
+  if (added == 1) return {};
+  const auto name = params(run, key);
+  TRY_ASSIGN(
+      const auto rows,
+      writer.query("SELECT value FROM run_values WHERE run = $1 AND kind = 1 AND key = $2", name));
+  if (rows.at(0).text(0) == value) return {};
+  return base::fail(Code::kInvalidArgument,
+                    "Changing param values is not allowed. Param with key='" + key +
+                        "' was already logged with value='" + rows.at(0).text(0) +
+                        "' for run ID='" + run_id + "'. Attempted logging new value '" + value +
+                        "'.");
 }
 
 Status check_batch(const RunBatch& batch) {
-  const std::size_t entries = batch.params.size() + batch.tags.size() + batch.metrics.size();
+  const std::size_t entries =
+      batch.params.size() + batch.tags.size() + batch.metrics.size() + batch.scoped.size();
   if (entries > kMaxBatchEntries)
     return base::fail(Code::kTooLarge, "too many entries in one batch: " + std::to_string(entries),
                       "send at most " + std::to_string(kMaxBatchEntries));
@@ -143,208 +81,463 @@ Status check_batch(const RunBatch& batch) {
     }
   }
   for (const auto& point : batch.metrics) TRY(check_key("metric", point.key));
+  for (const auto& metric : batch.scoped) TRY(check_key("metric", metric.point.key));
   return {};
 }
 
-// The ORDER BY of a search; the key of a metric or parameter becomes parameter $N.
-struct Order {
-  std::string join, by;
-};
+TailEntry entry_of(const RunBatch& batch) {
+  TailEntry entry;
+  std::unordered_map<std::string_view, std::size_t> place;
+  const auto add = [&](const MetricPoint& point) {
+    // Most batches are about one key, or each point has its own: look at the last series first.
+    const bool same = !entry.series.empty() && entry.series.back().key == point.key;
+    std::size_t at = entry.series.size() - 1;
+    if (!same) {
+      const auto [found, fresh] = place.try_emplace(point.key, entry.series.size());
+      at = found->second;
+      if (fresh) entry.series.push_back({point.key, {}});
+    }
+    entry.series[at].points.push_back({point.value, point.step, point.time_ms});
+  };
+  for (const auto& point : batch.metrics) add(point);
+  for (const auto& metric : batch.scoped) add(metric.point);
+  return entry;
+}
 
-Result<Order> order_of(const RunQuery& query, std::vector<Value>& values) {
-  const std::string direction = query.descending ? " DESC" : " ASC";
-  for (const auto& [prefix, table] :
-       {std::pair<std::string, std::string>{"metric:", "latest_metrics"},
-        {"param:", "run_params"}}) {
-    if (query.order_by.rfind(prefix, 0) != 0) continue;
-    values.emplace_back(query.order_by.substr(prefix.size()));
-    return Order{" LEFT JOIN " + table + " o ON o.run_id = r.id AND o.key = $" +
-                     std::to_string(values.size()),
-                 std::string(" ORDER BY (o.value IS NULL), ") +
-                     (table == "latest_metrics" ? "(o.value = 'NaN'), " : "") + "o.value" +
-                     direction + ", r.start_us DESC, r.id"};
-  }
-  for (const char* column : {"start_us", "end_us", "name", "status"}) {
-    if (query.order_by == column)
-      return Order{"", " ORDER BY r." + query.order_by + direction + ", r.id" + direction};
-  }
-  return base::fail(Code::kInvalidArgument, "runs cannot be ordered by: " + query.order_by,
-                    "start_us, end_us, name, status, metric:KEY or param:KEY");
+Status write_row(Writer& writer, const RunRow& run) {
+  const auto cells = params(run.name, run.status, run.end_us, run.number);
+  TRY(writer.execute("UPDATE runs SET name = $1, status = $2, end_us = $3 WHERE number = $4",
+                     cells));
+  return {};
+}
+
+RunChange text_change(const RunRow& row, ValueKind kind, const std::string& key,
+                      const std::string& value) {
+  RunChange change;
+  change.kind = RunChange::Kind::kText;
+  change.row.number = row.number;
+  change.row.experiment_id = row.experiment_id;
+  change.value_kind = kind;
+  change.key = key;
+  change.value = value;
+  return change;
 }
 
 }  // namespace
 
-Result<Experiment> RunTables::ensure_experiment(const std::string& project,
-                                                const std::string& name) {
-  TRY(check_name("experiment name", name));
-  const auto key = params(project, name);
-  const std::string find = std::string(kExperimentColumns) + "WHERE project = $1 AND name = $2";
-  TRY_ASSIGN(const auto found, db_.query(find, key));
-  if (!found.empty()) return experiment_of(found[0]);
-  Experiment out;
-  TRY(db_.write([&](Writer& writer) -> Status {
-    const std::int64_t now_us = clock_.now_us();
-    const auto cells = params(base::new_id(clock_), project, name, now_us, now_us);
-    TRY(writer.execute(
-        "INSERT INTO experiments (id, project, name, state, created_us, updated_us) VALUES ($1, "
-        "$2, $3, 'active', $4, $5) ON CONFLICT (project, name) DO NOTHING",
-        cells));
-    TRY_ASSIGN(const auto rows, writer.query(find, key));
-    out = experiment_of(rows.at(0));
-    return {};
-  }));
-  return out;
-}
+struct RunTables::Pending {
+  std::string run_id;
+  RunBatch batch;
+  TailEntry entry;
+  std::int64_t entry_number = 0;
+  Writable run;
+  bool rename = false;
+  RunRow renamed;
+};
 
-Result<std::vector<Experiment>> RunTables::list_experiments(const std::string& project) {
-  const auto key = params(project);
-  TRY_ASSIGN(const auto rows, db_.query(std::string(kExperimentColumns) +
-                                            "WHERE project = $1 AND state = 'active' ORDER BY name",
-                                        key));
-  std::vector<Experiment> out;
-  for (const auto& row : rows) out.push_back(experiment_of(row));
-  return out;
-}
-
-Result<Experiment> RunTables::get_experiment(const std::string& id) {
-  const auto key = params(id);
-  TRY_ASSIGN(const auto rows, db_.query(std::string(kExperimentColumns) + "WHERE id = $1", key));
-  if (rows.empty()) return base::fail(Code::kNotFound, "no experiment has this id: " + id);
-  return experiment_of(rows[0]);
-}
-
-Result<Run> RunTables::create_run(const std::string& experiment_id, const std::string& name,
-                                  const std::string& source, const Text& tags) {
-  TRY(get_experiment(experiment_id));
-  if (!name.empty()) TRY(check_key("run name", name));
-  TRY(check_batch({{}, tags, {}}));
-  Run run;
-  run.id = base::new_id(clock_);
-  run.experiment_id = experiment_id;
-  run.name = name;
-  run.status = "RUNNING";
-  run.source = source;
-  run.start_us = clock_.now_us();
-  run.tags = tags;
-  TRY(db_.write([&](Writer& writer) -> Status {
-    const auto cells = params(run.id, experiment_id, name, source, run.start_us);
-    TRY(
-        writer.execute("INSERT INTO runs (id, experiment_id, name, status, source, start_us, "
-                       "end_us) VALUES ($1, $2, $3, 'RUNNING', $4, $5, 0)",
-                       cells));
-    return put_tags(writer, run.id, tags);
-  }));
-  return run;
-}
-
-Status RunTables::log(const std::string& run_id, const RunBatch& batch) {
-  TRY(check_batch(batch));
-  return db_.write([&](Writer& writer) -> Status {
-    TRY(check_run(writer, run_id));
-    TRY(put_params(writer, run_id, batch.params));
-    TRY(put_tags(writer, run_id, batch.tags));
-    return put_metrics(writer, run_id, batch.metrics);
-  });
-}
-
-Status RunTables::finish_run(const std::string& run_id, const std::string& status) {
-  static constexpr std::array<std::string_view, 5> kStatuses = {"RUNNING", "SCHEDULED", "FINISHED",
-                                                                "FAILED", "KILLED"};
-  if (std::find(kStatuses.begin(), kStatuses.end(), status) == kStatuses.end()) {
-    return base::fail(Code::kInvalidArgument,
-                      "not a run status: " + base::replace_invalid_utf8(status.substr(0, 60)),
-                      "RUNNING, SCHEDULED, FINISHED, FAILED or KILLED");
-  }
-  return db_.write([&](Writer& writer) -> Status {
-    TRY(check_run(writer, run_id));
-    const auto cells = params(status, clock_.now_us(), run_id);
-    TRY(writer.execute("UPDATE runs SET status = $1, end_us = $2 WHERE id = $3", cells));
-    return {};
-  });
-}
-
-Status RunTables::fill(Run& run) {
-  const auto key = params(run.id);
-  TRY_ASSIGN(const auto param_rows,
-             db_.query("SELECT key, value FROM run_params WHERE run_id = $1", key));
-  for (const auto& row : param_rows) run.params[row.text(0)] = row.text(1);
-  TRY_ASSIGN(const auto tag_rows,
-             db_.query("SELECT key, value FROM run_tags WHERE run_id = $1", key));
-  for (const auto& row : tag_rows) run.tags[row.text(0)] = row.text(1);
-  TRY_ASSIGN(
-      const auto metric_rows,
-      db_.query("SELECT key, value, step, time_us FROM latest_metrics WHERE run_id = $1", key));
-  for (const auto& row : metric_rows)
-    run.latest[row.text(0)] = {row.text(0), metric_of(row, 1), row.integer(2), row.integer(3)};
+Status Runs::finish_run(const std::string& run_id, const std::string& status) {
+  const auto done = update_run(run_id, {.status = status, .end_us = now_us()});
+  if (!done) return tl::unexpected(done.error());
   return {};
 }
 
-Result<Run> RunTables::get_run(const std::string& run_id) {
+Status RunTables::start() {
+  const std::int64_t now_us = clock_.now_us();
+  TRY(db_.write([&](Writer& writer) -> Status {
+    const auto cells = params(now_us);
+    TRY(writer.execute(
+        "INSERT INTO experiments (id, project, name, state, created_us, updated_us) "
+        "VALUES ('0', 'default', 'Default', 'active', $1, $1) ON CONFLICT DO NOTHING",
+        cells));
+    return {};
+  }));
+  TRY(adopt_point_rows());
+  return metrics_.start();
+}
+
+// Homes of the first layout kept a row a point. They become entries of the tail, which is folded like any other.
+Status RunTables::adopt_point_rows() {
+  TRY_ASSIGN(
+      const auto runs,
+      db_.query("SELECT DISTINCT r.number, p.run_id FROM metric_points p JOIN runs r ON r.id "
+                "= p.run_id"));
+  for (const auto& run : runs) {
+    TRY(db_.write([&](Writer& writer) -> Status {
+      const auto key = params(run.text(1));
+      TRY_ASSIGN(
+          const auto rows,
+          writer.query("SELECT key, value, step, time_us FROM metric_points WHERE run_id = $1 "
+                       "ORDER BY key, step",
+                       key));
+      RunBatch batch;
+      for (const auto& row : rows) {
+        const bool nan = std::holds_alternative<std::string>(row.cells()[1]);
+        batch.metrics.push_back({row.text(0),
+                                 nan ? std::numeric_limits<double>::quiet_NaN() : row.real(1),
+                                 row.integer(2), row.integer(3) / 1000});
+      }
+      TailEntry entry = entry_of(batch);
+      entry.run = run.integer(0);
+      TRY_ASSIGN(const auto last,
+                 writer.query("SELECT COALESCE(MAX(number), 0) + 1 FROM metric_tail"));
+      const auto cells = params(last.at(0).integer(0), store::Blob{encode_entry(entry)});
+      TRY(writer.execute("INSERT INTO metric_tail (number, data) VALUES ($1, $2)", cells));
+      TRY(writer.execute("DELETE FROM metric_points WHERE run_id = $1", key));
+      return {};
+    }));
+  }
+  return {};
+}
+
+Status RunTables::commit(store::Database::Write write, const std::function<void()>& applied) {
+  struct Waiting {
+    std::mutex mutex;
+    std::condition_variable ready;
+    bool finished = false;
+    Status outcome;
+  } waiting;
+  db_.write_async(std::move(write), [&](Status outcome) {
+    if (outcome) applied();
+    const std::lock_guard lock(waiting.mutex);
+    waiting.outcome = std::move(outcome);
+    waiting.finished = true;
+    waiting.ready.notify_one();
+  });
+  std::unique_lock lock(waiting.mutex);
+  waiting.ready.wait(lock, [&] { return waiting.finished; });
+  return std::move(waiting.outcome);
+}
+
+void RunTables::remember(const std::string& run_id, const Writable& facts) {
+  const std::lock_guard lock(known_mutex_);
+  if (known_.size() >= kMaxKnownRuns) known_.clear();
+  known_[run_id] = facts;
+}
+
+void RunTables::forget(const std::string& run_id) {
+  const std::lock_guard lock(known_mutex_);
+  known_.erase(run_id);
+}
+
+Result<RunTables::Writable> RunTables::writable(Writer& writer, const std::string& run_id) {
+  {
+    const std::lock_guard lock(known_mutex_);
+    const auto found = known_.find(run_id);
+    if (found != known_.end()) {
+      if (!found->second.active) return not_active(run_id);
+      return found->second;
+    }
+  }
   const auto key = params(run_id);
   TRY_ASSIGN(const auto rows,
-             db_.query(std::string(kRunColumns) + "FROM runs r WHERE r.id = $1", key));
-  if (rows.empty()) return base::fail(Code::kNotFound, "no run has this id: " + run_id);
-  Run run = run_of(rows[0]);
-  TRY(fill(run));
+             writer.query("SELECT number, experiment_id, state FROM runs WHERE id = $1", key));
+  if (rows.empty()) return no_run(run_id);
+  const Writable facts{rows[0].integer(0), rows[0].text(1), rows[0].text(2) == "active"};
+  remember(run_id, facts);
+  if (!facts.active) return not_active(run_id);
+  return facts;
+}
+
+Result<RunRow> RunTables::run_row(Writer& writer, const std::string& run_id) {
+  const auto key = params(run_id);
+  TRY_ASSIGN(
+      const auto rows,
+      writer.query("SELECT number, id, experiment_id, name, status, source, user_name, state, "
+                   "artifact_uri, start_us, end_us, has_inputs FROM runs WHERE id = $1",
+                   key));
+  if (rows.empty()) return no_run(run_id);
+  const auto& row = rows[0];
+  RunRow out;
+  out.number = row.integer(0);
+  out.id = row.text(1);
+  out.experiment_id = row.text(2);
+  out.name = row.text(3);
+  out.status = row.text(4);
+  out.source = row.text(5);
+  out.user = row.text(6);
+  out.state = row.text(7);
+  out.artifact_uri = row.text(8);
+  out.start_us = row.integer(9);
+  out.end_us = row.integer(10);
+  out.has_inputs = row.integer(11) != 0;
+  return out;
+}
+
+Result<Run> RunTables::create_run(const NewRun& wanted) {
+  TRY_ASSIGN(const Experiment experiment, get_experiment(wanted.experiment_id));
+  if (experiment.state != "active")
+    return base::fail(Code::kInvalidArgument,
+                      "The experiment " + experiment.id +
+                          " must be in the 'active' state. Current state is deleted.");
+  if (!wanted.name.empty()) TRY(check_label("run name", wanted.name));
+  Text tags = wanted.tags;
+  if (!wanted.name.empty()) tags.emplace(kRunNameTag, wanted.name);
+  TRY(check_batch({{}, tags, {}}));
+  RunRow row;
+  row.id = base::new_id(clock_);
+  row.experiment_id = experiment.id;
+  row.name = wanted.name;
+  row.status = "RUNNING";
+  row.source = wanted.source;
+  row.user = wanted.user;
+  row.state = "active";
+  row.artifact_uri = experiment.artifact_location + "/" + row.id + "/artifacts";
+  row.start_us = wanted.start_us.value_or(clock_.now_us());
+  const auto insert = [&](Writer& writer) -> Status {
+    const auto cells = params(row.id, row.experiment_id, row.name, row.source, row.user,
+                              row.artifact_uri, row.start_us);
+    TRY_ASSIGN(const auto added,
+               writer.query("INSERT INTO runs (id, experiment_id, name, status, source, "
+                            "user_name, state, artifact_uri, start_us, end_us, deleted_us, "
+                            "has_inputs) VALUES ($1, $2, $3, 'RUNNING', $4, $5, 'active', $6, $7, "
+                            "0, 0, 0) RETURNING number",
+                            cells));
+    row.number = added.at(0).integer(0);
+    for (const auto& [key, value] : tags)
+      TRY(put_text(writer, row.number, ValueKind::kTag, key, value));
+    return {};
+  };
+  TRY(commit(insert, [&] {
+    remember(row.id, {row.number, row.experiment_id, true});
+    RunChange made;
+    made.row = row;
+    index_.apply(std::move(made));
+    for (const auto& [key, value] : tags)
+      index_.apply(text_change(row, ValueKind::kTag, key, value));
+  }));
+  Run run;
+  run.id = row.id;
+  run.experiment_id = row.experiment_id;
+  run.name = row.name;
+  run.status = row.status;
+  run.source = row.source;
+  run.start_us = row.start_us;
+  run.user = row.user;
+  run.state = row.state;
+  run.artifact_uri = row.artifact_uri;
+  run.tags = std::move(tags);
   return run;
 }
 
-Result<RunPage> RunTables::search_runs(const std::string& project, const RunQuery& query) {
-  std::vector<Value> values = params(project);
-  std::string where = " WHERE e.project = $1";
-  if (!query.experiment_ids.empty()) {
-    where += " AND r.experiment_id IN (";
-    for (const auto& id : query.experiment_ids) {
-      values.emplace_back(id);
-      where += (where.back() == '(' ? "$" : ", $") + std::to_string(values.size());
+Result<Run> RunTables::update_run(const std::string& run_id, const RunUpdate& update) {
+  static constexpr std::array<std::string_view, 5> kStatuses = {"RUNNING", "SCHEDULED", "FINISHED",
+                                                                "FAILED", "KILLED"};
+  if (update.status &&
+      std::find(kStatuses.begin(), kStatuses.end(), *update.status) == kStatuses.end())
+    return base::fail(
+        Code::kInvalidArgument,
+        "not a run status: " + base::replace_invalid_utf8(update.status->substr(0, 60)),
+        "RUNNING, SCHEDULED, FINISHED, FAILED or KILLED");
+  const bool rename = update.name && !update.name->empty();
+  if (rename) TRY(check_label("run name", *update.name));
+  RunRow row;
+  const auto change = [&](Writer& writer) -> Status {
+    TRY_ASSIGN(row, run_row(writer, run_id));
+    if (row.state != "active") return not_active(run_id);
+    if (rename) {
+      row.name = *update.name;
+      TRY(put_text(writer, row.number, ValueKind::kTag, kRunNameTag, row.name));
     }
-    where += ")";
-  }
-  if (!query.name_contains.empty()) {
-    std::string pattern = "%";
-    for (const char c : query.name_contains) {
-      if (c == '%' || c == '_' || c == '!') pattern += '!';
-      pattern += c;
-    }
-    values.emplace_back(pattern + "%");
-    where += " AND lower(r.name) LIKE lower($" + std::to_string(values.size()) + ") ESCAPE '!'";
-  }
-  const std::string from = "FROM runs r JOIN experiments e ON e.id = r.experiment_id";
-  RunPage page;
-  TRY_ASSIGN(const auto total, db_.query("SELECT COUNT(*) " + from + where, values));
-  page.total = static_cast<std::uint64_t>(total.at(0).integer(0));
-  TRY_ASSIGN(const Order order, order_of(query, values));
-  const std::string sql = std::string(kRunColumns) + from + order.join + where + order.by +
-                          " LIMIT " + std::to_string(query.limit) + " OFFSET " +
-                          std::to_string(query.offset);
-  TRY_ASSIGN(const auto rows, db_.query(sql, values));
-  for (const auto& row : rows) {
-    Run run = run_of(row);
-    TRY(fill(run));
-    page.runs.push_back(std::move(run));
-  }
-  return page;
+    if (update.status) row.status = *update.status;
+    if (update.end_us) row.end_us = *update.end_us;
+    return write_row(writer, row);
+  };
+  TRY(commit(change, [&] {
+    RunChange made;
+    made.row = row;
+    index_.apply(std::move(made));
+    if (rename) index_.apply(text_change(row, ValueKind::kTag, kRunNameTag, row.name));
+  }));
+  return get_run(run_id);
 }
 
-Result<std::vector<MetricPoint>> RunTables::metric_history(const std::string& run_id,
-                                                           const std::string& key) {
-  const auto cells = params(run_id, key);
-  TRY_ASSIGN(const auto rows, db_.query("SELECT value, step, time_us FROM metric_points WHERE "
-                                        "run_id = $1 AND key = $2 ORDER BY step, time_us, value",
-                                        cells));
-  std::vector<MetricPoint> out;
-  for (const auto& row : rows)
-    out.push_back({key, metric_of(row, 0), row.integer(1), row.integer(2)});
-  return out;
+Status RunTables::change_run_state(const std::string& run_id, bool deleted) {
+  RunRow row;
+  const auto change = [&](Writer& writer) -> Status {
+    TRY_ASSIGN(row, run_row(writer, run_id));
+    row.state = deleted ? "deleted" : "active";
+    const auto cells = params(row.state, deleted ? clock_.now_us() : 0, row.number);
+    TRY(writer.execute("UPDATE runs SET state = $1, deleted_us = $2 WHERE number = $3", cells));
+    return {};
+  };
+  return commit(change, [&] {
+    forget(run_id);
+    RunChange made;
+    made.row = row;
+    index_.apply(std::move(made));
+  });
 }
 
-Result<std::vector<std::string>> RunTables::metric_keys(const std::string& run_id) {
-  const auto cells = params(run_id);
-  TRY_ASSIGN(const auto rows,
-             db_.query("SELECT key FROM latest_metrics WHERE run_id = $1 ORDER BY key", cells));
-  std::vector<std::string> out;
-  for (const auto& row : rows) out.push_back(row.text(0));
-  return out;
+Status RunTables::delete_run(const std::string& run_id) { return change_run_state(run_id, true); }
+Status RunTables::restore_run(const std::string& run_id) { return change_run_state(run_id, false); }
+
+Status RunTables::write_batch(Writer& writer, Pending& pending) {
+  TRY_ASSIGN(pending.run, writable(writer, pending.run_id));
+  for (const auto& [key, value] : pending.batch.params)
+    TRY(put_param(writer, pending.run.number, pending.run_id, key, value));
+  for (const auto& [key, value] : pending.batch.tags) {
+    TRY(put_text(writer, pending.run.number, ValueKind::kTag, key, value));
+    if (key != kRunNameTag) continue;
+    TRY_ASSIGN(pending.renamed, run_row(writer, pending.run_id));
+    pending.renamed.name = value;
+    pending.rename = true;
+    TRY(write_row(writer, pending.renamed));
+  }
+  if (!pending.batch.scoped.empty()) {
+    std::vector<ModelMetric> points;
+    for (const auto& metric : pending.batch.scoped)
+      points.push_back({metric.model_id, pending.run_id, metric.point, metric.dataset_name,
+                        metric.dataset_digest});
+    TRY(log_model_metrics(writer, points));
+  }
+  pending.entry.run = pending.run.number;
+  if (pending.entry.series.empty()) return {};
+  TRY_ASSIGN(pending.entry_number, metrics_.append(writer, pending.entry));
+  return {};
+}
+
+void RunTables::log_async(const std::string& run_id, RunBatch batch,
+                          std::function<void(Status)> done) {
+  if (Status good = check_batch(batch); !good) return done(std::move(good));
+  auto pending = std::make_shared<Pending>();
+  pending->run_id = run_id;
+  pending->entry = entry_of(batch);
+  pending->batch = std::move(batch);
+  db_.write_async([this, pending](Writer& writer) { return write_batch(writer, *pending); },
+                  [this, pending, done = std::move(done)](Status outcome) {
+                    if (outcome) {
+                      RunRow row;
+                      row.number = pending->run.number;
+                      row.experiment_id = pending->run.experiment_id;
+                      if (!pending->entry.series.empty())
+                        metrics_.applied(pending->entry, pending->entry_number);
+                      for (const auto& series : pending->entry.series) {
+                        RunChange change;
+                        change.kind = RunChange::Kind::kMetric;
+                        change.row = row;
+                        change.key = series.key;
+                        change.point =
+                            *std::max_element(series.points.begin(), series.points.end(), earlier);
+                        index_.apply(std::move(change));
+                      }
+                      for (const auto& [key, value] : pending->batch.params)
+                        index_.apply(text_change(row, ValueKind::kParam, key, value));
+                      for (const auto& [key, value] : pending->batch.tags)
+                        index_.apply(text_change(row, ValueKind::kTag, key, value));
+                      if (pending->rename) {
+                        RunChange renamed;
+                        renamed.row = pending->renamed;
+                        index_.apply(std::move(renamed));
+                      }
+                    }
+                    done(std::move(outcome));
+                  });
+}
+
+Status RunTables::log(const std::string& run_id, const RunBatch& batch) {
+  struct Waiting {
+    std::mutex mutex;
+    std::condition_variable ready;
+    bool finished = false;
+    Status outcome;
+  } waiting;
+  log_async(run_id, batch, [&](Status outcome) {
+    const std::lock_guard lock(waiting.mutex);
+    waiting.outcome = std::move(outcome);
+    waiting.finished = true;
+    waiting.ready.notify_one();
+  });
+  std::unique_lock lock(waiting.mutex);
+  waiting.ready.wait(lock, [&] { return waiting.finished; });
+  return std::move(waiting.outcome);
+}
+
+Status RunTables::delete_tag(const std::string& run_id, const std::string& key) {
+  RunRow row;
+  const auto remove = [&](Writer& writer) -> Status {
+    TRY_ASSIGN(row, run_row(writer, run_id));
+    if (row.state != "active") return not_active(run_id);
+    const auto cells = params(row.number, key);
+    TRY_ASSIGN(
+        const auto removed,
+        writer.execute("DELETE FROM run_values WHERE run = $1 AND kind = 2 AND key = $2", cells));
+    if (removed == 0)
+      return base::fail(Code::kNotFound,
+                        "No tag with name: " + base::replace_invalid_utf8(key.substr(0, 250)) +
+                            " in run with id " + run_id);
+    return {};
+  };
+  return commit(remove, [&] {
+    RunChange change = text_change(row, ValueKind::kTag, key, "");
+    change.kind = RunChange::Kind::kRemoveText;
+    index_.apply(std::move(change));
+  });
+}
+
+namespace {
+
+Result<std::int64_t> put_dataset(Writer& writer, const std::string& experiment_id,
+                                 const Dataset& dataset) {
+  const auto key = params(experiment_id, dataset.name, dataset.digest);
+  constexpr const char* kFind =
+      "SELECT number FROM datasets_logged WHERE experiment_id = $1 AND name = $2 AND digest = $3";
+  TRY_ASSIGN(const auto known, writer.query(kFind, key));
+  if (!known.empty()) return known[0].integer(0);
+  const auto cells = params(experiment_id, dataset.name, dataset.digest, dataset.source_type,
+                            dataset.source, dataset.schema, dataset.profile);
+  TRY_ASSIGN(const auto added,
+             writer.query("INSERT INTO datasets_logged (experiment_id, name, digest, source_type, "
+                          "source, columns, profile) VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING "
+                          "number",
+                          cells));
+  return added.at(0).integer(0);
+}
+
+Status put_model(Writer& writer, std::int64_t run, const char* direction, const std::string& model,
+                 std::int64_t step) {
+  const auto cells = params(run, std::string(direction), model, step);
+  TRY(
+      writer.execute("INSERT INTO run_models (run, direction, model_id, step) VALUES ($1, $2, $3, "
+                     "$4) ON CONFLICT (run, direction, model_id) DO UPDATE SET step = "
+                     "excluded.step",
+                     cells));
+  return {};
+}
+
+Status mark_inputs(Writer& writer, std::int64_t run) {
+  const auto cells = params(run);
+  TRY(writer.execute("UPDATE runs SET has_inputs = 1 WHERE number = $1", cells));
+  return {};
+}
+
+}  // namespace
+
+Status RunTables::log_inputs(const std::string& run_id, const std::vector<DatasetInput>& datasets,
+                             const std::vector<std::string>& models) {
+  return db_.write([&](Writer& writer) -> Status {
+    TRY_ASSIGN(const Writable run, writable(writer, run_id));
+    for (const auto& input : datasets) {
+      TRY_ASSIGN(const std::int64_t number, put_dataset(writer, run.experiment_id, input.dataset));
+      base::Json tags = base::Json::object();
+      for (const auto& [key, value] : input.tags) tags.set(key, value);
+      const auto cells = params(run.number, number, tags.dump());
+      TRY(
+          writer.execute("INSERT INTO run_datasets (run, dataset, tags) VALUES ($1, $2, $3) ON "
+                         "CONFLICT (run, dataset) DO UPDATE SET tags = excluded.tags",
+                         cells));
+    }
+    for (const auto& model : models) TRY(put_model(writer, run.number, "in", model, 0));
+    return mark_inputs(writer, run.number);
+  });
+}
+
+Status RunTables::log_outputs(const std::string& run_id, const std::vector<ModelOutput>& models) {
+  return db_.write([&](Writer& writer) -> Status {
+    TRY_ASSIGN(const Writable run, writable(writer, run_id));
+    for (const auto& model : models)
+      TRY(put_model(writer, run.number, "out", model.model_id, model.step));
+    return mark_inputs(writer, run.number);
+  });
 }
 
 }  // namespace maru::tracking

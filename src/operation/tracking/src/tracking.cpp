@@ -26,6 +26,7 @@ class StoredTracking final : public Tracking {
         registry_(db, blobs, clock),
         logged_models_(db, clock) {}
 
+  Status start() { return runs_.start(); }
   Runs& runs() override { return runs_; }
   Artifacts& artifacts() override { return artifacts_; }
   Registry& registry() override { return registry_; }
@@ -111,7 +112,9 @@ Result<std::unique_ptr<Tracking>> Tracking::open(store::Database& db, blob::Blob
   TRY(db.migrate("tracking.logged_models", logged_model_migrations()));
   TRY(db.migrate("tracking.registry", registry_migrations()));
   TRY(db.migrate("tracking.artifacts", artifact_migrations()));
-  return std::unique_ptr<Tracking>(std::make_unique<StoredTracking>(db, blobs, clock));
+  auto tracking = std::make_unique<StoredTracking>(db, blobs, clock);
+  TRY(tracking->start());
+  return std::unique_ptr<Tracking>(std::move(tracking));
 }
 
 }  // namespace maru::tracking

@@ -70,13 +70,25 @@ base::Result<Response> list_experiments(const Services& s, const Request& reques
   return answer(Json::object({{"experiments", rows}}));
 }
 
+// order_by=metric:KEY, param:KEY, tag:KEY or an attribute, with desc=0|1, as a term of the search language.
+std::string order_term(const Request& request) {
+  const std::string by(request.query_param("order_by", "start_time"));
+  std::string term = by == "start_us" ? "start_time" : by == "end_us" ? "end_time" : by;
+  if (by == "name") term = "run_name";
+  for (const char* kind : {"metric", "param", "tag"}) {
+    const std::string prefix = std::string(kind) + ":";
+    if (by.rfind(prefix, 0) == 0) term = std::string(kind) + "s.`" + by.substr(prefix.size()) + "`";
+  }
+  return term + (request.query_param("desc", "1") != "0" ? " DESC" : " ASC");
+}
+
 base::Result<Response> list_runs(const Services& s, const Request& request) {
   const std::string project = project_of(request);
   TRY_ASSIGN(const auto experiment, find_experiment(s, project, request.param("experiment")));
   tracking::RunQuery query;
   query.experiment_ids = {experiment.id};
-  query.order_by = std::string(request.query_param("order_by", "start_us"));
-  query.descending = request.query_param("desc", "1") != "0";
+  query.order_by = {order_term(request)};
+  query.filter = std::string(request.query_param("filter"));
   query.name_contains = std::string(request.query_param("q"));
   TRY_ASSIGN(query.limit, number_param(request, "limit", 100, 10'000));
   TRY_ASSIGN(query.offset, number_param(request, "offset", 0, 1'000'000'000));
@@ -119,8 +131,8 @@ base::Result<Response> get_metric(const Services& s, const Request& request) {
              s.tracking->runs().metric_history(std::string(request.param("run")), key));
   Json out = Json::array();
   for (const auto& point : points)
-    out.push(
-        Json::object({{"step", point.step}, {"value", point.value}, {"time_us", point.time_us}}));
+    out.push(Json::object(
+        {{"step", point.step}, {"value", point.value}, {"time_us", point.time_ms * 1000}}));
   return answer(Json::object({{"key", key}, {"points", out}}));
 }
 

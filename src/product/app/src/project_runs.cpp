@@ -87,7 +87,8 @@ base::Result<Json> ProjectRuns::import_model(const Json& body, base::Context& co
   TRY_ASSIGN(const auto experiment,
              services_.tracking->runs().ensure_experiment(project, "imports"));
   TRY_ASSIGN(const auto run,
-             services_.tracking->runs().create_run(experiment.id, name, "import:" + path, {}));
+             services_.tracking->runs().create_run(
+                 {.experiment_id = experiment.id, .name = name, .source = "import:" + path}));
   TRY_ASSIGN(const auto names, base::list_folder(path));
   for (const auto& file : names) {
     if (base::is_folder(base::join_path(path, file))) continue;

@@ -104,10 +104,10 @@ base::Result<Json> finish_card(const Services& services, const std::string& run_
 base::Status log_test_metrics(const Services& services, const std::string& run_id,
                               const evaluate::Report& report) {
   tracking::RunBatch batch;
-  const std::int64_t now_us = services.clock->now_us();
+  const std::int64_t now_ms = services.clock->now_us() / 1000;
   for (const auto& [name, interval] : report.metrics) {
     if (std::isfinite(interval.value))
-      batch.metrics.push_back({"test_" + name, interval.value, 0, now_us});
+      batch.metrics.push_back({"test_" + name, interval.value, 0, now_ms});
   }
   return services.tracking->runs().log(run_id, batch);
 }

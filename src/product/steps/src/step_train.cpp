@@ -25,15 +25,17 @@ base::Status record_trial(const TrainingJob& job, const tune::Trial& trial,
   tracking::Tracking& tracking = *job.services.tracking;
   const std::string name = trial.config.learner + "-" + std::to_string(trial.number);
   TRY_ASSIGN(const tracking::Run run,
-             tracking.runs().create_run(job.experiment_id, name, "pipeline:" + job.attempt.run_id,
-                                        {{"mlflow.parentRunId", job.run_id}}));
+             tracking.runs().create_run({.experiment_id = job.experiment_id,
+                                         .name = name,
+                                         .source = "pipeline:" + job.attempt.run_id,
+                                         .tags = {{"mlflow.parentRunId", job.run_id}}}));
   tracking::RunBatch batch;
   batch.params["learner"] = trial.config.learner;
   for (const auto& [key, value] : trial.config.params.members())
     batch.params[key] = value.is_string() ? value.as_string() : value.dump();
-  const std::int64_t now_us = job.services.clock->now_us();
+  const std::int64_t now_ms = job.services.clock->now_us() / 1000;
   auto point = [&](const std::string& key, double value, std::int64_t step) {
-    if (std::isfinite(value)) batch.metrics.push_back({key, value, step, now_us});
+    if (std::isfinite(value)) batch.metrics.push_back({key, value, step, now_ms});
   };
   for (const auto& item : trial.curve.items()) {
     point("train_" + metric, item["train"].as_double(NAN), item["round"].as_int());
@@ -153,10 +155,10 @@ base::Status log_winner(const TrainingJob& job, const tune::SearchResult& found,
   tracking::RunBatch batch;
   batch.params["learner"] = found.best.config.learner;
   batch.params["config"] = found.best.config.text();
-  const std::int64_t now_us = job.services.clock->now_us();
-  batch.metrics.push_back({metric, found.trials.front().valid, 0, now_us});
-  batch.metrics.push_back({"trials", static_cast<double>(found.trials.size()), 0, now_us});
-  batch.metrics.push_back({"seconds", found.seconds, 0, now_us});
+  const std::int64_t now_ms = job.services.clock->now_us() / 1000;
+  batch.metrics.push_back({metric, found.trials.front().valid, 0, now_ms});
+  batch.metrics.push_back({"trials", static_cast<double>(found.trials.size()), 0, now_ms});
+  batch.metrics.push_back({"seconds", found.seconds, 0, now_ms});
   return job.services.tracking->runs().log(job.run_id, batch);
 }
 
@@ -192,10 +194,11 @@ base::Result<Json> run_train(const Services& services, pipeline::Attempt& attemp
   TRY_ASSIGN(const auto experiment, services.tracking->runs().ensure_experiment(
                                         attempt.project, params["experiment"].as_string()));
   TRY_ASSIGN(const auto run, services.tracking->runs().create_run(
-                                 experiment.id,
-                                 params["model"].as_string() + " " +
-                                     attempt.run_id.substr(attempt.run_id.size() - 6),
-                                 "pipeline:" + attempt.run_id, {{"snapshot", snapshot.id}}));
+                                 {.experiment_id = experiment.id,
+                                  .name = params["model"].as_string() + " " +
+                                          attempt.run_id.substr(attempt.run_id.size() - 6),
+                                  .source = "pipeline:" + attempt.run_id,
+                                  .tags = {{"snapshot", snapshot.id}}}));
   const TrainingJob job{services, attempt, experiment.id, run.id};
   auto found = search_and_record(job, spec, metric);
   if (!found) {
