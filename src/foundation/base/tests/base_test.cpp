@@ -236,6 +236,19 @@ TEST_CASE("text") {
   CHECK(format_seconds(12.34) == "12.3 s");
   CHECK(format_seconds(125) == "2 m 05 s");
   CHECK(hex("\x01\xff") == "01ff");
+  for (const auto& [bytes, text] :
+       std::vector<std::pair<std::string, std::string>>{{"", ""},
+                                                        {"f", "Zg=="},
+                                                        {"fo", "Zm8="},
+                                                        {"foo", "Zm9v"},
+                                                        {"foob", "Zm9vYg=="},
+                                                        {"\xfb\xff", "+/8="}}) {
+    CHECK(base64(bytes) == text);
+    CHECK(from_base64(text) == bytes);
+  }
+  CHECK(from_base64("-_8") == "\xfb\xff");
+  CHECK(!from_base64("Zg=x"));
+  CHECK(!from_base64("A"));
 }
 
 TEST_CASE("the log is one valid JSON object a line") {

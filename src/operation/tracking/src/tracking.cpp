@@ -19,18 +19,21 @@ using store::Writer;
 
 class StoredTracking final : public Tracking {
  public:
-  StoredTracking(store::Database& db, blob::BlobStore& blobs, base::Clock& clock)
+  StoredTracking(store::Database& db, blob::BlobStore& blobs, base::Clock& clock,
+                 std::unique_ptr<Webhooks> webhooks)
       : db_(db),
         runs_(db, clock),
         artifacts_(db, blobs, clock),
         registry_(db, blobs, clock),
-        logged_models_(db, clock) {}
+        logged_models_(db, clock),
+        webhooks_(std::move(webhooks)) {}
 
   Status start() { return runs_.start(); }
   Runs& runs() override { return runs_; }
   Artifacts& artifacts() override { return artifacts_; }
   Registry& registry() override { return registry_; }
   LoggedModels& logged_models() override { return logged_models_; }
+  Webhooks& webhooks() override { return *webhooks_; }
 
   Status audit(const AuditEntry& entry) override {
     return db_.write([&](Writer& writer) { return append_audit(writer, entry); });
@@ -102,6 +105,7 @@ class StoredTracking final : public Tracking {
   ArtifactTables artifacts_;
   RegistryTables registry_;
   LoggedModelTables logged_models_;
+  std::unique_ptr<Webhooks> webhooks_;
 };
 
 }  // namespace
@@ -112,7 +116,8 @@ Result<std::unique_ptr<Tracking>> Tracking::open(store::Database& db, blob::Blob
   TRY(db.migrate("tracking.logged_models", logged_model_migrations()));
   TRY(db.migrate("tracking.registry", registry_migrations()));
   TRY(db.migrate("tracking.artifacts", artifact_migrations()));
-  auto tracking = std::make_unique<StoredTracking>(db, blobs, clock);
+  TRY_ASSIGN(auto webhooks, Webhooks::open(db, clock));
+  auto tracking = std::make_unique<StoredTracking>(db, blobs, clock, std::move(webhooks));
   TRY(tracking->start());
   return std::unique_ptr<Tracking>(std::move(tracking));
 }

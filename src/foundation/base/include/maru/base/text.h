@@ -1,4 +1,5 @@
 #pragma once
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -22,5 +23,8 @@ std::string format_count(std::int64_t value);   // 1,234,567
 std::string format_bytes(std::uint64_t bytes);  // 12.3 MB (SI)
 std::string format_seconds(double seconds);     // 850 ms, 12.3 s, 2 m 05 s
 std::string hex(std::string_view bytes);
+// RFC 4648 with padding. from_base64 also takes the URL alphabet and text without padding; nothing else.
+std::string base64(std::string_view bytes);
+std::optional<std::string> from_base64(std::string_view text);
 
 }  // namespace maru::base

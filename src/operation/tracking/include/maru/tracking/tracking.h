@@ -14,6 +14,7 @@
 #include "maru/tracking/logged_models.h"
 #include "maru/tracking/registry.h"
 #include "maru/tracking/runs.h"
+#include "maru/tracking/webhooks.h"
 
 namespace maru::tracking {
 
@@ -34,6 +35,7 @@ class Tracking {
   virtual Artifacts& artifacts() = 0;
   virtual Registry& registry() = 0;
   virtual LoggedModels& logged_models() = 0;
+  virtual Webhooks& webhooks() = 0;
 
   virtual base::Status audit(const AuditEntry& entry) = 0;
   virtual base::Result<std::vector<AuditEntry>> audit_log(std::size_t limit) = 0;
