@@ -1,6 +1,7 @@
 #include "maru/http/router.h"
 
 #include <array>
+#include <future>
 #include <map>
 #include <optional>
 
@@ -200,7 +201,12 @@ Response Router::handle(Request& request, base::Context& context) const {
   if (const base::Status status = check_permission(*found.options, context); !status) {
     return format_error(found.options, status.error(), request, context);
   }
-  return run_handler(*found.options, *found.handler, request, context);
+  Response response = run_handler(*found.options, *found.handler, request, context);
+  if (!response.later) return response;
+  std::promise<Response> answer;
+  auto ready = answer.get_future();
+  response.later([&answer](Response late) { answer.set_value(std::move(late)); });
+  return ready.get();
 }
 
 Response run_handler(const RouteOptions& options, const Handler& handler, const Request& request,
