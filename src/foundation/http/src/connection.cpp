@@ -411,6 +411,7 @@ void Connection::start_handler() {
   if (where == RunOn::kInline) {
     Response response =
         run_handler(*exchange.options, *exchange.handler, exchange.request, exchange.context);
+    if (response.later) return answer_later(exchange_, response);
     if (!response.stream || exchange.head_only) {
       compress_body(response, exchange.gzip_wanted, kGzipInlineBytes);
       return send(std::move(response));
@@ -428,12 +429,24 @@ void Connection::start_handler() {
   send_error(queued.error(), 503);
 }
 
+void Connection::answer_later(const std::shared_ptr<Exchange>& exchange, Response& response) {
+  const auto later = std::move(response.later);
+  later([self = shared_from_this(), core = core_, loop = &loop_,
+         gzip = exchange->gzip_wanted](Response answer) {
+    compress_body(answer, gzip, kGzipInlineBytes);
+    core->post(*loop, [self, moved = std::make_shared<Response>(std::move(answer))] {
+      if (self->phase_ != Phase::kClosed) self->send(std::move(*moved));
+    });
+  });
+}
+
 // On a pool's thread: touches only the exchange and what is safe to share.
 void Connection::run_job(const std::shared_ptr<Exchange>& exchange) {
   const auto self = shared_from_this();
   Response response = exchange->ready ? std::move(*exchange->ready)
                                       : run_handler(*exchange->options, *exchange->handler,
                                                     exchange->request, exchange->context);
+  if (response.later) return answer_later(exchange, response);
   if (!response.stream || exchange->head_only) {
     compress_body(response, exchange->gzip_wanted, kGzipPoolBytes);
     core_->post(loop_, [self, moved = std::make_shared<Response>(std::move(response))] {

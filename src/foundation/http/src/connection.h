@@ -131,6 +131,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void send_continue();
   void refuse_bytes(Fault fault);
   void start_handler();
+  // Sends what `later` of the response answers, whenever it does.
+  void answer_later(const std::shared_ptr<Exchange>& exchange, Response& response);
   void run_job(const std::shared_ptr<Exchange>& exchange);
   std::string_view unread() const { return {buffer_.data() + begin_, end_ - begin_}; }
   void consume(std::size_t size);

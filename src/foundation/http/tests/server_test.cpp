@@ -41,6 +41,27 @@ TEST_CASE("keep-alive: many requests on one connection, on every pool") {
   CHECK(t.server->counters().requests == 40);
 }
 
+TEST_CASE("an answer that comes later, from another thread, in order, also in process") {
+  TestServer t;
+  REQUIRE(t.server->start());
+  Peer peer(t.port());
+  std::string many;
+  for (int i = 0; i < 50; ++i)
+    many += post(i % 2 == 0 ? "/later/inline" : "/later/pool", std::to_string(i));
+  REQUIRE(peer.send(many));
+  for (int i = 0; i < 50; ++i) CHECK(peer.answer().body == std::to_string(i) + " later");
+  {
+    Peer gone(t.port());
+    REQUIRE(gone.send(post("/later/inline", "x")));
+  }
+  Request request;
+  request.method = Method::kPost;
+  request.path = "/later/inline";
+  request.body = "in process";
+  base::Context context;
+  CHECK(t.router.handle(request, context).body == "in process later");
+}
+
 TEST_CASE("pipelined requests are answered in order, without recursion") {
   TestServer t;
   REQUIRE(t.server->start());

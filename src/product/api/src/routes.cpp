@@ -2,6 +2,8 @@
 
 #include <charconv>
 
+#include "mlflow/wire.h"
+
 namespace maru::api {
 
 base::Result<std::uint64_t> number_param(const Request& request, std::string_view name,
@@ -59,6 +61,7 @@ void add_routes(Router& router, const Services& services) {
   add_status_routes(router, services);
   add_search_routes(router, services);
   add_inference_routes(router, services);
+  mlflow::add_run_routes(router, services);
 }
 
 }  // namespace maru::api

@@ -302,6 +302,29 @@ void add_call(Router& router, int major, Method method, std::string_view path,
   }
 }
 
+void add_later_call(Router& router, int major, Method method, std::string_view path,
+                    Permission permission, LaterCall call) {
+  const http::Handler handler = [call = std::move(call)](const Request& request,
+                                                         Context& context) -> Result<Response> {
+    TRY(check_content_type(request));
+    TRY_ASSIGN(Fields fields, Fields::of(request));
+    auto shared = std::make_shared<Fields>(std::move(fields));
+    Response response;
+    response.later = [call, shared, context](const std::function<void(Response)>& answer) mutable {
+      const Done done = [answer, context](Result<Json> outcome) {
+        answer(outcome ? Response::json(*outcome) : error(outcome.error(), {}, context));
+      };
+      if (const Status begun = call(*shared, context, done); !begun)
+        answer(error(begun.error(), {}, context));
+    };
+    return response;
+  };
+  for (const char* root : {"/api/", "/ajax-api/"}) {
+    router.add(method, root + std::to_string(major) + ".0/mlflow/" + std::string(path),
+               options(permission, RunOn::kInline), handler);
+  }
+}
+
 Json pairs_json(const tracking::Text& pairs) {
   Json out = Json::array();
   for (const auto& [key, value] : pairs) out.push(Json::object({{"key", key}, {"value", value}}));

@@ -59,6 +59,11 @@ using Call = std::function<base::Result<Json>(Fields&, Context&)>;
 // /ajax-api/<major>.0/mlflow/, with MLflow's errors. POST and PUT need Content-Type application/json.
 void add_call(Router& router, int major, Method method, std::string_view path,
               Permission permission, Call call, RunOn run_on = RunOn::kBlocking);
+// The same for a call that another thread finishes; `done` is called once. A failure that is known at once is returned.
+using Done = std::function<void(base::Result<Json>)>;
+using LaterCall = std::function<base::Status(Fields&, Context&, Done)>;
+void add_later_call(Router& router, int major, Method method, std::string_view path,
+                    Permission permission, LaterCall call);
 // For routes that do not speak JSON both ways: the same prefixes and errors around a plain handler.
 http::RouteOptions options(Permission permission, RunOn run_on = RunOn::kBlocking);
 

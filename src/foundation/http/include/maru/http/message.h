@@ -74,6 +74,9 @@ struct Response {
   std::string file_path;
   std::uint64_t file_offset = 0;
   std::uint64_t file_length = 0;  // 0: to the end of the file
+  // Instead of an answer: called once, at once, with a function that takes the answer later, once, on any thread. For work that another
+  // thread finishes (a database's writer), so that no thread waits for it. Must not block.
+  std::function<void(std::function<void(Response)>)> later;
   // Instead of a body: live events, made by EventHub::subscribe.
   std::shared_ptr<EventStream> events;
 
