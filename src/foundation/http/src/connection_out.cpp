@@ -53,9 +53,9 @@ void Connection::send_error(const base::Error& error, int status) {
   if (unread_body || (status != 0 && status != 503)) keep_alive_ = false;
   const bool known_route = exchange_ && exchange_->options != nullptr;
   Response response =
-      known_route
-          ? format_error(exchange_->options, error, exchange_->request, exchange_->context)
-          : error_response(error, exchange_ ? std::string_view(exchange_->context.trace_id) : "");
+      known_route ? format_error(exchange_->options, error, exchange_->request, exchange_->context)
+      : exchange_ ? core_->router.refused(error, exchange_->request, exchange_->context)
+                  : error_response(error, "");
   if (status != 0) response.status = status;
   if (response.status == 401) response.headers.set("WWW-Authenticate", "Bearer");
   if (response.status == 503) response.headers.set("Retry-After", "1");

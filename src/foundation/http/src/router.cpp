@@ -177,20 +177,26 @@ Response Router::not_found(const Request& request, const base::Context& context,
              "this path does not take the method " + std::string(method_name(request.method)),
              "use one of: " + std::string(allow), nullptr};
   }
-  const ErrorFormat* format = nullptr;
-  std::size_t longest = 0;
-  for (const auto& [prefix, candidate] : impl_->formats) {
-    if (!request.path.starts_with(prefix) || prefix.size() < longest) continue;
-    longest = prefix.size();
-    format = &candidate;
-  }
-  Response out = format != nullptr && *format ? (*format)(error, request, context)
-                                              : error_response(error, context.trace_id);
+  Response out = refused(error, request, context);
   if (method_mismatch) {
     out.status = 405;
     out.headers.set("Allow", allow);
   }
   return out;
+}
+
+Response Router::refused(const base::Error& error, const Request& request,
+                         const base::Context& context) const {
+  const ErrorFormat* format = nullptr;
+  std::size_t longest = 0;
+  for (const auto& [prefix, candidate] : impl_->formats) {
+    if (!request.target.starts_with(prefix) && !request.path.starts_with(prefix)) continue;
+    if (prefix.size() < longest) continue;
+    longest = prefix.size();
+    format = &candidate;
+  }
+  return format != nullptr && *format ? (*format)(error, request, context)
+                                      : error_response(error, context.trace_id);
 }
 
 Response Router::handle(Request& request, base::Context& context) const {

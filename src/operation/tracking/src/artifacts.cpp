@@ -1,6 +1,7 @@
 #include "artifacts.h"
 
 #include <array>
+#include <cstdlib>
 
 #include "maru/base/hash.h"
 #include "maru/base/rng.h"
@@ -81,6 +82,28 @@ class StoredWriter final : public ArtifactWriter {
   std::string owner_, path_;
 };
 
+// The rows of one owner: what stands before further conditions on `path`, and its parameters.
+struct Rows {
+  std::string from;
+  std::vector<store::Value> cells;
+  std::string cell(std::string value) {  // the name of one more parameter
+    cells.emplace_back(std::move(value));
+    return "$" + std::to_string(cells.size());
+  }
+};
+
+constexpr std::string_view kVersionOwner = "models:/";
+
+// An owner "models:/<model>/<number>" is a version of the registry.
+Rows rows_of(const std::string& owner) {
+  const std::size_t slash = owner.rfind('/');
+  if (owner.rfind(kVersionOwner, 0) != 0 || slash < kVersionOwner.size())
+    return {"artifacts WHERE run_id = $1", params(owner)};
+  const std::string model = owner.substr(kVersionOwner.size(), slash - kVersionOwner.size());
+  return {"version_files WHERE project = 'default' AND model = $1 AND version = $2",
+          params(model, std::int64_t{std::atoi(owner.c_str() + slash + 1)})};
+}
+
 }  // namespace
 
 std::span<const store::Migration> artifact_migrations() { return kMigrations; }
@@ -118,10 +141,10 @@ Result<std::unique_ptr<ArtifactWriter>> ArtifactTables::create(const std::string
 }
 
 Result<std::vector<Artifact>> ArtifactTables::list_artifacts(const std::string& owner) {
-  const auto key = params(owner);
+  const Rows source = rows_of(owner);
   TRY_ASSIGN(
       const auto rows,
-      db_.query("SELECT path, sha256, bytes FROM artifacts WHERE run_id = $1 ORDER BY path", key));
+      db_.query("SELECT path, sha256, bytes FROM " + source.from + " ORDER BY path", source.cells));
   std::vector<Artifact> out;
   for (const auto& row : rows)
     out.push_back({row.text(0), row.text(1), static_cast<std::uint64_t>(row.integer(2))});
@@ -130,11 +153,8 @@ Result<std::vector<Artifact>> ArtifactTables::list_artifacts(const std::string& 
 
 Result<std::string> ArtifactTables::read_artifact(const std::string& owner,
                                                   const std::string& path) {
-  const auto key = params(owner, path);
-  TRY_ASSIGN(const auto rows,
-             db_.query("SELECT sha256 FROM artifacts WHERE run_id = $1 AND path = $2", key));
-  if (rows.empty()) return base::fail(Code::kNotFound, "run has no artifact at: " + path);
-  return blobs_.read(rows[0].text(0));
+  TRY_ASSIGN(const ArtifactFile file, open(owner, path));
+  return blobs_.read(file.artifact.sha256);
 }
 
 Result<bool> ArtifactTables::known_owner(const std::string& id) {
@@ -149,6 +169,18 @@ Result<bool> ArtifactTables::known_owner(const std::string& id) {
 // ".../<run or model>/artifacts[/...]": the first id that is known; everything else is free.
 Result<ArtifactPlace> ArtifactTables::place(const std::string& proxy_path) {
   if (!proxy_path.empty()) TRY(check_path(proxy_path));
+  if (const auto parts = base::split(proxy_path, '/');
+      parts.size() >= 3 && parts[0] == kVersionsFolder) {
+    const auto key = params(parts[1], std::int64_t{std::atoi(parts[2].c_str())});
+    TRY_ASSIGN(const auto rows,
+               db_.query("SELECT 1 FROM version_files WHERE project = 'default' AND model = $1 AND "
+                         "version = $2 LIMIT 1",
+                         key));
+    const std::size_t used = parts[0].size() + parts[1].size() + parts[2].size() + 3;
+    if (!rows.empty())
+      return ArtifactPlace{std::string(kVersionOwner) + parts[1] + "/" + parts[2],
+                           used < proxy_path.size() ? proxy_path.substr(used) : ""};
+  }
   static constexpr std::string_view kFolder = "/artifacts";
   for (std::size_t at = proxy_path.find(kFolder); at != std::string::npos;
        at = proxy_path.find(kFolder, at + 1)) {
@@ -165,19 +197,21 @@ Result<ArtifactPlace> ArtifactTables::place(const std::string& proxy_path) {
 
 Result<ArtifactFile> ArtifactTables::open(const std::string& owner, const std::string& path) {
   TRY(check_path(path));
-  const auto key = params(owner, path);
-  TRY_ASSIGN(const auto rows,
-             db_.query("SELECT sha256, bytes FROM artifacts WHERE run_id = $1 AND path = $2", key));
+  Rows source = rows_of(owner);
+  const std::string name = source.cell(path);
+  TRY_ASSIGN(
+      const auto rows,
+      db_.query("SELECT sha256, bytes FROM " + source.from + " AND path = " + name, source.cells));
   if (!rows.empty()) {
     ArtifactFile out{{path, rows[0].text(0), static_cast<std::uint64_t>(rows[0].integer(1))}, ""};
     TRY_ASSIGN(out.local_path, blobs_.local_path(out.artifact.sha256));
     return out;
   }
-  const auto range = params(owner, above(path), below(path));
-  TRY_ASSIGN(const auto inside,
-             db_.query("SELECT 1 FROM artifacts WHERE run_id = $1 AND path > $2 AND path < $3 "
-                       "LIMIT 1",
-                       range));
+  Rows folder = rows_of(owner);
+  const std::string from = folder.cell(above(path)), to = folder.cell(below(path));
+  TRY_ASSIGN(const auto inside, db_.query("SELECT 1 FROM " + folder.from + " AND path > " + from +
+                                              " AND path < " + to + " LIMIT 1",
+                                          folder.cells));
   if (!inside.empty())
     return base::fail(Code::kInvalidArgument,
                       "Artifact path refers to a directory, not a file: '" + path + "'");
@@ -188,15 +222,16 @@ Result<std::vector<ArtifactEntry>> ArtifactTables::list(const std::string& owner
                                                         const std::string& folder) {
   if (!folder.empty()) TRY(check_path(folder));
   const std::size_t skip = folder.empty() ? 0 : folder.size() + 1;
+  Rows source = rows_of(owner);
   // All text lies between "" and a byte that UTF-8 never has.
-  const auto range = folder.empty() ? params(owner, std::string(), std::string("\xff"))
-                                    : params(owner, above(folder), below(folder));
+  const std::string from = source.cell(folder.empty() ? "" : above(folder));
+  const std::string to = source.cell(folder.empty() ? "\xff" : below(folder));
   std::vector<ArtifactEntry> out;
   TRY(db_.read([&](store::Reader& reader) -> Status {
     return reader.each(
-        "SELECT path, bytes FROM artifacts WHERE run_id = $1 AND path > $2 AND path < $3 ORDER BY "
-        "path",
-        range, [&](const store::Cursor& row) -> Status {
+        "SELECT path, bytes FROM " + source.from + " AND path > " + from + " AND path < " + to +
+            " ORDER BY path",
+        source.cells, [&](const store::Cursor& row) -> Status {
           const std::string_view name = row.text(0).substr(skip);
           const std::size_t slash = name.find('/');
           if (slash == std::string_view::npos) {

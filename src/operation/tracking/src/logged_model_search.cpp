@@ -24,7 +24,7 @@ struct Found {
 
 struct Measured {
   double value = 0;
-  std::int64_t time_us = 0, step = 0;
+  std::int64_t time_ms = 0, step = 0;
   std::string run_id, dataset_name, dataset_digest;
 };
 
@@ -113,7 +113,7 @@ class Columns {
     for (const auto& key : keys_[Entity::kMetric]) {
       const auto cells = params(key);
       TRY(reader.each(
-          "SELECT model_id, value, time_us, step, run_id, dataset_name, "
+          "SELECT model_id, value, time_ms, step, run_id, dataset_name, "
           "dataset_digest FROM logged_model_metrics WHERE key = $1",
           cells, [&](const Cursor& row) -> Status {
             measures_[std::string(row.text(0))][key].push_back(
@@ -144,8 +144,8 @@ class Columns {
     const Measured* newest = nullptr;
     for (const auto& measured : of(model.id, order.term.key)) {
       if (!is_on(measured, order.dataset)) continue;
-      if (newest == nullptr || std::tie(measured.time_us, measured.step, newest->run_id) >
-                                   std::tie(newest->time_us, newest->step, measured.run_id))
+      if (newest == nullptr || std::tie(measured.time_ms, measured.step, newest->run_id) >
+                                   std::tie(newest->time_ms, newest->step, measured.run_id))
         newest = &measured;
     }
     if (newest == nullptr) return {};

@@ -50,8 +50,9 @@ constexpr std::size_t kMaxNameChars = 500;
 constexpr std::size_t kMaxKeyChars = 255;
 
 constexpr const char* kColumns =
-    "SELECT id, experiment_id, name, model_type, source_run_id, status, status_message, "
-    "created_us, updated_us FROM logged_models ";
+    "SELECT m.id, m.experiment_id, m.name, m.model_type, m.source_run_id, m.status, "
+    "m.status_message, m.created_us, m.updated_us, e.artifact_location FROM logged_models m JOIN "
+    "experiments e ON e.id = m.experiment_id ";
 
 LoggedModel model_of(const store::Row& row) {
   LoggedModel out;
@@ -64,6 +65,9 @@ LoggedModel model_of(const store::Row& row) {
   out.status_message = row.text(6);
   out.created_us = row.integer(7);
   out.updated_us = row.integer(8);
+  const std::string& location = row.text(9);
+  out.artifact_uri = (location.empty() ? "mlflow-artifacts:/" + out.experiment_id : location) +
+                     "/models/" + out.id + "/artifacts";
   return out;
 }
 
@@ -192,7 +196,7 @@ Result<LoggedModel> LoggedModelTables::create(const NewLoggedModel& model) {
 Result<LoggedModel> LoggedModelTables::get(const std::string& id) {
   const auto key = params(id);
   TRY_ASSIGN(const auto rows,
-             db_.query(std::string(kColumns) + "WHERE id = $1 AND state = 'active'", key));
+             db_.query(std::string(kColumns) + "WHERE m.id = $1 AND m.state = 'active'", key));
   if (rows.empty()) return no_model(id);
   LoggedModel out = model_of(rows[0]);
   TRY_ASSIGN(const auto param_rows,
@@ -203,8 +207,8 @@ Result<LoggedModel> LoggedModelTables::get(const std::string& id) {
   for (const auto& row : tag_rows) out.tags[row.text(0)] = row.text(1);
   TRY(db_.read([&](store::Reader& reader) -> Status {
     return reader.each(
-        "SELECT key, time_us, step, run_id, dataset_name, dataset_digest, value FROM "
-        "logged_model_metrics WHERE model_id = $1 ORDER BY key, time_us, step, run_id",
+        "SELECT key, time_ms, step, run_id, dataset_name, dataset_digest, value FROM "
+        "logged_model_metrics WHERE model_id = $1 ORDER BY key, time_ms, step, run_id",
         key, [&](const store::Cursor& row) -> Status {
           ModelMetric metric;
           metric.model_id = id;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "maru/base/text.h"
+#include "maru/tracking/registry.h"
 
 namespace maru::tracking {
 

@@ -16,8 +16,6 @@ base::Status check_tag_key(const std::string& key);
 base::Status check_tag(const std::string& key, const std::string& value);
 // Letters, digits, '_' and '-'; up to 255.
 base::Status check_alias(const std::string& alias);
-// An alias that may be set: not "latest", not "v1".
-base::Status check_new_alias(const std::string& alias);
 // No / : . % " '; not empty.
 base::Status check_logged_model_name(const std::string& name);
 std::size_t count_characters(std::string_view text);

@@ -61,6 +61,10 @@ void add_routes(Router& router, const Services& services) {
   add_status_routes(router, services);
   add_search_routes(router, services);
   add_inference_routes(router, services);
+  mlflow::add_registry_routes(router, services);
+  mlflow::add_logged_model_routes(router, services);
+  mlflow::add_artifact_routes(router, services);
+  mlflow::add_server_routes(router, services);
   mlflow::add_run_routes(router, services);
 }
 

@@ -47,7 +47,8 @@ class Router {
   Router& operator=(const Router&) = delete;
 
   void add(Method method, std::string_view pattern, RouteOptions options, Handler handler);
-  // For paths that no route knows under `prefix`: the error format to use (a 404 as JSON without it).
+  // For paths that no route knows under `prefix`, and for paths there that are refused before any route is looked for: the error
+  // format to use (Maru's own JSON without it).
   void set_fallback_format(std::string_view prefix, ErrorFormat format);
   std::vector<RouteInfo> routes() const;
 
@@ -61,6 +62,9 @@ class Router {
   Match match(Method method, std::string_view path) const;
   Response not_found(const Request& request, const base::Context& context, bool method_mismatch,
                      std::string_view allow) const;
+  // For a target that could not be read as a path.
+  Response refused(const base::Error& error, const Request& request,
+                   const base::Context& context) const;
   // Matches, checks the permission against context.principal, runs the handler on the calling thread, formats errors. Used by the CLI in process and by tests.
   Response handle(Request& request, base::Context& context) const;
 

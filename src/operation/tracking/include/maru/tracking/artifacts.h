@@ -52,6 +52,8 @@ class Artifacts {
  public:
   // Owner of what the proxy was given below a path that names no run and no model.
   static constexpr const char* kFreeOwner = "/";
+  // "model-versions/<model>/<number>/..." of the proxy: the files of a version that the registry keeps itself. Only for reading.
+  static constexpr const char* kVersionsFolder = "model-versions";
   static constexpr int kMaxParts = 10'000;  // of one upload
 
   virtual ~Artifacts() = default;

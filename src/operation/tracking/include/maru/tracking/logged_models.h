@@ -22,6 +22,7 @@ struct LoggedModel {
   std::string experiment_id, name, model_type, source_run_id;
   std::string status;  // pending | ready | upload_failed
   std::string status_message;
+  std::string artifact_uri;  // where its files are
   std::int64_t created_us = 0, updated_us = 0;
   Text params, tags;
   std::vector<ModelMetric> metrics;  // every point, by key, time and step

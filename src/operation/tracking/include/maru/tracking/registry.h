@@ -146,4 +146,7 @@ class Registry {
                                                     const RegistryQuery& query) = 0;
 };
 
+// Whether MLflow's clients may set this alias: letters, digits, '_' and '-', but not "latest" and not "v1".
+base::Status check_new_alias(const std::string& alias);
+
 }  // namespace maru::tracking
