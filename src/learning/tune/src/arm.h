@@ -1,8 +1,10 @@
 #pragma once
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "maru/base/pool.h"
 #include "maru/base/result.h"
 #include "maru/tune/tune.h"
 #include "space.h"
@@ -21,21 +23,47 @@ inline constexpr std::size_t kLinearVocabulary = 60;  // one-hot columns a text 
 inline constexpr std::size_t kTrainSample =
     5'000;  // rows on which a trial's training metric is measured when the learner did not
 
-// One learner with everything that its trials share: the fitted features, their graph, the prepared rows.
-struct Arm {
-  std::string learner;
+// Rows of one fold, or all of them for the last fit; without `valid` nothing is held back.
+struct ArmRows {
+  data::Table train, valid;
+  std::vector<double> train_labels, valid_labels;
+};
+
+// One learner made ready on some rows: fitted features, their graph, the prepared rows.
+struct ArmFold {
   transform::FeaturePlan plan;
   transform::Graph graph;  // raw inputs -> features
   model::Signature signature;
   std::shared_ptr<train::Prepared> prepared;
+  std::size_t rows = 0;  // that it learns from
   model::FeatureMatrix valid, train_sample;
   std::vector<double> valid_labels, train_sample_labels;
-  std::unique_ptr<Space> space;
+  double prepare_s = 0;
 
   // Fits the features on the training rows, runs them over train and valid through the graph, prepares the learner.
-  static base::Result<std::unique_ptr<Arm>> make(const std::string& learner, const SearchSpec& spec,
-                                                 const train::LearnOptions& options);
+  static base::Result<ArmFold> make(const std::string& learner, const SearchSpec& spec,
+                                    const ArmRows& rows, const train::LearnOptions& options);
 };
+
+// On the pool and the calling thread, or one after the other without a pool.
+void each(base::Pool* pool, std::size_t count, const std::function<void(std::size_t)>& body);
+
+// One learner with everything that its trials share.
+struct Arm {
+  std::string learner;
+  std::vector<ArmFold> folds;
+  std::unique_ptr<Space> space;
+
+  static base::Result<std::unique_ptr<Arm>> make(const std::string& learner, const SearchSpec& spec,
+                                                 const std::vector<ArmRows>& folds,
+                                                 const train::LearnOptions& options,
+                                                 base::Pool* pool);
+};
+
+// The spec's folds as tables; one fold, train against valid, when it names none.
+std::vector<ArmRows> fold_rows(const SearchSpec& spec);
+// Train and valid together (rows whose label cannot be learned left out), nothing held back.
+ArmRows all_rows(const SearchSpec& spec);
 
 // A model from raw inputs to "scores", ready to answer.
 struct Whole {
@@ -48,6 +76,6 @@ struct Whole {
 // Compiles and measures a graph on the first of `rows`.
 base::Result<Whole> make_whole(transform::Graph graph, const model::Signature& signature,
                                const data::Table& rows, base::Clock& clock);
-base::Result<transform::Graph> whole_graph(const Arm& arm, const train::Trained& trained);
+base::Result<transform::Graph> whole_graph(const ArmFold& fold, const train::Trained& trained);
 
 }  // namespace maru::tune

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <set>
 
 namespace maru::tune {
@@ -39,20 +40,44 @@ bool needs_threshold(const std::string& metric) {
   return std::find(kDecisions.begin(), kDecisions.end(), metric) != kDecisions.end();
 }
 
-base::Result<BlendWeight> choose_blend(const std::string& metric, const std::vector<double>& labels,
-                                       const model::Predictions& first,
-                                       const model::Predictions& second) {
+model::Predictions mix_of(const model::Predictions& first, const model::Predictions& second,
+                          double share) {
+  model::Predictions out = first;
+  for (std::size_t i = 0; i < out.scores.size(); ++i)
+    out.scores[i] = share * first.scores[i] + (1 - share) * second.scores[i];
+  return out;
+}
+
+base::Result<double> mean_metric(const std::string& metric,
+                                 const std::vector<std::vector<double>>& labels,
+                                 const std::vector<model::Predictions>& answers) {
+  double total = 0, rows = 0;
+  for (std::size_t k = 0; k < labels.size(); ++k) {
+    const double threshold = answers[k].task == model::Task::kBinary && needs_threshold(metric)
+                                 ? evaluate::choose_threshold(labels[k], answers[k])
+                                 : 0.5;
+    TRY_ASSIGN(const double value,
+               evaluate::metric_value(metric, labels[k], answers[k], threshold));
+    if (std::isnan(value)) continue;
+    if (labels.size() == 1) return value;
+    total += value * static_cast<double>(labels[k].size());
+    rows += static_cast<double>(labels[k].size());
+  }
+  return rows > 0 ? total / rows : std::numeric_limits<double>::quiet_NaN();
+}
+
+base::Result<BlendWeight> choose_blend(const std::string& metric,
+                                       const std::vector<std::vector<double>>& labels,
+                                       const std::vector<model::Predictions>& first,
+                                       const std::vector<model::Predictions>& second) {
   BlendWeight best;
   bool any = false;
-  model::Predictions mix = first;
   for (int tenth = 1; tenth < 10; ++tenth) {
     const double share = tenth / 10.0;
-    for (std::size_t i = 0; i < mix.scores.size(); ++i)
-      mix.scores[i] = share * first.scores[i] + (1 - share) * second.scores[i];
-    const double threshold = mix.task == model::Task::kBinary && needs_threshold(metric)
-                                 ? evaluate::choose_threshold(labels, mix)
-                                 : 0.5;
-    TRY_ASSIGN(const double value, evaluate::metric_value(metric, labels, mix, threshold));
+    std::vector<model::Predictions> mixes;
+    for (std::size_t k = 0; k < first.size(); ++k)
+      mixes.push_back(mix_of(first[k], second[k], share));
+    TRY_ASSIGN(const double value, mean_metric(metric, labels, mixes));
     const bool better =
         evaluate::larger_is_better(metric) ? value > best.value : value < best.value;
     if (std::isnan(value) || (any && !better)) continue;
@@ -63,6 +88,12 @@ base::Result<BlendWeight> choose_blend(const std::string& metric, const std::vec
     return base::fail(base::Code::kFailedPrecondition,
                       "no mix of the two models has a value of " + metric);
   return best;
+}
+
+base::Result<BlendWeight> choose_blend(const std::string& metric, const std::vector<double>& labels,
+                                       const model::Predictions& first,
+                                       const model::Predictions& second) {
+  return choose_blend(metric, std::vector<std::vector<double>>{labels}, {first}, {second});
 }
 
 base::Result<transform::Graph> blend_graphs(const transform::Graph& first,

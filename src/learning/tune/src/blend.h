@@ -16,10 +16,21 @@ struct BlendWeight {
   double first = 0.5;  // share of the first model's answer; the second has the rest
   double value = 0;    // of the metric
 };
-// The best of nine shares by `metric`; `threshold` metrics use the threshold that suits each mix.
+// The mean of a metric over folds, weighted by their rows; folds without a value do not count. Metrics of decisions use the threshold that suits each fold.
+base::Result<double> mean_metric(const std::string& metric,
+                                 const std::vector<std::vector<double>>& labels,
+                                 const std::vector<model::Predictions>& answers);
+
+// The best of nine shares by `metric`, over one fold or several.
+base::Result<BlendWeight> choose_blend(const std::string& metric,
+                                       const std::vector<std::vector<double>>& labels,
+                                       const std::vector<model::Predictions>& first,
+                                       const std::vector<model::Predictions>& second);
 base::Result<BlendWeight> choose_blend(const std::string& metric, const std::vector<double>& labels,
                                        const model::Predictions& first,
                                        const model::Predictions& second);
+model::Predictions mix_of(const model::Predictions& first, const model::Predictions& second,
+                          double share);
 
 // One graph that answers first * share + second * (1 - share). Both end in "scores" [N,K] double; inputs of the same name are shared.
 base::Result<transform::Graph> blend_graphs(const transform::Graph& first,

@@ -3,8 +3,8 @@
 #include <limits>
 #include <map>
 
-#include "arm.h"
 #include "blend.h"
+#include "candidate.h"
 #include "maru/base/rng.h"
 #include "maru/base/text.h"
 
@@ -18,12 +18,8 @@ constexpr int kConvergedAfter = 60;  // fruitless trials of a search over the li
 constexpr int kMostFailures = 3;     // of one learner in a row, before it is given up
 constexpr double kSmallestShare =
     0.008;  // of the budget: with less left no further trial is started
-
-struct Candidate {
-  Trial trial;
-  train::Trained trained;
-  Arm* arm = nullptr;
-};
+// Cells (rows x columns) for each second of the budget: above, the trials have one fold each, so that there are several.
+constexpr double kCellsASecond = 300'000;
 
 class Search {
  public:
@@ -33,7 +29,10 @@ class Search {
         context_(context),
         progress_(progress),
         clock_(*context.clock),
-        rng_(spec.seed) {
+        rng_(spec.seed),
+        pool_(spec.threads > 1
+                  ? std::make_unique<base::Pool>(base::PoolOptions{"search", spec.threads - 1, 64})
+                  : nullptr) {
     start_ns_ = clock_.monotonic_ns();
     metric_ = spec.metric.empty() ? evaluate::default_metric(spec.labels.task) : spec.metric;
     learners_ =
@@ -42,6 +41,9 @@ class Search {
 
   base::Result<SearchResult> run() {
     TRY(check());
+    rows_ = fold_rows(spec_);
+    const auto cells = static_cast<double>(spec_.train.rows() * spec_.features.size());
+    if (cells > kCellsASecond * spec_.budget_seconds) rows_.resize(1);
     while (stopped_.empty()) TRY(one_trial());
     return finish();
   }
@@ -58,6 +60,17 @@ class Search {
       return fail(Code::kInvalidArgument, "labels and training rows differ in number: " +
                                               std::to_string(spec_.labels.values.size()) + " and " +
                                               std::to_string(spec_.train.rows()));
+    const auto learnable = [this](double y) {
+      return spec_.labels.task == model::Task::kRegression
+                 ? std::isfinite(y)
+                 : y >= 0 && y < static_cast<double>(spec_.labels.classes.size());
+    };
+    if (spec_.valid_labels.size() != spec_.valid.rows() ||
+        std::none_of(spec_.valid_labels.begin(), spec_.valid_labels.end(), learnable))
+      return fail(Code::kInvalidArgument,
+                  "there are no validation rows with a known label: " +
+                      std::to_string(spec_.valid.rows()) + " rows",
+                  "give the search more rows, or a larger validation share");
     const std::vector<std::string> known = evaluate::metric_names(spec_.labels.task);
     if (std::find(known.begin(), known.end(), metric_) == known.end()) {
       std::string hint = base::did_you_mean(metric_, known);
@@ -105,11 +118,16 @@ class Search {
     return open.size() == 1 || draw < 0.85 ? leader : other;
   }
 
+  // More rounds where one costs little and says little.
+  int patience() const {
+    return spec_.train.rows() < 10'000 ? 100 : spec_.train.rows() < 200'000 ? 50 : 30;
+  }
+
   base::Result<Arm*> arm_of(const std::string& learner) {
     const auto at = arms_.find(learner);
     if (at != arms_.end()) return at->second.get();
     report("preparing features for " + learner);
-    auto made = Arm::make(learner, spec_, options(learner));
+    auto made = Arm::make(learner, spec_, rows_, options(), pool_.get());
     if (!made) {
       arms_[learner] = nullptr;
       return tl::unexpected<base::Error>(made.error());
@@ -117,43 +135,58 @@ class Search {
     return (arms_[learner] = std::move(*made)).get();
   }
 
-  train::LearnOptions options(const std::string& learner) {
+  train::LearnOptions options() {
     train::LearnOptions out;
     out.threads = spec_.train.rows() * spec_.features.size() <= kOneThreadCells ? 1 : spec_.threads;
     out.seed = spec_.seed;
     // Trees stop by the smooth log loss even when an area ranks them: the area's best round is often a lucky early one.
     out.metric = spec_.labels.task == model::Task::kRegression ? metric_ : "log_loss";
-    // More patience where one round costs little and says little.
-    out.early_stopping_rounds = spec_.train.rows() < 10'000    ? 100
-                                : spec_.train.rows() < 200'000 ? 50
-                                                               : 30;
+    out.early_stopping_rounds = patience();
     out.context = &context_;
+    return out;
+  }
+
+  // Only one fold speaks: reports come from one thread.
+  train::LearnOptions speaking(const std::string& learner) {
+    train::LearnOptions out = options();
     out.progress = [this, learner](const base::Progress& p) {
       report("trial " + std::to_string(number_) + ", " + learner + ", " + p.detail);
     };
     return out;
   }
 
-  void set_deadline() {
+  // How long the next trial may take. It may become the best, and then the last fit takes it once more.
+  double allowed_s(const Arm* arm) const {
     // While learners wait for their first trial, none may take all the time.
     std::size_t waiting = 0;
     for (const std::string& learner : learners_) waiting += arms_.count(learner) == 0 ? 1 : 0;
-    const double share = waiting > 0 ? 0.5 : 1.0;
+    const double mine_s = left_s() * (waiting > 0 ? 0.5 : 1.0);
+    if (!spec_.refit) return mine_s;
+    const ArmFold* fold = arm == nullptr ? nullptr : &arm->folds.front();
+    const double prepare_s = fold == nullptr
+                                 ? 0
+                                 : fold->prepare_s * static_cast<double>(learned_rows()) /
+                                       static_cast<double>(std::max<std::size_t>(1, fold->rows));
+    return std::min(mine_s, (left_s() + fits_s_ - prepare_s) / (1 + again_));
+  }
+
+  void set_deadline(const Arm* arm) {
     context_.deadline_ns =
-        clock_.monotonic_ns() + static_cast<std::int64_t>(std::max(0.0, left_s()) * share * 1e9);
+        clock_.monotonic_ns() + static_cast<std::int64_t>(std::max(0.0, allowed_s(arm)) * 1e9);
     if (outer_.deadline_ns != 0)
       context_.deadline_ns = std::min(context_.deadline_ns, outer_.deadline_ns);
   }
 
   // A tree configuration that would not end in the time that is left learns faster instead: measured cost, in proportion to 1 / learning rate.
-  void fit_into_time(train::Config& config) const {
+  void fit_into_time(train::Config& config, const Arm* arm) const {
     const double rate = config.params["learning_rate"].as_double(0.1);
     if (config.learner != "lightgbm" || cost_of_rate_s_ <= 0) return;
     const double expected_s = cost_of_rate_s_ / rate;
-    if (expected_s > left_s())
+    const double allowed = allowed_s(arm);
+    if (expected_s > allowed)
       config.params.set(
           "learning_rate",
-          std::clamp(std::ceil(1000 * cost_of_rate_s_ / std::max(1e-3, left_s())) / 1000, rate,
+          std::clamp(std::ceil(1000 * cost_of_rate_s_ / std::max(1e-3, allowed)) / 1000, rate,
                      0.3));
   }
 
@@ -178,32 +211,65 @@ class Search {
     }
     candidate.arm = *arm;
     candidate.trial.config = (*arm)->space->propose(rng_);
-    fit_into_time(candidate.trial.config);
-    set_deadline();
+    fit_into_time(candidate.trial.config, *arm);
+    set_deadline(*arm);
     const std::int64_t fit_ns = clock_.monotonic_ns();
-    auto trained = (*arm)->prepared->fit(candidate.trial.config, options(learner));
+    const base::Status fitted = fit_folds(candidate);
     const std::int64_t fitted_ns = clock_.monotonic_ns();
-    base::Status scored;
-    if (trained) {
-      candidate.trained = std::move(*trained);
-      scored = score(candidate);
-    }
-    if (!trained || !scored) {
-      fail_trial(candidate, trained ? scored.error() : trained.error(), from_ns);
+    const base::Status scored = fitted ? score(candidate) : fitted;
+    if (!scored) {
+      fail_trial(candidate, scored.error(), from_ns);
       return {};
     }
     candidate.trial.seconds = static_cast<double>(clock_.monotonic_ns() - fit_ns) / 1e9;
-    candidate.trial.state = candidate.trained.cut ? "stopped" : "done";
-    if (learner == "lightgbm" && !candidate.trained.cut)
+    const bool cut = std::any_of(candidate.trained.begin(), candidate.trained.end(),
+                                 [](const train::Trained& fold) { return fold.cut; });
+    candidate.trial.state = cut ? "stopped" : "done";
+    if (learner == "lightgbm" && !cut)
       cost_of_rate_s_ =
           candidate.trial.seconds * candidate.trial.config.params["learning_rate"].as_double(0.1);
     return keep(std::move(candidate), fitted_ns);
   }
 
+  base::Status fit_folds(Candidate& candidate) {
+    const std::string& learner = candidate.trial.config.learner;
+    std::vector<ArmFold>& folds = candidate.arm->folds;
+    candidate.trained.resize(folds.size());
+    candidate.answers.resize(folds.size());
+    std::vector<base::Status> done(folds.size());
+    each(pool_.get(), folds.size(), [&](std::size_t k) {
+      const std::int64_t from_ns = clock_.monotonic_ns();
+      auto trained =
+          folds[k].prepared->fit(candidate.trial.config, k == 0 ? speaking(learner) : options());
+      if (k == 0) candidate.fit_s = static_cast<double>(clock_.monotonic_ns() - from_ns) / 1e9;
+      auto answers = trained ? answers_of(*trained, folds[k].valid)
+                             : tl::unexpected<base::Error>(trained.error());
+      if (!answers) {
+        done[k] = tl::unexpected<base::Error>(answers.error());
+        return;
+      }
+      candidate.trained[k] = std::move(*trained);
+      candidate.answers[k] = std::move(*answers);
+    });
+    for (base::Status& status : done) TRY(std::move(status));
+    return {};
+  }
+
+  base::Result<model::Predictions> answers_of(const train::Trained& trained,
+                                              const model::FeatureMatrix& rows) const {
+    model::Predictions out;
+    out.task = spec_.labels.task;
+    out.rows = rows.rows;
+    out.width = out.task == model::Task::kMulticlass ? spec_.labels.classes.size() : 1;
+    TRY_ASSIGN(out.scores, trained.predict(rows));
+    return out;
+  }
+
   bool decide_stop() {
     if (outer_.cancel.cancelled() || outer_.expired())
       stopped_ = "cancelled";
-    else if (number_ > 0 && left_s() < kSmallestShare * spec_.budget_seconds && best_ != nullptr)
+    else if (number_ > 0 && best_ != nullptr &&
+             allowed_s(best_->arm) < kSmallestShare * spec_.budget_seconds)
       stopped_ = "budget";
     else if (number_ > 0 && left_s() <= 0 && arms_.size() == learners_.size())
       stopped_ = "budget";
@@ -229,46 +295,41 @@ class Search {
     if (spec_.on_trial) spec_.on_trial(trials_.back());
   }
 
-  base::Result<double> measure(const train::Trained& trained, const model::FeatureMatrix& rows,
-                               const std::vector<double>& labels, double& threshold,
-                               bool choose) const {
-    TRY_ASSIGN(std::vector<double> scores, trained.predict(rows));
-    model::Predictions predictions;
-    predictions.task = spec_.labels.task;
-    predictions.rows = rows.rows;
-    predictions.width =
-        spec_.labels.task == model::Task::kMulticlass ? spec_.labels.classes.size() : 1;
-    predictions.scores = std::move(scores);
-    if (choose && predictions.task == model::Task::kBinary && needs_threshold(metric_))
-      threshold = evaluate::choose_threshold(labels, predictions);
-    return evaluate::metric_value(metric_, labels, predictions, threshold);
-  }
-
   base::Status score(Candidate& candidate) {
-    const train::Trained& trained = candidate.trained;
-    candidate.trial.curve = trained.curve;
-    if (trained.metric == metric_) {
-      candidate.trial.valid = trained.valid_score;
-      candidate.trial.train = trained.train_score;
+    const std::vector<train::Trained>& trained = candidate.trained;
+    Trial& trial = candidate.trial;
+    trial.curve = trained.front().curve;
+    double own = 0, train = 0, rows = 0;
+    for (std::size_t k = 0; k < trained.size(); ++k) {
+      const ArmFold& fold = candidate.arm->folds[k];
+      const auto weight = static_cast<double>(fold.valid.rows);
+      own += weight * trained[k].valid_score;
+      rows += weight;
+      if (trained[k].metric == metric_) {
+        train += weight * trained[k].train_score;
+        continue;
+      }
+      TRY_ASSIGN(const model::Predictions seen, answers_of(trained[k], fold.train_sample));
+      TRY_ASSIGN(const double value, mean_metric(metric_, {fold.train_sample_labels}, {seen}));
+      train += weight * value;
+    }
+    trial.train = train / rows;
+    if (trained.front().metric == metric_) {
+      trial.valid = own / rows;
       return {};
     }
-    double threshold = 0.5;
-    TRY_ASSIGN(candidate.trial.valid, measure(trained, candidate.arm->valid,
-                                              candidate.arm->valid_labels, threshold, true));
-    TRY_ASSIGN(candidate.trial.train,
-               measure(trained, candidate.arm->train_sample, candidate.arm->train_sample_labels,
-                       threshold, false));
+    TRY_ASSIGN(trial.valid, mean_metric(metric_, candidate.labels(), candidate.answers));
     // A metric without a value (one class in valid) cannot rank; the learner's own can.
-    if (std::isnan(candidate.trial.valid)) candidate.trial.valid = loss_of(trained.valid_score);
+    if (std::isnan(trial.valid)) trial.valid = loss_of(own / rows);
     return {};
   }
 
   base::Status keep(Candidate candidate, std::int64_t fitted_ns) {
     const double loss = loss_of(candidate.trial.valid);
-    auto graph = whole_graph(*candidate.arm, candidate.trained);
-    auto whole = graph
-                     ? make_whole(std::move(*graph), candidate.arm->signature, spec_.valid, clock_)
-                     : base::Result<Whole>(tl::unexpected<base::Error>(graph.error()));
+    const ArmFold& fold = candidate.arm->folds.front();
+    auto graph = whole_graph(fold, candidate.trained.front());
+    auto whole = graph ? make_whole(std::move(*graph), fold.signature, spec_.valid, clock_)
+                       : base::Result<Whole>(tl::unexpected<base::Error>(graph.error()));
     if (!whole) {
       fail_trial(candidate, whole.error(), fitted_ns);
       return {};
@@ -297,73 +358,43 @@ class Search {
     return {};
   }
 
-  base::Result<model::Predictions> answers(const Candidate& candidate) const {
-    model::Predictions out;
-    out.task = spec_.labels.task;
-    out.rows = candidate.arm->valid.rows;
-    out.width = out.task == model::Task::kMulticlass ? spec_.labels.classes.size() : 1;
-    TRY_ASSIGN(out.scores, candidate.trained.predict(candidate.arm->valid));
-    return out;
-  }
-
-  // Trees and line together, when that is clearly better on valid than either. A failure here costs nothing: the best single model stays.
+  // Trees and line together, when that is clearly better on held-back rows than either. A failure here costs nothing: the best single model stays.
   void try_blend() {
     const auto trees = best_of_.find("lightgbm"), line = best_of_.find("linear");
     if (!spec_.blend || trees == best_of_.end() || line == best_of_.end() ||
         stopped_ == "cancelled")
       return;
     const std::int64_t from_ns = clock_.monotonic_ns();
-    const auto first = answers(*trees->second), second = answers(*line->second);
-    if (!first || !second) return;
-    const auto weight = choose_blend(metric_, trees->second->arm->valid_labels, *first, *second);
+    const Candidate &first = *trees->second, &second = *line->second;
+    const auto weight = choose_blend(metric_, first.labels(), first.answers, second.answers);
     const double best = loss_of(best_->trial.valid);
     if (!weight ||
         !(loss_of(weight->value) <
           best - kBlendGain * (evaluate::larger_is_better(metric_) ? 1 : std::abs(best))))
       return;
-    const auto first_graph = whole_graph(*trees->second->arm, trees->second->trained),
-               second_graph = whole_graph(*line->second->arm, line->second->trained);
+    const ArmFold &first_fold = first.arm->folds.front(), &second_fold = second.arm->folds.front();
+    const auto first_graph = whole_graph(first_fold, first.trained.front()),
+               second_graph = whole_graph(second_fold, second.trained.front());
     if (!first_graph || !second_graph) return;
     auto graph = blend_graphs(*first_graph, *second_graph, weight->first);
     if (!graph) return;
     auto whole =
-        make_whole(std::move(*graph),
-                   blend_signatures(trees->second->arm->signature, line->second->arm->signature),
+        make_whole(std::move(*graph), blend_signatures(first_fold.signature, second_fold.signature),
                    spec_.valid, clock_);
     if (!whole) return;
-    take_blend(*trees->second, *line->second, *weight, std::move(*whole), from_ns);
+    take_blend(first, second, *weight, std::move(*whole), from_ns);
   }
 
   void take_blend(const Candidate& trees, const Candidate& line, const BlendWeight& weight,
                   Whole whole, std::int64_t from_ns) {
     auto blend = std::make_shared<Candidate>();
     blend->arm = trees.arm;
-    train::Trained& trained = blend->trained;
-    trained.config.learner = "blend";
-    trained.config.params.set("share", weight.first)
-        .set("trees", trees.trial.config.text())
-        .set("line", line.trial.config.text());
-    trained.rounds = trees.trained.rounds;
-    trained.curve = trees.trained.curve;
+    blend->trained.push_back(blend_trained(trees, line, weight.first));
+    train::Trained& trained = blend->trained.front();
     trained.metric = metric_;
     trained.valid_score = weight.value;
-    trained.train_score = weight.first * trees.trial.train + (1 - weight.first) * line.trial.train;
-    for (const auto& [name, share] : trees.trained.importance)
-      trained.importance.emplace_back(name, weight.first * share);
-    for (const auto& [name, share] : line.trained.importance)
-      trained.importance.emplace_back(name, (1 - weight.first) * share);
-    std::stable_sort(trained.importance.begin(), trained.importance.end(),
-                     [](const auto& a, const auto& b) { return a.second > b.second; });
-    const auto refuse = [] {
-      return fail(Code::kUnimplemented, "a blend has two feature graphs",
-                  "use the graph of the search's result");
-    };
-    trained.append = [refuse](transform::Graph&, const std::string&) -> base::Status {
-      return refuse();
-    };
-    trained.predict = [refuse](const model::FeatureMatrix&) -> base::Result<std::vector<double>> {
-      return refuse();
-    };
+    for (std::size_t k = 0; k < trees.answers.size(); ++k)
+      blend->answers.push_back(mix_of(trees.answers[k], line.answers[k], weight.first));
     Trial& trial = blend->trial;
     trial.number = ++number_;
     trial.config = trained.config;
@@ -376,16 +407,71 @@ class Search {
     trial.seconds = static_cast<double>(clock_.monotonic_ns() - from_ns) / 1e9;
     trials_.push_back(trial);
     best_ = std::move(blend);
+    share_ = weight.first;
     whole_ = std::move(whole);
     if (spec_.on_trial) spec_.on_trial(trials_.back());
   }
 
+  std::size_t learned_rows() const { return spec_.train.rows() + spec_.valid.rows(); }
+
+  // The winner once more, from all rows; beside it the best line, to compare with. When the time is too short the models that were judged stay.
+  base::Status refit() {
+    if (!spec_.refit || stopped_ == "cancelled") return {};
+    report("fitting the best on all rows");
+    const bool blend = best_->trial.config.learner == "blend";
+    std::vector<std::shared_ptr<Candidate>> wanted;
+    const auto trees = best_of_.find("lightgbm"), line = best_of_.find("linear");
+    wanted.push_back(blend ? trees->second : best_);
+    if (line != best_of_.end() && wanted.front() != line->second) wanted.push_back(line->second);
+    const ArmRows all = all_rows(spec_);
+    context_.deadline_ns =
+        start_ns_ + static_cast<std::int64_t>((spec_.budget_seconds - 1.2 * finish_s_) * 1e9);
+    std::vector<base::Result<Refit>> made(
+        wanted.size(),
+        tl::unexpected<base::Error>(base::Error{Code::kInternal, "not made", "", nullptr}));
+    const auto one = [&](std::size_t i) { made[i] = refit_all(*wanted[i], spec_, all, options()); };
+    each(pool_.get(), wanted.size(), one);
+    if (wanted.size() > 1 && made[1]) {
+      auto baseline = std::make_shared<SearchResult::Baseline>();
+      baseline->config = wanted[1]->trial.config;
+      baseline->graph = made[1]->graph;
+      baseline->signature = made[1]->fold.signature;
+      baseline_ = std::move(baseline);
+    }
+    if (!made[0] || (blend && !made[1])) return {};
+    base::Result<transform::Graph> graph =
+        blend ? blend_graphs(made[0]->graph, made[1]->graph, share_)
+              : base::Result<transform::Graph>(std::move(made[0]->graph));
+    if (!graph) return tl::unexpected<base::Error>(graph.error());
+    const model::Signature signature =
+        blend ? blend_signatures(made[0]->fold.signature, made[1]->fold.signature)
+              : made[0]->fold.signature;
+    auto whole = make_whole(std::move(*graph), signature, spec_.valid, clock_);
+    if (!whole) return tl::unexpected<base::Error>(whole.error());
+    whole_ = std::move(*whole);
+    plan_ = std::move(made[0]->fold.plan);
+    if (!blend) {
+      made[0]->trained.curve = best_->trained.front().curve;
+      best_->trained.front() = std::move(made[0]->trained);
+    }
+    refitted_ = true;
+    return {};
+  }
+
   // What comes after the last round: scoring and compiling that trial, then mixing and compiling the blend, then the answers for valid.
   void set_reserve() {
-    double bytes = 0;
-    for (const auto& [learner, best] : best_of_) bytes += static_cast<double>(best->trial.bytes);
+    double bytes = 0, fits = 0;
+    for (const auto& [learner, best] : best_of_) {
+      bytes += static_cast<double>(best->trial.bytes);
+      const bool counts = best == best_ || learner == "linear" || spec_.blend;
+      if (!spec_.refit || !counts) continue;
+      const double one = refit_seconds(*best, learned_rows(), patience());
+      if (best == best_ && best->trial.seconds > 0) again_ = one / best->trial.seconds;
+      fits = spec_.threads > 1 ? std::max(fits, one) : fits + one;
+    }
+    fits_s_ = fits;
     const double size = std::max(1.0, bytes / std::max(1.0, first_bytes_));
-    reserve_s_ = after_fit_s_ + 1.2 * finish_s_ * size +
+    reserve_s_ = fits + after_fit_s_ + 1.2 * finish_s_ * size +
                  (spec_.blend && learners_.size() > 1 ? 1.8 * after_fit_s_ : 0);
   }
 
@@ -396,6 +482,7 @@ class Search {
     TRY(model::fill_from_table(whole_.signature, spec_.valid, batch));
     TRY(whole_.evaluator->predict(batch, predictions_));
     predicted_by_ = best_->trial.number;
+    predicted_refit_ = refitted_;
     finish_s_ = static_cast<double>(clock_.monotonic_ns() - from_ns) / 1e9;
     first_bytes_ = static_cast<double>(whole_.bytes);
     return {};
@@ -413,7 +500,8 @@ class Search {
       return base::wrap(first_error_, "no trial succeeded");
     }
     try_blend();
-    if (predicted_by_ != best_->trial.number) TRY(predict_valid());
+    TRY(refit());
+    if (predicted_by_ != best_->trial.number || predicted_refit_ != refitted_) TRY(predict_valid());
     TRY(check_learned());
     SearchResult out;
     std::stable_sort(trials_.begin(), trials_.end(), [this](const Trial& a, const Trial& b) {
@@ -422,16 +510,33 @@ class Search {
       return loss_of(a.valid) < loss_of(b.valid);
     });
     out.trials = std::move(trials_);
-    out.best = std::move(best_->trained);
-    out.plan = best_->arm->plan;
+    if (spec_.labels.task == model::Task::kBinary) whole_.signature.threshold = threshold();
+    out.best = std::move(best_->trained.front());
+    out.plan = refitted_ ? std::move(plan_) : best_->arm->folds.front().plan;
     out.graph = std::move(whole_.graph);
     out.signature = whole_.signature;
-    if (spec_.labels.task == model::Task::kBinary)
-      out.signature.threshold = evaluate::choose_threshold(spec_.valid_labels, predictions_);
+    out.refitted = refitted_;
+    out.baseline = baseline_;
     out.valid_predictions = std::move(predictions_);
     out.seconds = elapsed_s();
     out.stopped = stopped_;
     return out;
+  }
+
+  // From answers for rows that the answering model had not learned from.
+  double threshold() const {
+    if (!refitted_ && best_->answers.size() == 1)
+      return evaluate::choose_threshold(spec_.valid_labels, predictions_);
+    model::Predictions all = best_->answers.front();
+    std::vector<double> labels;
+    for (const std::vector<double>& fold : best_->labels())
+      labels.insert(labels.end(), fold.begin(), fold.end());
+    for (std::size_t k = 1; k < best_->answers.size(); ++k) {
+      const std::vector<double>& more = best_->answers[k].scores;
+      all.scores.insert(all.scores.end(), more.begin(), more.end());
+      all.rows += best_->answers[k].rows;
+    }
+    return evaluate::choose_threshold(labels, all);
   }
 
   // One answer for every row is no model, unless it was asked for.
@@ -463,11 +568,19 @@ class Search {
   std::map<std::string, std::unique_ptr<Arm>> arms_;
   std::map<std::string, int> failures_, trials_of_;
   std::vector<Trial> trials_;
+  std::vector<ArmRows> rows_;         // by fold
+  std::unique_ptr<base::Pool> pool_;  // beside the calling thread; null: it works alone
   int number_ = 0, predicted_by_ = 0;
+  bool refitted_ = false, predicted_refit_ = false;
+  double share_ = 1;             // of the trees in a blend
+  transform::FeaturePlan plan_;  // of the refitted model
+  std::shared_ptr<const SearchResult::Baseline> baseline_;
   std::shared_ptr<Candidate> best_;
   std::map<std::string, std::shared_ptr<Candidate>> best_of_;  // by learner
   Whole whole_;                                                // of the best
   model::Predictions predictions_;
+  double fits_s_ = 0;   // of the reserve: the last fits
+  double again_ = 1.3;  // what the last fit takes for each second of a trial
   double reserve_s_ = 0, finish_s_ = 0, after_fit_s_ = 0, first_bytes_ = 1, cost_of_rate_s_ = 0;
   base::Error first_error_;
 };

@@ -55,7 +55,8 @@ train::Config linear(double c, double l1_ratio) {
 }  // namespace
 
 std::vector<train::Config> default_configs(const std::string& learner, std::size_t train_rows) {
-  if (learner == "linear") return {linear(1, 0), linear(0.05, 0), linear(0.003, 0)};
+  // The first takes half the steps of c = 1 and is as good on all but tiny data.
+  if (learner == "linear") return {linear(0.05, 0), linear(1, 0), linear(0.003, 0)};
   if (learner == "constant") {
     train::Config out;
     out.learner = "constant";

@@ -79,7 +79,84 @@ void deal(std::vector<std::uint32_t> rows, const SplitSpec& spec, base::Rng& rng
     (i < test ? out.test : i < test + valid ? out.valid : out.train).push_back(rows[i]);
 }
 
+constexpr std::size_t kTimeFolds = 3;
+constexpr std::size_t kMostFoldRows =
+    400'000;                           // above, one window has rows enough and costs enough
+constexpr double kLeastHistory = 0.4;  // of the rows, to learn the oldest window's model from
+
+Fold first_fold(std::size_t train, std::size_t all) {
+  Fold out;
+  out.train.resize(train);
+  std::iota(out.train.begin(), out.train.end(), 0u);
+  out.valid.resize(all - train);
+  std::iota(out.valid.begin(), out.valid.end(), static_cast<std::uint32_t>(train));
+  return out;
+}
+
+void add_windows(const std::vector<double>& times, std::size_t valid, std::vector<Fold>& out) {
+  const auto least = static_cast<std::size_t>(kLeastHistory * static_cast<double>(times.size()));
+  std::size_t end = times.size() - valid;
+  while (out.size() < kTimeFolds) {
+    if (end < least + valid) return;
+    const double share = static_cast<double>(valid) / static_cast<double>(end);
+    const std::size_t cut = cut_by_time(times, end, share);
+    if (cut < least || cut == 0 || cut >= end) return;
+    Fold fold = first_fold(cut, end);
+    out.push_back(std::move(fold));
+    end = cut;
+  }
+}
+
+// Disjoint parts of the training rows, each as long as valid and with its shares of the classes.
+void add_parts(const std::vector<double>& labels, bool classes, std::size_t train,
+               const SplitSpec& spec, std::vector<Fold>& out) {
+  const std::size_t all = labels.size(), valid = all - train;
+  const std::size_t wanted = all < 5'000 ? 5 : all < 15'000 ? 3 : 1;
+  const std::size_t parts = std::min(wanted - 1, valid == 0 ? 0 : train / valid);
+  if (parts == 0) return;
+  std::map<double, std::vector<std::uint32_t>> groups;
+  for (std::size_t p = 0; p < train; ++p)
+    groups[classes ? labels[p] : 0.0].push_back(static_cast<std::uint32_t>(p));
+  base::Rng rng(spec.seed + 1);
+  std::vector<std::uint8_t> part_of(all, 255);
+  std::size_t dealt =
+      0;  // goes on from class to class, so that rare classes do not all fall into the first part
+  const double share = static_cast<double>(valid * parts) / static_cast<double>(train);
+  for (auto& [label, rows] : groups) {
+    for (std::size_t i = rows.size(); i > 1; --i) std::swap(rows[i - 1], rows[rng.below(i)]);
+    const auto most =
+        static_cast<std::size_t>(std::llround(share * static_cast<double>(rows.size())));
+    for (std::size_t i = 0; i < std::min(most, rows.size()); ++i)
+      part_of[rows[i]] = static_cast<std::uint8_t>(dealt++ % parts);
+  }
+  for (std::size_t k = 0; k < parts; ++k) {
+    Fold fold;
+    for (std::uint32_t p = 0; p < all; ++p)
+      (part_of[p] == k ? fold.valid : fold.train).push_back(p);
+    if (!fold.valid.empty()) out.push_back(std::move(fold));
+  }
+}
+
 }  // namespace
+
+std::vector<Fold> make_folds(const data::Table& table, const std::vector<double>& labels,
+                             bool classes, const SplitSpec& spec, const Split& split) {
+  const std::size_t train = split.train.size(), all = train + split.valid.size();
+  std::vector<Fold> out{first_fold(train, all)};
+  if (split.valid.empty() || all > kMostFoldRows) return out;
+  std::vector<std::uint32_t> rows = split.train;
+  rows.insert(rows.end(), split.valid.begin(), split.valid.end());
+  std::vector<double> values;
+  values.reserve(all);
+  const data::Column* time = spec.time_column.empty() ? nullptr : table.find(spec.time_column);
+  for (const std::uint32_t r : rows)
+    values.push_back(time == nullptr ? labels[r] : time->is_valid(r) ? time->number(r) : -INFINITY);
+  if (time != nullptr)
+    add_windows(values, split.valid.size(), out);
+  else
+    add_parts(values, classes, train, spec, out);
+  return out;
+}
 
 base::Result<Split> split_rows(const data::Table& table, const std::vector<double>& labels,
                                bool classes, const SplitSpec& spec) {

@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include <atomic>
 #include <cmath>
 #include <limits>
 
@@ -69,6 +70,29 @@ tune::SearchResult must(const tune::SearchSpec& spec) {
   auto found = tune::search(spec, context, {});
   REQUIRE_MESSAGE(found.has_value(), found.error().text());
   return std::move(*found);
+}
+
+// Time passes by being read: every reading is one `tick`, so a round of trees, which reads it once or twice, has a price.
+class TickingClock final : public base::Clock {
+ public:
+  explicit TickingClock(std::int64_t tick_ns) : tick_ns_(tick_ns) {}
+  std::int64_t now_us() const override { return monotonic_ns() / 1000; }
+  std::int64_t monotonic_ns() const override { return now_ns_.fetch_add(tick_ns_) + tick_ns_; }
+
+ private:
+  std::int64_t tick_ns_;
+  mutable std::atomic<std::int64_t> now_ns_{0};
+};
+
+std::vector<tune::Fold> two_windows(const tune::SearchSpec& spec) {
+  std::vector<tune::Fold> out(2);
+  const auto train = static_cast<std::uint32_t>(spec.train.rows()),
+             valid = static_cast<std::uint32_t>(spec.valid.rows());
+  for (std::uint32_t r = 0; r < train + valid; ++r)
+    (r < train ? out[0].train : out[0].valid).push_back(r);
+  for (std::uint32_t r = 0; r < train; ++r)
+    (r < train - valid ? out[1].train : out[1].valid).push_back(r);
+  return out;
 }
 
 }  // namespace
@@ -223,6 +247,53 @@ TEST_CASE("the budget holds within two percent") {
   CHECK(found.stopped == "budget");
   CHECK(found.seconds < 3 * 1.02 + 0.6);  // + slow rounds on a busy machine
   CHECK(found.seconds > 3 * 0.85);
+}
+
+TEST_CASE("the budget holds on any clock, the last fit included") {
+  // From trials that are a hundredth of the budget to trials that are longer than it.
+  for (const double tick_s : {0.002, 0.01, 0.05}) {
+    tune::SearchSpec spec = spec_of(2000, model::Task::kBinary);
+    spec.max_trials = 100'000;
+    spec.budget_seconds = 60;
+    spec.threads = 1;
+    spec.refit = spec.blend = true;
+    spec.folds = two_windows(spec);
+    TickingClock clock(static_cast<std::int64_t>(tick_s * 1e9));
+    base::Context context;
+    context.clock = &clock;
+    const auto found = tune::search(spec, context, {});
+    REQUIRE_MESSAGE(found.has_value(), found.error().text());
+    INFO("a reading takes ", tick_s, " s: ", found->trials.size(), " trials");
+    CHECK(found->stopped == "budget");
+    CHECK(found->refitted);
+    CHECK(found->seconds < 60 * 1.02);
+    // At 0.05 s a reading, timing one compiled model is 6 s that the end keeps back for a blend.
+    CHECK(found->seconds > 60 * (tick_s < 0.05 ? 0.9 : 0.8));
+  }
+}
+
+TEST_CASE("trials are judged on every fold, and the winner learns again from all rows") {
+  tune::SearchSpec spec = spec_of(2000, model::Task::kBinary);
+  spec.folds = two_windows(spec);
+  const tune::SearchResult judged = must(spec);
+  CHECK_FALSE(judged.refitted);
+  spec.refit = true;
+  const tune::SearchResult found = must(spec);
+  CHECK(found.refitted);
+  REQUIRE(found.trials.size() == judged.trials.size());
+  for (std::size_t i = 0; i < found.trials.size(); ++i)
+    CHECK(found.trials[i].valid == judged.trials[i].valid);
+  CHECK(found.signature.threshold == judged.signature.threshold);
+  // It has seen the validation rows now, so it answers them better than it was judged.
+  CHECK(*evaluate::metric_value("roc_auc", spec.valid_labels, found.valid_predictions, 0.5) >
+        *evaluate::metric_value("roc_auc", spec.valid_labels, judged.valid_predictions, 0.5));
+  REQUIRE(found.baseline != nullptr);
+  CHECK(found.baseline->config.learner == "linear");
+  CHECK(model::compile_native(found.baseline->graph, found.baseline->signature).has_value());
+  spec.threads = 1;
+  const tune::SearchResult alone = must(spec);
+  CHECK(*model::write_onnx(found.graph, base::Json::object()) ==
+        *model::write_onnx(alone.graph, base::Json::object()));
 }
 
 TEST_CASE("one long trial is cut at the budget and kept") {

@@ -113,3 +113,56 @@ TEST_CASE("a class of two rows stays learnable; too little is refused") {
       tune::split_rows(table, labels, true, bad).error().message.find("too few different times") !=
       std::string::npos);
 }
+
+TEST_CASE(
+    "folds by time: each window is judged after learning from what is older, never from test "
+    "rows") {
+  std::vector<std::int64_t> times;
+  for (int i = 0; i < 4000; ++i) times.push_back((i * 617) % 4000 / 10);
+  const data::Table table = with_time(times);
+  const std::vector<double> labels(4000, 0.0);
+  tune::SplitSpec spec;
+  spec.time_column = "when";
+  spec.valid_share = 0.1;
+  const auto split = tune::split_rows(table, labels, true, spec);
+  REQUIRE(split.has_value());
+  std::vector<std::uint32_t> rows = split->train;
+  rows.insert(rows.end(), split->valid.begin(), split->valid.end());
+  const auto folds = tune::make_folds(table, labels, true, spec, *split);
+  REQUIRE(folds.size() == 3);
+  CHECK(folds[0].train.size() == split->train.size());
+  CHECK(folds[0].valid.size() == split->valid.size());
+  for (std::size_t k = 0; k < folds.size(); ++k) {
+    std::int64_t newest = INT64_MIN, oldest = INT64_MAX;
+    for (const std::uint32_t p : folds[k].train) newest = std::max(newest, times[rows.at(p)]);
+    for (const std::uint32_t p : folds[k].valid) oldest = std::min(oldest, times[rows.at(p)]);
+    CHECK(newest < oldest);
+    if (k > 0) CHECK(folds[k].train.size() + folds[k].valid.size() == folds[k - 1].train.size());
+  }
+}
+
+TEST_CASE("folds at random: disjoint, stratified, and only where rows are few") {
+  for (const std::size_t count : {1000u, 9000u, 30000u}) {
+    std::vector<double> labels(count, 0.0);
+    for (std::size_t r = 0; r < count; r += 10) labels[r] = 1;
+    const data::Table table = with_time(std::vector<std::int64_t>(count, 5));
+    const auto split = tune::split_rows(table, labels, true, {});
+    REQUIRE(split.has_value());
+    std::vector<std::uint32_t> rows = split->train;
+    rows.insert(rows.end(), split->valid.begin(), split->valid.end());
+    const auto folds = tune::make_folds(table, labels, true, {}, *split);
+    CHECK(folds.size() == (count < 5000 ? 5 : count < 15000 ? 3 : 1));
+    std::set<std::uint32_t> held;
+    std::size_t all = 0;
+    for (const tune::Fold& fold : folds) {
+      CHECK(fold.train.size() + fold.valid.size() == rows.size());
+      double positives = 0;
+      for (const std::uint32_t p : fold.valid) positives += labels[rows.at(p)];
+      CHECK(positives / static_cast<double>(fold.valid.size()) ==
+            doctest::Approx(0.1).epsilon(0.05));
+      held.insert(fold.valid.begin(), fold.valid.end());
+      all += fold.valid.size();
+    }
+    CHECK(held.size() == all);
+  }
+}

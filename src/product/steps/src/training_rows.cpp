@@ -184,8 +184,9 @@ base::Result<TrainingRows> load_training_rows(const Services& services,
   split.test_share = spec.test_share;
   split.valid_share = spec.valid_share;
   split.seed = spec.seed;
-  TRY_ASSIGN(rows.split, tune::split_rows(rows.table, rows.labels.values,
-                                          rows.labels.task != model::Task::kRegression, split));
+  const bool classes = rows.labels.task != model::Task::kRegression;
+  TRY_ASSIGN(rows.split, tune::split_rows(rows.table, rows.labels.values, classes, split));
+  rows.folds = tune::make_folds(rows.table, rows.labels.values, classes, split, rows.split);
   return rows;
 }
 

@@ -21,6 +21,7 @@ struct TrainingRows {
   std::string time_column;
   std::uint64_t unlabelled = 0;
   tune::Split split;
+  std::vector<tune::Fold> folds;  // of train followed by valid
 
   data::Table rows(const std::vector<std::uint32_t>& numbers) const { return table.take(numbers); }
   std::vector<double> label_values(const std::vector<std::uint32_t>& numbers) const;

@@ -29,6 +29,11 @@ struct Trial {
   base::Json to_json() const;  // {learner, config, valid, train, seconds, bytes, latency_us, state}
 };
 
+// Row numbers of one way to hold rows back. In a SearchSpec they count `train` followed by `valid`.
+struct Fold {
+  std::vector<std::uint32_t> train, valid;
+};
+
 struct SearchSpec {
   data::Table train,
       valid;  // raw rows, without missing labels; forward-chained when a time column exists
@@ -38,7 +43,10 @@ struct SearchSpec {
   std::string label_text;
   std::string metric;                 // empty: default
   std::vector<std::string> learners;  // empty: lightgbm and linear
-  bool blend = true;  // at the end, try the best trees and the best line together: learner "blend"
+  // What every trial learns from and is judged on; the score is the mean, weighted by rows. Empty: one fold, `train` against `valid`.
+  std::vector<Fold> folds;
+  bool refit = false;  // at the end, the winner learns again from train and valid together
+  bool blend = true;   // at the end, try the best trees and the best line together: learner "blend"
   double budget_seconds = 60;  // wall time for the whole search, +-2 %
   int max_trials = 1000;
   std::uint64_t seed = 1;
@@ -52,8 +60,17 @@ struct SearchResult {
       best;  // of a blend: names, importances and curve only; its `append` and `predict` refuse
   transform::FeaturePlan plan;
   transform::Graph graph;      // raw inputs -> "scores"
-  model::Signature signature;  // threshold chosen on valid
-  model::Predictions valid_predictions;
+  model::Signature signature;  // threshold chosen on rows that the judged models had not seen
+  model::Predictions
+      valid_predictions;  // of `graph`, which has learned from these rows when `refitted`
+  bool refitted = false;
+  // The best plain linear model, made from the same rows as the winner, to compare with; absent when none was tried, when it won, or when time was short.
+  struct Baseline {
+    train::Config config;
+    transform::Graph graph;
+    model::Signature signature;
+  };
+  std::shared_ptr<const Baseline> baseline;
   double seconds = 0;
   std::string stopped;  // "budget", "max_trials", "converged", "cancelled"
 };
@@ -75,5 +92,9 @@ struct Split {
 };
 base::Result<Split> split_rows(const data::Table& table, const std::vector<double>& labels,
                                bool classes, const SplitSpec& spec);
+// Ways to hold back rows of train + valid of a split, the split's own first; never its test rows. By time: windows as long as valid, one before the other, each
+// judged after learning from all that is older. At random: disjoint parts, only where rows are so few that one part says little.
+std::vector<Fold> make_folds(const data::Table& table, const std::vector<double>& labels,
+                             bool classes, const SplitSpec& spec, const Split& split);
 
 }  // namespace maru::tune
