@@ -20,12 +20,13 @@ using store::Writer;
 class StoredTracking final : public Tracking {
  public:
   StoredTracking(store::Database& db, blob::BlobStore& blobs, base::Clock& clock,
-                 std::unique_ptr<Webhooks> webhooks)
+                 std::unique_ptr<Traces> traces, std::unique_ptr<Webhooks> webhooks)
       : db_(db),
         runs_(db, clock),
         artifacts_(db, blobs, clock),
         registry_(db, blobs, clock),
         logged_models_(db, clock),
+        traces_(std::move(traces)),
         webhooks_(std::move(webhooks)) {}
 
   Status start() { return runs_.start(); }
@@ -33,6 +34,7 @@ class StoredTracking final : public Tracking {
   Artifacts& artifacts() override { return artifacts_; }
   Registry& registry() override { return registry_; }
   LoggedModels& logged_models() override { return logged_models_; }
+  Traces& traces() override { return *traces_; }
   Webhooks& webhooks() override { return *webhooks_; }
 
   Status audit(const AuditEntry& entry) override {
@@ -105,6 +107,7 @@ class StoredTracking final : public Tracking {
   ArtifactTables artifacts_;
   RegistryTables registry_;
   LoggedModelTables logged_models_;
+  std::unique_ptr<Traces> traces_;
   std::unique_ptr<Webhooks> webhooks_;
 };
 
@@ -116,8 +119,10 @@ Result<std::unique_ptr<Tracking>> Tracking::open(store::Database& db, blob::Blob
   TRY(db.migrate("tracking.logged_models", logged_model_migrations()));
   TRY(db.migrate("tracking.registry", registry_migrations()));
   TRY(db.migrate("tracking.artifacts", artifact_migrations()));
+  TRY_ASSIGN(auto traces, Traces::open(db, clock));
   TRY_ASSIGN(auto webhooks, Webhooks::open(db, clock));
-  auto tracking = std::make_unique<StoredTracking>(db, blobs, clock, std::move(webhooks));
+  auto tracking =
+      std::make_unique<StoredTracking>(db, blobs, clock, std::move(traces), std::move(webhooks));
   TRY(tracking->start());
   return std::unique_ptr<Tracking>(std::move(tracking));
 }

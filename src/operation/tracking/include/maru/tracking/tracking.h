@@ -14,6 +14,7 @@
 #include "maru/tracking/logged_models.h"
 #include "maru/tracking/registry.h"
 #include "maru/tracking/runs.h"
+#include "maru/tracking/traces.h"
 #include "maru/tracking/webhooks.h"
 
 namespace maru::tracking {
@@ -35,6 +36,7 @@ class Tracking {
   virtual Artifacts& artifacts() = 0;
   virtual Registry& registry() = 0;
   virtual LoggedModels& logged_models() = 0;
+  virtual Traces& traces() = 0;
   virtual Webhooks& webhooks() = 0;
 
   virtual base::Status audit(const AuditEntry& entry) = 0;
