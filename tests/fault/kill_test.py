@@ -4,71 +4,20 @@
 Every round starts the server on the same home, starts a run of the pipeline, imports small tables and moves an alias as fast as
 answers come, kills the server, starts it again and checks. MARU_KILLS sets the rounds (default 4), MARU_SEED the moments.
 """
-import http.client
 import json
 import os
 import random
-import re
-import signal
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 
-REPO = os.path.realpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../.."))
-BINARY = os.environ.get("MARU_BIN", os.path.join(REPO, "build/release/maru"))
+from running import BINARY, Gone, Server
+
 KILLS = int(os.environ.get("MARU_KILLS", "4"))
 SEED = int(os.environ.get("MARU_SEED", "0")) or random.SystemRandom().randrange(1, 1 << 31)
 LONGEST_S = 3.0
-RESUME_S = 120
-
-
-class Gone(Exception):
-    """The server is not there (any more): what was asked is not acknowledged"""
-
-
-class Server:
-    def __init__(self, home):
-        self.process = subprocess.Popen([BINARY, "up", "--home", home, "--listen", "127.0.0.1:0"],
-                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        self.log, self.address = [], None
-        for line in self.process.stdout:
-            self.log.append(line)
-            found = re.match(r"ready http://(\S+?)/?$", line.strip())
-            if found:
-                self.address = found.group(1)
-                break
-        if not self.address:
-            raise AssertionError("no ready line:\n" + "".join(self.log[-30:]))
-        threading.Thread(target=self.log.extend, args=(self.process.stdout,), daemon=True).start()
-
-    def call(self, method, path, body=None, kind="application/json"):
-        connection = http.client.HTTPConnection(self.address, timeout=60)
-        try:
-            data = json.dumps(body) if body is not None and not isinstance(body, str) else body
-            connection.request(method, "/api/v1" + path, data, {"Content-Type": kind} if data else {})
-            answer = connection.getresponse()
-            text = answer.read().decode()
-        except (OSError, http.client.HTTPException) as error:
-            raise Gone(str(error)) from error
-        finally:
-            connection.close()
-        return answer.status, json.loads(text) if text else None
-
-    def get(self, path):
-        status, value = self.call("GET", path)
-        assert status == 200, f"GET {path}: {status} {value}"
-        return value
-
-    def kill(self):
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
-
-    def stop(self):
-        self.process.send_signal(signal.SIGTERM)
-        code = self.process.wait(60)
-        assert code == 0, f"the server exited with {code} after SIGTERM:\n" + "".join(self.log[-20:])
 
 
 class Client(threading.Thread):
@@ -119,17 +68,6 @@ def prepare(folder, rng):
     return home, model
 
 
-def settled(server, run):
-    """The run's end state; polled, for a run that was cut off has no stream to wait on"""
-    end = time.monotonic() + RESUME_S
-    while time.monotonic() < end:
-        value = server.get(f"/pipeline-runs/{run}")
-        if value["state"] not in ("pending", "running"):
-            return value
-        time.sleep(0.1)
-    raise AssertionError(f"run {run} was still {value['state']} {RESUME_S} s after the restart: {json.dumps(value)[:2000]}")
-
-
 def one_round(home, model, number, wait_s, known):
     """known: what earlier rounds had acknowledged (tables and the alias); returns it with this round's"""
     server = Server(home)
@@ -159,7 +97,7 @@ def one_round(home, model, number, wait_s, known):
     alias = server.get(f"/models/{model}")["aliases"].get("moved")
     possible = {client.alias} | ({client.moving} if client.moving else set())
     assert alias in possible, f"alias is {alias}, acknowledged {client.alias}, in flight {client.moving}"
-    value = settled(server, run)
+    value = server.settled(run)
     assert value["state"] == "succeeded", f"run {run} ended as {value['state']}: {value.get('error')}"
     again = [t["name"] for t in value["tasks"] if t["name"] in finished and t["started_us"] != finished[t["name"]]]
     assert not again, f"finished tasks were repeated: {again}"
