@@ -178,8 +178,7 @@ base::Result<EntryPtr> Server::Impl::build(const Endpoint& endpoint, const Endpo
   const bool same_route =
       old && old->config.model == config.model && old->config.route == config.route;
   if (route.kind == RouteSpec::Kind::kCanary) {
-    entry->guard = same_route ? old->guard : std::make_shared<CanaryGuard>();
-    entry->guard->max_error_rate = route.max_error_rate;
+    entry->guard = same_route ? old->guard : std::make_shared<CanaryGuard>(route.max_error_rate);
   }
   for (std::size_t i = 0; i < route.arms.size(); ++i) {
     TRY_ASSIGN(const int version, version_of(config, route.arms[i], route.by_default));
@@ -188,8 +187,7 @@ base::Result<EntryPtr> Server::Impl::build(const Endpoint& endpoint, const Endpo
     if (canary && same_route &&
         old->arms.back()->loaded->version !=
             version) {  // a new version behind the alias starts afresh
-      entry->guard = std::make_shared<CanaryGuard>();
-      entry->guard->max_error_rate = route.max_error_rate;
+      entry->guard = std::make_shared<CanaryGuard>(route.max_error_rate);
     }
     entry->arms.push_back(
         arm_of(endpoint, config.name, std::move(ready), canary ? entry->guard : nullptr));

@@ -27,7 +27,8 @@ struct LoadedVersion {
 
 // Takes a canary out of the route when it fails too often; lives as long as the route that was written.
 struct CanaryGuard {
-  double max_error_rate = 1;
+  explicit CanaryGuard(double rate) : max_error_rate(rate) {}
+  const double max_error_rate;  // requests read it while a route is built
   std::atomic<bool> off{false};
   std::atomic<std::uint64_t> requests{0}, errors{0};
 };
