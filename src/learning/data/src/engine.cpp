@@ -85,7 +85,43 @@ base::Error Engine::Impl::explain(Connection&, std::string text) {
   return error;
 }
 
+Status Engine::Impl::start() {
+  duckdb_config config = nullptr;
+  if (duckdb_create_config(&config) != DuckDBSuccess)
+    return base::fail(Code::kInternal, "cannot configure the SQL engine");
+  if (!options.temp_folder.empty())
+    duckdb_set_config(config, "temp_directory", options.temp_folder.c_str());
+  // The engine must never reach for the network: extensions are neither fetched nor loaded.
+  duckdb_set_config(config, "autoinstall_known_extensions", "false");
+  duckdb_set_config(config, "autoload_known_extensions", "false");
+  duckdb_set_config(config, "allow_community_extensions", "false");
+  duckdb_set_config(config, "threads",
+                    std::to_string(std::max<std::size_t>(1, options.threads)).c_str());
+  duckdb_set_config(config, "memory_limit",
+                    (std::to_string(options.memory_limit_bytes >> 20) + "MiB").c_str());
+  duckdb_set_config(config, "preserve_insertion_order", "true");
+  char* why = nullptr;
+  duckdb_database opened = nullptr;
+  const auto state = duckdb_open_ext(nullptr, &opened, config, &why);
+  duckdb_destroy_config(&config);
+  if (state != DuckDBSuccess) {
+    const std::string text = why != nullptr ? why : "";
+    duckdb_free(why);
+    return base::fail(Code::kInternal, "cannot start the SQL engine: " + first_sentence(text));
+  }
+  database = opened;
+  Connection connection;
+  if (duckdb_connect(database, &connection.handle) != DuckDBSuccess)
+    return base::fail(Code::kInternal, "cannot open an SQL connection");
+  ResultSet unused;
+  return run(connection, "SET GLOBAL TimeZone='UTC'", unused, nullptr);
+}
+
 base::Result<std::unique_ptr<Connection>> Engine::Impl::connect() {
+  {
+    const std::lock_guard lock(starting);
+    if (database == nullptr) TRY(start());
+  }
   auto connection = std::make_unique<Connection>();
   if (duckdb_connect(database, &connection->handle) != DuckDBSuccess) {
     return base::fail(Code::kInternal, "cannot open an SQL connection");
@@ -144,36 +180,9 @@ Engine::~Engine() = default;
 
 base::Result<std::unique_ptr<Engine>> Engine::open(const EngineOptions& options) {
   auto engine = std::make_unique<Engine>();
-  duckdb_config config = nullptr;
-  if (duckdb_create_config(&config) != DuckDBSuccess)
-    return base::fail(Code::kInternal, "cannot configure the SQL engine");
-  if (!options.temp_folder.empty()) {
-    if (auto made = base::make_folders(options.temp_folder); !made) {
-      duckdb_destroy_config(&config);
-      return tl::unexpected(made.error());
-    }
-    duckdb_set_config(config, "temp_directory", options.temp_folder.c_str());
-  }
-  // The engine must never reach for the network: extensions are neither fetched nor loaded.
-  duckdb_set_config(config, "autoinstall_known_extensions", "false");
-  duckdb_set_config(config, "autoload_known_extensions", "false");
-  duckdb_set_config(config, "allow_community_extensions", "false");
-  duckdb_set_config(config, "threads",
-                    std::to_string(std::max<std::size_t>(1, options.threads)).c_str());
-  duckdb_set_config(config, "memory_limit",
-                    (std::to_string(options.memory_limit_bytes >> 20) + "MiB").c_str());
-  duckdb_set_config(config, "preserve_insertion_order", "true");
-  char* why = nullptr;
-  const auto state = duckdb_open_ext(nullptr, &engine->impl_->database, config, &why);
-  duckdb_destroy_config(&config);
-  if (state != DuckDBSuccess) {
-    const std::string text = why != nullptr ? why : "";
-    duckdb_free(why);
-    return base::fail(Code::kInternal, "cannot start the SQL engine: " + first_sentence(text));
-  }
+  if (!options.temp_folder.empty()) TRY(base::make_folders(options.temp_folder));
+  engine->impl_->options = options;
   engine->impl_->temp_folder = options.temp_folder;
-  TRY(engine->execute("SET TimeZone='UTC'"));
-  TRY(engine->execute("SET GLOBAL TimeZone='UTC'"));
   return engine;
 }
 

@@ -59,5 +59,9 @@ CategoryTest compare_counts(const Counts& a, const Counts& b);
 // Slices and explanations behind the drifting columns: unit factor, null spike, renamed categories.
 base::Json find_culprits(const data::Table& reference, const data::Table& current,
                          const DriftReport& report);
+// Pairs of columns that did not move alone, but whose association did (Cramér's V, and Pearson's test of the joint cells at alpha / pairs): what no look at single
+// columns can see. Strongest first, at most 5, as culprits of kind "relation" with the other column as `slice`.
+base::Json find_broken_relations(const data::Table& reference, const data::Table& current,
+                                 const DriftReport& report, const DriftOptions& options);
 
 }  // namespace maru::stats

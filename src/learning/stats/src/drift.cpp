@@ -277,6 +277,9 @@ DriftReport compare_tables(const data::Table& reference, const data::Table& curr
                            const DriftOptions& options) {
   DriftReport report = compare_all(reference.columns, reference.rows(), current, options);
   report.culprits = find_culprits(reference, current, report);
+  const Json relations = find_broken_relations(reference, current, report, options);
+  for (const Json& relation : relations.items()) report.culprits.push(relation);
+  report.drift = report.drift || relations.size() > 0;
   return report;
 }
 

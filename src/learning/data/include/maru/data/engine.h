@@ -28,6 +28,7 @@ struct SqlColumn {
 // Errors carry the engine's sentence without its stack; a missing column or table comes with near names.
 class Engine {
  public:
+  // Costs nothing: DuckDB itself starts with the first statement.
   static base::Result<std::unique_ptr<Engine>> open(const EngineOptions& options);
   Engine();  // not yet open: use open()
   ~Engine();
