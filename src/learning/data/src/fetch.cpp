@@ -1,4 +1,5 @@
 #include <cmath>
+#include <limits>
 #include <string>
 
 #include "duckdb_handle.h"
@@ -20,6 +21,15 @@ struct Sink {
   double scale = 1;
   bool any_missing = false;
 };
+
+// A day that no timestamp reaches, such as 'infinity', is the engine's infinite timestamp.
+std::int64_t day_us(std::int32_t days) {
+  constexpr std::int64_t kMaxUs = std::numeric_limits<std::int64_t>::max();
+  constexpr std::int64_t kMaxDays = kMaxUs / kDayUs;
+  if (days > kMaxDays) return kMaxUs;
+  if (days < -kMaxDays) return -kMaxUs;
+  return days * kDayUs;
+}
 
 double wide(const duckdb_hugeint& v) { return duckdb_hugeint_to_double(v); }
 
@@ -77,7 +87,9 @@ void copy_values(Sink& sink, duckdb_vector vector, idx_t rows) {
   const auto same = [](std::int64_t v) { return v; };
   switch (sink.type) {
     case DUCKDB_TYPE_BOOLEAN:
-      return copy_integers<bool>(sink, data, rows, [](bool v) { return v ? 1 : 0; });
+      // Under a missing row lies any byte, which is no bool.
+      return copy_integers<std::uint8_t>(sink, data, rows,
+                                         [](std::uint8_t v) { return v != 0 ? 1 : 0; });
     case DUCKDB_TYPE_TINYINT:
       return plain_integers<std::int8_t>(sink, data, rows);
     case DUCKDB_TYPE_SMALLINT:
@@ -102,8 +114,7 @@ void copy_values(Sink& sink, duckdb_vector vector, idx_t rows) {
     case DUCKDB_TYPE_DECIMAL:
       return copy_decimal(sink, data, rows);
     case DUCKDB_TYPE_DATE:
-      return copy_integers<std::int32_t>(sink, data, rows,
-                                         [](std::int32_t days) { return days * kDayUs; });
+      return copy_integers<std::int32_t>(sink, data, rows, day_us);
     case DUCKDB_TYPE_TIMESTAMP:
     case DUCKDB_TYPE_TIMESTAMP_TZ:
       return copy_integers<std::int64_t>(sink, data, rows, same);

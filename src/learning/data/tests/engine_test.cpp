@@ -1,3 +1,5 @@
+#include <limits>
+
 #include "scratch.h"
 
 using namespace maru;
@@ -20,6 +22,29 @@ TEST_CASE("SQL types become the five column types") {
   CHECK(table->find("at")->integers[0] == -500'000);
   CHECK(table->find("l")->text(0) == "[1, 2]");
   CHECK(table->find("n")->missing() == 1);
+}
+
+// UndefinedBehaviorSanitizer sees a bool read from whatever byte lies under a missing row.
+TEST_CASE("missing booleans, and days that no timestamp reaches") {
+  Scratch scratch;
+  const auto table = scratch.engine->query(
+      "SELECT v > 15 AS late, v < 0 AND w > 1 AS both FROM (SELECT CASE WHEN i % 3 = 0 THEN NULL "
+      "ELSE i END AS v, CASE WHEN i % 5 = 0 THEN NULL ELSE i * 0.5 END AS w FROM range(50000) "
+      "r(i)) JOIN (SELECT DISTINCT k % 7 AS k FROM range(100) s(k)) ON v % 7 = k OR v IS NULL");
+  REQUIRE_MESSAGE(table, (table ? "" : table.error().text()));
+  const Column& late = *table->find("late");
+  CHECK(late.type == ColumnType::kBool);
+  CHECK(late.missing() > 0);
+  bool plain = true;
+  for (const std::int64_t v : late.integers) plain = plain && (v == 0 || v == 1);
+  CHECK(plain);
+  const auto days = scratch.engine->query(
+      "SELECT DATE 'infinity' AS a, DATE '-infinity' AS b, "
+      "DATE '1969-12-31' AS c");
+  REQUIRE_MESSAGE(days, (days ? "" : days.error().text()));
+  CHECK(days->find("a")->integers[0] == std::numeric_limits<std::int64_t>::max());
+  CHECK(days->find("b")->integers[0] == -std::numeric_limits<std::int64_t>::max());
+  CHECK(days->find("c")->integers[0] == -86'400'000'000);
 }
 
 TEST_CASE("a table goes in and comes out the same") {
