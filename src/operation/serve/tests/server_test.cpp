@@ -7,6 +7,7 @@
 
 #include "fake_model.h"
 #include "maru/base/id.h"
+#include "route.h"
 
 using namespace maru;
 using namespace maru::serve;
@@ -236,6 +237,30 @@ TEST_CASE("a canary that fails too often leaves the route") {
   CHECK(failed < 200);
   CHECK(stand.server->status("e")->reason.find("canary") != std::string::npos);
   for (int i = 0; i < 50; ++i) CHECK(stand.ask() == 1);
+}
+
+// ThreadSanitizer sees a write to what the requests read.
+TEST_CASE("a canary's route is put again while its requests fail") {
+  Stand stand;
+  const char* route =
+      R"({"kind":"canary","max_error_rate":1,"arms":[{"version":1,"weight":1},{"version":2,"weight":1}]})";
+  REQUIRE(stand.put(route));
+  std::atomic<bool> stop{false};
+  std::atomic<std::uint64_t> asked{0};
+  std::thread caller([&] {
+    model::Predictions out;
+    while (!stop) {
+      (void)stand.server->predict("e", {}, rows({std::numeric_limits<double>::quiet_NaN()}), out);
+      ++asked;
+    }
+  });
+  while (asked < 4 * kCanaryMinRequests) std::this_thread::yield();
+  bool put = true;
+  for (int i = 0; i < 50; ++i) put = put && stand.put(route);
+  stop = true;
+  caller.join();
+  CHECK(put);
+  CHECK(stand.server->status("e")->arms[1].errors > 0);
 }
 
 TEST_CASE("what the log gets") {
