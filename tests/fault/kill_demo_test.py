@@ -164,7 +164,19 @@ def one_round(folder, number, wait_s):
 
     began = time.monotonic()
     server = Server(home)
-    ready_s = time.monotonic() - began
+    try:
+        check_round(server, home, witness, killed, committed)
+        server.stop()
+    finally:
+        if server.process.poll() is None:
+            server.kill()
+    blobs, entries = check_blobs(home), check_audit(home)
+    print(f"round {number}: killed after {wait_s:.2f} s; {len(witness.runs)} runs, {len(witness.tasks)} finished tasks, "
+          f"{len(witness.snapshots)} snapshots, {len(witness.labels)} labels of ours, {committed} in all, {blobs} blobs, {entries} audit entries: "
+          f"all there; {time.monotonic() - began:.1f} s", flush=True)
+
+
+def check_round(server, home, witness, killed, committed):
     check_present(server, home, witness, killed)
     assert rows(home, "SELECT count(*) FROM monitor_labels")[0][0] >= committed, "labels of the demo's own client are gone"
     for run in witness.runs:
@@ -175,11 +187,6 @@ def one_round(folder, number, wait_s):
     if witness.runs:
         status, value = server.call("POST", "/endpoints/flights/predict", {"instances": [ROW]})
         assert status == 200, f"the endpoint does not answer after the restart: {status} {value}"
-    server.stop()
-    blobs, entries = check_blobs(home), check_audit(home)
-    print(f"round {number}: killed after {wait_s:.2f} s; ready {ready_s:.2f} s; {len(witness.runs)} runs, {len(witness.tasks)} finished tasks, "
-          f"{len(witness.snapshots)} snapshots, {len(witness.labels)} labels of ours, {committed} in all, {blobs} blobs, {entries} audit entries: all there",
-          flush=True)
 
 
 def main():

@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <map>
+#include <mutex>
 
 #include "maru/base/fault.h"
 #include "maru/base/file.h"
@@ -221,6 +223,20 @@ class LocalStore final : public BlobStore {
     return base::join_path(root_, relative(sha256));
   }
 
+  Result<std::string> checked_path(const std::string& sha256) override {
+    TRY_ASSIGN(const Descriptor file, open_blob(sha256));
+    struct stat facts {};
+    if (::fstat(file.get(), &facts) != 0)
+      return failed(errno, "blob cannot be read: " + relative(sha256));
+    const Stamp stamp{facts.st_ino, facts.st_size, facts.st_mtim.tv_sec, facts.st_mtim.tv_nsec};
+    if (!known_good(sha256, stamp)) {
+      TRY(verify(sha256));
+      const std::lock_guard lock(mutex_);
+      verified_[sha256] = stamp;
+    }
+    return base::join_path(root_, relative(sha256));
+  }
+
   Status verify(const std::string& sha256) override {
     return read_to(sha256, [](std::string_view) -> Status { return {}; });
   }
@@ -272,8 +288,24 @@ class LocalStore final : public BlobStore {
     return file;
   }
 
+  // What a file was when its bytes were last checked; a change of any makes it unchecked.
+  struct Stamp {
+    ino_t inode = 0;
+    off_t bytes = 0;
+    time_t seconds = 0;
+    long nanoseconds = 0;
+    bool operator==(const Stamp&) const = default;
+  };
+  bool known_good(const std::string& sha256, const Stamp& stamp) {
+    const std::lock_guard lock(mutex_);
+    const auto at = verified_.find(sha256);
+    return at != verified_.end() && at->second == stamp;
+  }
+
   std::string root_;
   std::shared_ptr<const Descriptor> folder_;
+  std::mutex mutex_;
+  std::map<std::string, Stamp> verified_;
 };
 
 // What a crash left half-written is nobody's.

@@ -169,6 +169,22 @@ TEST_CASE("no path trick reaches a file, by any verb, and the canary lives") {
   CHECK(*place.store->read(good) == "good");
 }
 
+TEST_CASE("a checked path is given out only while the bytes are right") {
+  Place place;
+  const std::string good = place.store->put("good")->sha256, at = place.path(good);
+  REQUIRE(place.store->checked_path(good).has_value());
+  CHECK(*place.store->checked_path(good) == *place.store->local_path(good));
+  REQUIRE(::unlink(at.c_str()) == 0);
+  REQUIRE(base::write_file_atomic(at, "evil").has_value());
+  auto damaged = place.store->checked_path(good);
+  REQUIRE_FALSE(damaged.has_value());
+  CHECK(damaged.error().code == Code::kDataLoss);
+  CHECK(damaged.error().message.find(good) != std::string::npos);
+  REQUIRE(base::write_file_atomic(at, "good").has_value());
+  CHECK(place.store->checked_path(good).has_value());
+  CHECK(place.store->checked_path(base::sha256_hex("absent")).error().code == Code::kNotFound);
+}
+
 TEST_CASE("links in the place of a blob or of its folders are refused") {
   Place place;
   const std::string secret = base::sha256_hex("secret"), good = place.store->put("good")->sha256;

@@ -231,7 +231,8 @@ void Connection::step_head() {
 }
 
 void Connection::refuse_bytes(Fault fault) {
-  send_error({code_of(fault.status), fault.message, "", nullptr}, fault.status);
+  const char* hint = fault.status == 413 ? "send it in smaller pieces" : "";
+  send_error({code_of(fault.status), fault.message, hint, nullptr}, fault.status);
 }
 
 void Connection::on_head() {

@@ -154,10 +154,11 @@ Status SqliteDatabase::check_pages(bool closed_cleanly) {
   if (bytes > (closed_cleanly ? kCheckAlwaysBytes : kCheckAfterCrashBytes)) return {};
   TRY_ASSIGN(const Rows rows, writer_->query("PRAGMA quick_check(1)", {}));
   if (!rows.empty() && rows[0].text(0) == "ok") return {};
-  return fail(Code::kDataLoss,
-              "the database file is damaged: " + options_.path + ": " +
-                  (rows.empty() ? std::string("no answer") : rows[0].text(0)),
-              "restore it from a backup: maru restore");
+  // SQLite's answer is several lines; the last one says what is wrong.
+  std::string what = rows.empty() ? std::string("no answer") : rows[0].text(0);
+  if (const auto end = what.rfind('\n'); end != std::string::npos) what.erase(0, end + 1);
+  return fail(Code::kDataLoss, "the database file is damaged: " + options_.path + ": " + what,
+              "put the home folder back from a backup");
 }
 
 Result<std::unique_ptr<Connection>> SqliteDatabase::take_reader() {
@@ -280,7 +281,8 @@ std::vector<Queued> SqliteDatabase::next_group() {
 }
 
 Status SqliteDatabase::run_one(Queued& item) {
-  TRY(writer_->run_script("SAVEPOINT item"));
+  // Prepared statements rather than scripts: a script is parsed each time.
+  TRY(writer_->execute("SAVEPOINT item", {}));
   GroupWriter writer(*writer_);
   Status done;
   try {
@@ -294,8 +296,8 @@ Status SqliteDatabase::run_one(Queued& item) {
     if (done) return fail(Code::kAborted, "the transaction was ended by a statement inside it");
     return done;
   }
-  if (!done) TRY(writer_->run_script("ROLLBACK TO item"));
-  TRY(writer_->run_script("RELEASE item"));
+  if (!done) TRY(writer_->execute("ROLLBACK TO item", {}));
+  TRY(writer_->execute("RELEASE item", {}));
   return done;
 }
 

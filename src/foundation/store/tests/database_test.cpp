@@ -207,6 +207,7 @@ TEST_CASE("a damaged file and a file that is no database are named at open") {
   REQUIRE_FALSE(damaged.has_value());
   CHECK(damaged.error().code == Code::kDataLoss);
   CHECK(damaged.error().message.find(path) != std::string::npos);
+  CHECK(damaged.error().message.find('\n') == std::string::npos);
 
   options.path = folder.file("text.db");
   REQUIRE(base::write_file_atomic(options.path, std::string(5000, 'a')).has_value());

@@ -391,10 +391,10 @@ base::Result<Snapshot> StoredDatasets::snapshot(const std::string& id) {
 base::Result<std::string> StoredDatasets::relation(const Snapshot& snapshot) {
   std::string list;
   for (const auto& part : snapshot.parts) {
-    auto path = blobs_.local_path(part.sha256);
+    auto path = blobs_.checked_path(part.sha256);
     if (!path)
       return base::wrap(path.error(),
-                        "a part of the snapshot is gone: " + snapshot.dataset + "@" +
+                        "a part of the snapshot is gone or damaged: " + snapshot.dataset + "@" +
                             std::to_string(snapshot.number),
                         "restore the home folder from a backup");
     list += (list.empty() ? "" : ", ") + quote_literal(*path);

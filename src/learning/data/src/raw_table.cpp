@@ -6,21 +6,25 @@
 
 namespace maru::data {
 
+// SQL takes names that differ by case only for the same one.
 void repair_names(std::vector<std::string>& names, std::vector<std::string>& notes) {
-  std::set<std::string> taken(names.begin(), names.end());
+  std::set<std::string> taken;
+  for (const auto& name : names) taken.insert(base::to_lower_ascii(name));
   std::set<std::string> used;
+  const auto is_free = [&](const std::string& name) {
+    const std::string lower = base::to_lower_ascii(name);
+    return taken.count(lower) == 0 && used.count(lower) == 0;
+  };
   for (std::size_t i = 0; i < names.size(); ++i) {
     std::string name(base::trim(names[i]).empty() ? "c" + std::to_string(i + 1) : names[i]);
-    if (used.count(name) != 0) {
+    if (used.count(base::to_lower_ascii(name)) != 0) {
       int k = 2;
-      while (taken.count(name + "_" + std::to_string(k)) != 0 ||
-             used.count(name + "_" + std::to_string(k)) != 0)
-        ++k;
+      while (!is_free(name + "_" + std::to_string(k))) ++k;
       notes.push_back("column name twice: " + name + ", the second is read as " + name + "_" +
                       std::to_string(k));
       name += "_" + std::to_string(k);
     }
-    used.insert(name);
+    used.insert(base::to_lower_ascii(name));
     names[i] = std::move(name);
   }
 }

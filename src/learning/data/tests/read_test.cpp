@@ -67,6 +67,17 @@ TEST_CASE("quotes, line breaks, CRLF, odd and repeated names") {
   CHECK_FALSE(notes.empty());
 }
 
+TEST_CASE("names that differ by case only are told apart, for SQL does not") {
+  Scratch scratch;
+  const auto table = scratch.read("case.csv", "a,A,b,a_2,B\n1,2,3,4,5\n");
+  REQUIRE(table);
+  REQUIRE(table->columns.size() == 5);
+  CHECK(table->columns[1].name == "A_3");
+  CHECK(table->columns[3].name == "a_2");
+  CHECK(table->columns[4].name == "B_2");
+  CHECK(table->columns[4].integers[0] == 5);
+}
+
 TEST_CASE("headers and delimiters are found") {
   Scratch scratch;
   auto table = scratch.read("abalone.csv", "M,0.455,15\nF,0.53,9\nM,0.44,10\n");

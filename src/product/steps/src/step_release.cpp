@@ -288,10 +288,17 @@ base::Result<Json> run_deploy(const Services& services, pipeline::Attempt& attem
     say(attempt,
         "the rollout steps are kept with the endpoint; this promotion switched all traffic at "
         "once");
-  auto existing = services.server->status(config.name);
-  if (existing && existing->config.model == config.model) {
-    config.route = existing->config.route;
-  } else {
+  // What is stored decides: the server may already answer under this name for the model's own sake, which a restart forgets.
+  auto stored = services.tracking->get_document(attempt.project, "endpoint", config.name);
+  if (!stored && stored.error().code != Code::kNotFound)
+    return tl::unexpected<base::Error>(stored.error());
+  bool kept = false;
+  if (stored) {
+    TRY_ASSIGN(const auto existing, serve::EndpointConfig::from_json(*stored));
+    kept = existing.model == config.model;
+    if (kept) config = existing;
+  }
+  if (!kept) {
     TRY(services.tracking->put_document(attempt.project, "endpoint", config.name,
                                         config.to_json()));
   }

@@ -40,8 +40,10 @@ class BlobStore {
   virtual base::Status read_to(const std::string& sha256,
                                const std::function<base::Status(std::string_view)>& sink) = 0;
   virtual base::Result<BlobInfo> stat(const std::string& sha256) = 0;
-  // A local path to read-only bytes of the blob, for engines that need a file. Not verified here; see verify().
+  // A local path to read-only bytes of the blob, for engines that need a file. Not verified.
   virtual base::Result<std::string> local_path(const std::string& sha256) = 0;
+  // The same after its bytes were verified; they are read again only when the file has changed since. A difference is kDataLoss.
+  virtual base::Result<std::string> checked_path(const std::string& sha256) = 0;
   virtual base::Status verify(const std::string& sha256) = 0;
   virtual base::Status remove(const std::string& sha256) = 0;  // absent is fine
   virtual base::Result<std::vector<BlobInfo>> list() = 0;
