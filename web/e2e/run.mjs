@@ -1,11 +1,12 @@
 // Walks every page of the real binary in both languages and themes: no console error, no axe violation, no sideways scroll, a title;
-// then promotes nothing but predicts for real, and weighs the first page. Env: MARU_URL (a running server) or MARU_BIN (runs `demo`).
+// then acts on them (actions.mjs) and weighs the first page. Env: MARU_URL (a running server) or MARU_BIN (runs `demo`).
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { chromium } from 'playwright-core';
+import { actions } from './actions.mjs';
 
 const require = createRequire(import.meta.url);
 const axe = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
@@ -15,9 +16,12 @@ const check = (name, ok, detail = '') => { if (ok) passed += 1; else { failed +=
 
 async function start() {
   if (process.env.MARU_URL) return process.env.MARU_URL.replace(/\/$/, '');
-  const binary = process.env.MARU_BIN ?? new URL('../../build/release/maru', import.meta.url).pathname;
   home = mkdtempSync(join(tmpdir(), 'maru-e2e-'));
-  child = spawn(binary, ['demo', '--home', home, '--listen', '127.0.0.1:0'], { cwd: new URL('../..', import.meta.url).pathname, stdio: ['ignore', 'pipe', 'inherit'] });
+  return launch(['demo', '--home', home, '--listen', '127.0.0.1:0']);
+}
+function launch(args) {
+  const binary = process.env.MARU_BIN ?? new URL('../../build/release/maru', import.meta.url).pathname;
+  child = spawn(binary, args, { cwd: new URL('../..', import.meta.url).pathname, stdio: ['ignore', 'pipe', 'inherit'] });
   return new Promise((resolve, reject) => {
     let text = '';
     child.stdout.on('data', (d) => { text += d; const m = /^ready (http:\S+)/m.exec(text); if (m) resolve(m[1]); });
@@ -26,6 +30,7 @@ async function start() {
   });
 }
 
+const stop = async () => { child.removeAllListeners('exit'); const gone = new Promise((r) => { child.on('exit', r); }); child.kill('SIGTERM'); await gone; };
 const base = await start();
 const get = async (path) => (await fetch(`${base}/api/v1${path}`)).json();
 const status = await get('/status');
@@ -78,14 +83,9 @@ for (const [theme, lang, width, height] of [['light', 'en', 1440, 900], ['dark',
   await page.keyboard.press('g'); await page.keyboard.press('d'); await page.waitForURL('**/data'); check('g d goes to Data', true);
   await context.close();
 }
-if (endpoint) { // A real prediction from the form's own examples.
-  const { context, page, errors } = await open(1440, 900);
-  await page.goto(`${base}${pages.endpoint}?lang=en`); await page.getByRole('button', { name: 'Predict', exact: true }).click();
-  await page.waitForSelector('[data-testid=answer]', { timeout: 10_000 }).then(() => check('the form predicts', true), () => check('the form predicts', false, errors.join(' | ')));
-  await context.close();
-}
+await actions({ base, open, get, settle, check, dataset, model, endpoint, pipeline, stop: child && stop, restart: () => launch(['up', '--home', home, '--listen', new URL(base).host]) });
 await browser.close();
-if (child) { child.removeAllListeners('exit'); child.kill('SIGTERM'); await new Promise((r) => child.on('exit', r)); }
+if (child) await stop();
 if (home) rmSync(home, { recursive: true, force: true });
 console.log(`${passed} passed, ${failed} failed`);
 process.exit(failed ? 1 : 0);

@@ -39,6 +39,25 @@ export async function api<T>(path: string, project: string, init?: { method?: st
   return json as T;
 }
 
+/** Sends a file and tells the share that has left; the browser tells it only of this kind of request. */
+export function upload<T>(path: string, project: string, file: File, sent: (share: number) => void): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const x = new XMLHttpRequest();
+    x.open('POST', `/api/v1${path}${path.includes('?') ? '&' : '?'}project=${encodeURIComponent(project)}`);
+    x.setRequestHeader('Content-Type', 'application/octet-stream');
+    x.upload.onprogress = (e) => e.lengthComputable && sent(e.loaded / e.total);
+    x.onerror = () => reject(new ApiError(0, 'UNREACHABLE', 'the connection broke off', '', ''));
+    x.onload = () => {
+      let json: unknown = null;
+      try { json = JSON.parse(x.responseText); } catch { /* shown as text below */ }
+      if (x.status < 400 && json) { resolve(json as T); return; }
+      const e = (json ?? {}) as Partial<Schemas['Error']>;
+      reject(new ApiError(x.status, e.error_code ?? `HTTP_${x.status}`, e.message ?? (x.responseText.slice(0, 200) || x.statusText), e.hint ?? '', e.request_id ?? ''));
+    };
+    x.send(file);
+  });
+}
+
 /** A number that may travel as "NaN" or "Infinity", or not be known. */
 export function num(v: unknown): number | null {
   return typeof v === 'number' && Number.isFinite(v) ? v : null;

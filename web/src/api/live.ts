@@ -1,5 +1,6 @@
 import { useQueryClient } from '@tanstack/react-query';
 import { useEffect, useSyncExternalStore } from 'react';
+import { queryClient } from './client';
 import { useProject } from './use';
 
 type Listener = (topic: string, data: unknown) => void;
@@ -13,23 +14,21 @@ let state: 'off' | 'live' | 'reconnecting' = 'off';
 function setState(s: typeof state) { if (s !== state) { state = s; stateListeners.forEach((f) => f()); } }
 
 /** One EventSource for the whole page; it is opened anew when the set of topics changes. */
-function reopen() {
-  clearTimeout(timer);
-  timer = setTimeout(() => {
-    source?.close(); source = null;
-    const topics = [...wanted.keys()];
-    if (!topics.length || document.hidden) { setState('off'); return; }
-    source = new EventSource(`/api/v1/events?topics=${encodeURIComponent(topics.join(','))}`);
-    source.onopen = () => setState('live');
-    source.onerror = () => setState('reconnecting');
-    for (const topic of topics) {
-      source.addEventListener(topic, (e) => {
-        let data: unknown = null;
-        try { data = JSON.parse((e as MessageEvent).data); } catch { return; }
-        listeners.forEach((f) => f(topic, data));
-      });
-    }
-  }, 150);
+function reopen() { clearTimeout(timer); timer = setTimeout(connect, 150); }
+function connect() {
+  source?.close(); source = null;
+  const topics = [...wanted.keys()];
+  if (!topics.length || document.hidden) { setState('off'); return; }
+  source = new EventSource(`/api/v1/events?topics=${encodeURIComponent(topics.join(','))}`);
+  source.onopen = () => { const back = state === 'reconnecting'; setState('live'); if (back) void queryClient.invalidateQueries(); };
+  source.onerror = () => { setState('reconnecting'); if (source?.readyState === EventSource.CLOSED) { clearTimeout(timer); timer = setTimeout(connect, 3000); } };
+  for (const topic of topics) {
+    source.addEventListener(topic, (e) => {
+      let data: unknown = null;
+      try { data = JSON.parse((e as MessageEvent).data); } catch { return; }
+      listeners.forEach((f) => f(topic, data));
+    });
+  }
 }
 addEventListener('visibilitychange', reopen);
 

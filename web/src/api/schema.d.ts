@@ -1133,6 +1133,21 @@ export interface components {
             title: string;
             detail: string;
             href: string;
+            /** @description Of an alert: where it was raised. */
+            endpoint?: string;
+            /** @description Of an alert: drift or performance. */
+            alert_kind?: string;
+            /** @description Of an alert: the columns of the newest one. */
+            columns?: string[];
+            /**
+             * Format: int64
+             * @description Of an alert: how many of this kind are open at the endpoint.
+             */
+            count?: number;
+            /** @description Of an alert about performance: the numbers of the newest one. */
+            evidence?: {
+                [key: string]: unknown;
+            } | null;
             /** Format: int64 */
             time_us: number;
         } & {
@@ -1962,6 +1977,8 @@ export interface components {
             from: number;
             /** Format: int64 */
             to: number;
+            /** @description Of a dry run: the endpoints that follow the alias. */
+            endpoints?: string[];
             consequences?: string[];
             metrics_from?: {
                 [key: string]: components["schemas"]["Interval"];

@@ -12,7 +12,8 @@ export function formatters(lang: Lang) {
   const minus = (s: string) => s.replace(/^-/, '−');
   const dur = (s: number | null | undefined) => {
     if (!ok(s)) return '–';
-    if (s < 0.001) return `${Math.round(s * 1e6)} µs`;
+    if (s === 0) return `0 ${SMALL.s[0]}`;
+    if (s < 0.001) return `${s < 1e-5 ? +(s * 1e6).toFixed(1) : Math.round(s * 1e6)} µs`;
     if (s < 1) return `${s < 0.1 ? +(s * 1000).toPrecision(2) : Math.round(s * 1000)} ms`;
     if (s < 60) return `${s < 10 ? s.toFixed(1) : Math.round(s)} ${SMALL.s[0]}`;
     if (s < 3600) return `${Math.floor(s / 60)}m ${String(Math.floor(s % 60)).padStart(2, '0')}s`;
@@ -23,7 +24,7 @@ export function formatters(lang: Lang) {
     int: (n: number | null | undefined) => (ok(n) ? minus(whole.format(n)) : '–'),
     fix: (n: number | null | undefined, d = 3) => (ok(n) ? minus(n.toFixed(d)) : '–'),
     pct: (n: number | null | undefined, d = 1) => (ok(n) ? minus((n * 100).toFixed(d)) + '%' : '–'),
-    sig: (n: unknown, d = 3): string => (ok(n) ? (Math.abs(n) >= 10000 ? minus(whole.format(Math.round(n))) : minus(String(+n.toPrecision(d)))) : n == null ? '–' : String(n)),
+    sig: (n: unknown, d = 3): string => (ok(n) ? (Math.abs(n) >= 10000 ? minus(whole.format(Math.round(n))) : minus(Math.abs(n) >= 10 ** d || Number.isInteger(n) ? String(Math.round(n)) : String(+n.toPrecision(d)))) : n == null ? '–' : String(n)),
     signed: (n: number | null | undefined, d = 3) => (ok(n) ? (n > 0 ? '+' : n < 0 ? '−' : '±') + Math.abs(n).toFixed(d) : '–'),
     bytes: (n: number | null | undefined) => { if (!ok(n)) return '–'; const u = ['B', 'kB', 'MB', 'GB', 'TB']; let i = 0; let v = n; while (v >= 1000 && i < 4) { v /= 1000; i++; } return `${v < 10 && i ? v.toFixed(1) : Math.round(v)} ${u[i]}`; },
     dur,

@@ -9,6 +9,7 @@ export function hasFinal(word: string): boolean {
 
 /** josa('모델', '을/를') is '모델을': the form before the slash follows a final consonant. */
 export function josa(word: string, pair: string): string {
+  if (pair === '으로/로' && /[178lrLR]$|[가-힣]$/.test(word) && (/[178lrLR]$/.test(word) || (word.charCodeAt(word.length - 1) - 0xac00) % 28 === 8)) return word + '로';
   const [closed, open] = pair.split('/');
   return word + (hasFinal(word) ? closed : open);
 }

@@ -25,11 +25,18 @@ export const endpointState = (s: string): Status => (s === 'ready' ? 'ok' : s ==
 /** Metrics where less is better. */
 export const lowerIsBetter = (metric: string) => /loss|rmse|mae|mse|brier|error|mape|ece/i.test(metric);
 export function metricLabel(t: T, m: string): string {
-  const words: Record<string, [string, string]> = { roc_auc: ['AUC', 'AUC'], log_loss: ['log loss', '로그 손실'], brier: ['Brier score', '브라이어 점수'], accuracy: ['accuracy', '정확도'], f1: ['F1', 'F1'], precision: ['precision', '정밀도'], recall: ['recall', '재현율'], average_precision: ['average precision', '평균 정밀도'], calibration_error: ['calibration error', '보정 오차'], ece: ['calibration error', '보정 오차'], rmse: ['RMSE', 'RMSE'], mae: ['MAE', 'MAE'], r2: ['R²', 'R²'] };
+  const words: Record<string, [string, string]> = { roc_auc: ['AUC', 'AUC'], log_loss: ['log loss', '로그 손실'], brier: ['Brier score', '브라이어 점수'], accuracy: ['accuracy', '정확도'], f1: ['F1', 'F1'], balanced_accuracy: ['balanced accuracy', '균형 정확도'], pr_auc: ['PR AUC', 'PR AUC'], precision: ['precision', '정밀도'], recall: ['recall', '재현율'], average_precision: ['average precision', '평균 정밀도'], calibration_error: ['calibration error', '보정 오차'], ece: ['calibration error', '보정 오차'], rmse: ['RMSE', 'RMSE'], mae: ['MAE', 'MAE'], r2: ['R²', 'R²'] };
   const w = words[m]; return w ? t(w[0], w[1]) : m;
 }
 export function triggerWord(t: T, trigger: string): string {
   const [kind, rest] = trigger.split(/:(.*)/s);
   const words: Record<string, [string, string]> = { manual: ['by hand', '수동'], cli: ['by hand', '수동'], api: ['by hand', '수동'], schedule: ['schedule', '예약'], monitor: ['monitor', '모니터'], demo: ['demo', '데모'] };
-  const w = words[kind]; return (w ? t(w[0], w[1]) : trigger) + (w && rest ? ` · ${rest}` : '');
+  const w = words[kind]; const watch = kind === 'monitor' && /^([^:]+):(drift|performance)/.exec(rest ?? '');
+  if (watch) return `${t('monitor', '모니터')} · ${watch[1]} ${watch[2] === 'drift' ? t('drift', '드리프트') : t('quality', '성능')}`;
+  return (w ? t(w[0], w[1]) : trigger) + (w && rest ? ` · ${rest}` : '');
+}
+/** What kind of question a model answers. */
+export function taskWord(t: T, task: string): string {
+  const words: Record<string, [string, string]> = { binary: ['binary classification', '이진 분류'], multiclass: ['classification', '다중 분류'], regression: ['regression', '회귀'] };
+  const w = words[task]; return w ? t(w[0], w[1]) : task;
 }

@@ -7,6 +7,7 @@ import { num, type Schemas } from '../api/client';
 import { useApi, useChange } from '../api/use';
 import { median, missingShare, overlay } from '../lib/profile';
 import { useHref, useView } from '../lib/nav';
+import { anomalyFix, anomalyText, driftReason } from '../lib/say';
 import { useFmt, useT } from '../prefs';
 import { Chip } from '../ui/Chip';
 import { DataGrid, type Col } from '../ui/DataGrid';
@@ -74,9 +75,9 @@ function ProfileTab({ p }: { p: Profile }) {
   const cur = p.columns.find((c) => c.name === get('col')) ?? first;
   const tone = (c: Column): Status | undefined => worst.get(c.name) ?? (drift.get(c.name)?.drift ? 'warn' : undefined);
   const cols: Col<Column>[] = [
-    { id: 'name', head: t('Column', '열'), w: 'minmax(126px, 1fr)', cell: (r) => <span className="row" style={{ gap: 7 }}><span style={{ width: 14, display: 'grid' }}>{tone(r) && <StatusIcon s={tone(r)!} size={13} />}</span><span className="m trunc">{r.name}</span></span>, sort: (r) => r.name },
+    { id: 'name', head: t('Column', '열'), w: 'minmax(150px, 1fr)', cell: (r) => <span className="row" style={{ gap: 7 }}><span style={{ width: 14, display: 'grid' }}>{tone(r) && <StatusIcon s={tone(r)!} size={13} />}</span><span className="m trunc">{r.name}</span></span>, sort: (r) => r.name },
     { id: 'type', head: t('Type', '형'), w: '74px', cell: (r) => <code className="t3">{r.type}</code>, sort: (r) => r.type },
-    { id: 'h', head: p.base != null ? t(`@${p.base} line · @${p.number} fill`, `@${p.base} 선 · @${p.number} 채움`) : t('Distribution', '분포'), w: '150px', cell: (r) => { const o = spark.get(r.name); return o ? <SparkHist old={o.h[0]} cur={o.h[1]} /> : null; } },
+    { id: 'h', head: p.base != null ? t(`@${p.base} line · @${p.number} fill`, `@${p.base} 선 · @${p.number} 채움`) : t('Distribution', '분포'), w: '132px', cell: (r) => { const o = spark.get(r.name); return o ? <SparkHist old={o.h[0]} cur={o.h[1]} /> : null; } },
     { id: 'miss', head: t('Missing', '결측'), w: '74px', r: true, cell: (r) => { const b = before.get(r.name); const m = missingShare(r); return <span className={b && Math.abs(m - missingShare(b)) > 0.05 ? 'bad m' : m ? '' : 't3'}>{f.pct(m)}</span>; }, sort: missingShare },
     { id: 'u', head: t('Unique', '고유값'), w: '66px', r: true, cell: (r) => f.int(r.distinct), sort: (r) => r.distinct },
     { id: 'med', head: t('Median / top', '중앙값·최빈'), w: '92px', r: true, cell: (r) => <span className="trunc">{f.sig(median(r))}</span> },
@@ -98,9 +99,9 @@ function ProfileTab({ p }: { p: Profile }) {
           </dl>
         </Panel>
         {dr && Object.keys(dr.questions).length > 0 && <FiveQuestions column={cur.name} drift={dr} from={p.base!} to={p.number} />}
-        {found.map((a, i) => <div key={i} className={'note n-' + toneOf(a.severity)}><StatusIcon s={toneOf(a.severity)} size={15} /><div className="grow col" style={{ gap: 4 }}><div className="b">{a.message}</div>{a.slice && <div className="fs12"><span className="t2">{t('Where', '어디')}: </span><code>{a.slice}</code></div>}{a.rows > 0 && <div className="fs12 t2">{t(`${f.int(a.rows)} rows`, `${f.int(a.rows)}행`)}</div>}{a.fix && <div className="fs12 t2">{a.fix}</div>}</div></div>)}
+        {found.map((a, i) => <div key={i} className={'note n-' + toneOf(a.severity)}><StatusIcon s={toneOf(a.severity)} size={15} /><div className="grow col" style={{ gap: 4 }}><div className="b">{anomalyText(t, a)}</div>{a.slice && <div className="fs12"><span className="t2">{t('Where', '어디')}: </span><code>{a.slice}</code></div>}{a.rows > 0 && <div className="fs12 t2">{t(`${f.int(a.rows)} rows`, `${f.int(a.rows)}행`)}</div>}{a.fix && <div className="fs12 t2">{anomalyFix(t, a)}</div>}</div></div>)}
         {culprits.map((c, i) => <div key={'c' + i} className="note n-warn"><StatusIcon s="warn" size={15} /><div className="grow col" style={{ gap: 4 }}><div className="b">{c.explanation}</div>{c.slice && <div className="fs12"><span className="t2">{t('Where', '어디')}: </span><code>{c.slice}</code></div>}{num(c.share) != null && <div className="fs12 t2">{t('share of the change', '변화 중 비중')} {f.pct(c.share)}</div>}</div></div>)}
-        {!found.length && !culprits.length && <div className={'note' + (dr?.drift ? ' n-warn' : '')}><StatusIcon s={dr?.drift ? 'warn' : 'ok'} size={15} /><div className="t2">{dr?.drift ? dr.reason : t('Nothing unusual in this column.', '이 열에는 특이 사항이 없습니다.')}</div></div>}
+        {!found.length && !culprits.length && <div className={'note' + (dr?.drift ? ' n-warn' : '')}><StatusIcon s={dr?.drift ? 'warn' : 'ok'} size={15} /><div className="t2">{dr?.drift ? driftReason(t, f, dr) : t('Nothing unusual in this column.', '이 열에는 특이 사항이 없습니다.')}</div></div>}
       </div>}
     </div>
   );

@@ -6,6 +6,7 @@ import { useTopics } from '../api/live';
 import { useApi } from '../api/use';
 import { DASH, SERIES } from '../charts/base';
 import { TimeChart } from '../charts/TimeChart';
+import { josa } from '../lib/josa';
 import { useHref } from '../lib/nav';
 import { endpointState, stateWord } from '../lib/words';
 import { useFmt, useT } from '../prefs';
@@ -37,7 +38,7 @@ function Traffic({ e }: { e: E }) {
   const x = useMemo(() => e.traffic.map((p) => p.time_us / 1e6), [e.traffic]);
   const lines = versions.map((v, i) => ({ label: 'v' + v, color: SERIES[i % 8], dash: DASH[i % 8], y: e.traffic.map((p) => p.by_version[v] ?? 0), fill: undefined }));
   const legend = <div className="legend">{versions.map((v, i) => <span key={v}><i className="sw" style={{ background: SERIES[i % 8] }} />v{v}</span>)}</div>;
-  return <Panel className="c8 m12" title={t('Live traffic', '실시간 트래픽')} hint={t('requests a second, by version', '초당 요청, 버전별')} right={legend}>{x.length > 1 ? <TimeChart key={`${x.length}-${x[x.length - 1]}`} time x={x} lines={lines} min={0} height={230} label={t(`Requests a second over ${x.length} seconds`, `${x.length}초 동안의 초당 요청`)} fmt={(v) => f.sig(v)} /> : <p className="t3" style={{ padding: '70px 0', textAlign: 'center' }}>{t('No request in the last 15 minutes.', '최근 15분간 요청이 없습니다.')}</p>}</Panel>;
+  return <Panel className="c8 m12" title={t('Live traffic', '실시간 트래픽')} hint={t('requests a second, by version', '초당 요청, 버전별')} right={legend}>{x.length > 1 ? <TimeChart time x={x} lines={lines} min={0} height={230} label={t(`Requests a second over ${x.length} seconds`, `${x.length}초 동안의 초당 요청`)} fmt={f.int} /> : <p className="t3" style={{ padding: '70px 0', textAlign: 'center' }}>{t('No request in the last 15 minutes.', '최근 15분간 요청이 없습니다.')}</p>}</Panel>;
 }
 
 function EndpointPage({ e, live }: { e: E; live: Live }) {
@@ -52,7 +53,7 @@ function EndpointPage({ e, live }: { e: E; live: Live }) {
   return (
     <div className="page">
       <div className="ph"><div className="grow"><h1>{e.name}<Chip s={endpointState(e.state)}>{e.state === 'ready' ? t('Serving', '서빙 중') : stateWord(t, e.state)}</Chip></h1><div className="meta"><code>POST /api/v1/endpoints/{e.name}/predict</code><span>{t('model', '모델')} <A className="link" to={href('models', e.model)}>{e.model}</A></span>{e.reason && <span className="bad">{e.reason}</span>}</div></div>
-        <div className="acts">{earlier && <button className="btn danger" onClick={() => setBack(true)}><History size={14} />{t(`Roll back to v${earlier.from}`, `v${earlier.from}로 되돌리기`)}</button>}</div></div>
+        <div className="acts">{earlier && <button className="btn danger" onClick={() => setBack(true)}><History size={14} />{t(`Roll back to v${earlier.from}`, `${josa('v' + earlier.from, '으로/로')} 되돌리기`)}</button>}</div></div>
       <div className="stats">
         <Stat k={<>{(live.per_second ?? l.per_second) > 0 && <span className="pulse" />}{t('traffic', '트래픽')}</>} v={f.sig(live.per_second ?? l.per_second)} unit={t('req/s', '건/초')} d={t(`${f.int(answered)} answered`, `응답 ${f.int(answered)}건`)} />
         <Stat k={t('failed', '실패')} v={f.int(failed)} tone={failed ? 'bad' : 'ok'} d={f.pct(answered + failed ? failed / (answered + failed) : 0, 2)} />

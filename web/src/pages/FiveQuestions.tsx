@@ -1,4 +1,5 @@
 import { num, type Schemas } from '../api/client';
+import { josa } from '../lib/josa';
 import { useFmt, useT } from '../prefs';
 import { Panel } from '../ui/Panel';
 import { StatusIcon } from '../ui/StatusIcon';
@@ -8,7 +9,7 @@ const ORDER = ['centre', 'mode', 'symmetry', 'skewness', 'likelihood'];
 /** Old and new value of each question with its verdict; the bar is the change as a share of its limit. */
 export function FiveQuestions({ column, drift, from, to }: { column: string; drift: Schemas['DriftColumn']; from: number; to: number }) {
   const t = useT(); const f = useFmt();
-  const text: Record<string, string> = { centre: t('Has the centre moved?', '중심이 이동했나요?'), mode: t('Is the peak elsewhere?', '봉우리(최빈값)가 바뀌었나요?'), symmetry: t('Is it less symmetric?', '대칭이 깨졌나요?'), skewness: t('Is the tail longer?', '꼬리가 길어졌나요?'), likelihood: t(`How likely is @${to} under @${from}?`, `@${from}이라면 @${to}이 나올 법한가요?`) };
+  const text: Record<string, string> = { centre: t('Has the centre moved?', '중심이 이동했나요?'), mode: t('Is the peak elsewhere?', '봉우리(최빈값)가 바뀌었나요?'), symmetry: t('Is it less symmetric?', '대칭이 깨졌나요?'), skewness: t('Is the tail longer?', '꼬리가 길어졌나요?'), likelihood: t(`How likely is @${to} under @${from}?`, `@${from} 기준으로 ${josa('@' + to, '이/가')} 나올 법한가요?`) };
   const keys = [...ORDER.filter((k) => drift.questions[k]), ...Object.keys(drift.questions).filter((k) => !ORDER.includes(k))];
   return (
     <Panel title={t('Five questions', '다섯 가지 질문')} hint={`${column} · @${from} → @${to}`} flush>

@@ -2,6 +2,7 @@ import { ArrowRight, BarChart3, BookMarked, Boxes, Database, Filter, GitCompareA
 import type { Schemas } from '../api/client';
 import { useApi, useProject } from '../api/use';
 import { useHref } from '../lib/nav';
+import { actionWord, alertTitle, causeText } from '../lib/say';
 import { endpointState, metricLabel, stateWord } from '../lib/words';
 import { useFmt, usePrefs, useT } from '../prefs';
 import { A } from '../ui/A';
@@ -32,13 +33,13 @@ function verdict(t: ReturnType<typeof useT>, s: Status): string {
 function Floor({ s }: { s: Status }) {
   const t = useT(); const f = useFmt(); const href = useHref(); const { lang } = usePrefs();
   const names: Record<string, [string, string]> = { ingest: ['Ingest', '수집'], profile: ['Profile', '프로파일'], validate: ['Validate', '검증'], transform: ['Transform', '변환'], train: ['Train', '학습'], evaluate: ['Evaluate', '평가'], register: ['Register', '등록'], serve: ['Serve', '서빙'], monitor: ['Monitor', '모니터'], retrain: ['Retrain', '재학습'] };
-  const units: Record<string, string> = { rows: '행', columns: '열', features: '피처', trials: '시도', alert: '건 알림', alerts: '건 알림', '/s': '건/초', succeeded: '완료' };
+  const units: Record<string, string> = { rows: '행', columns: '열', features: '피처', trial: '회 시도', trials: '회 시도', anomaly: '건 이상', anomalies: '건 이상', alert: '건 알림', alerts: '건 알림', '/s': '건/초', succeeded: '완료' };
   const home: Record<string, string> = { ingest: href('data'), profile: href('data'), validate: href('data'), transform: href('pipelines'), train: href('experiments'), evaluate: href('models'), register: href('models'), serve: href('endpoints'), monitor: href('monitor'), retrain: href('pipelines') };
   return (
     <nav className="floor" aria-label={t('Life cycle', '생애 주기')}>
       {s.stages.map((p) => {
         const I = ICON[p.key] ?? BookMarked; const tone = p.state === 'idle' ? 'wait' : p.state; const value = stateWord(t, p.value) || t('not yet', '아직');
-        return <A key={p.key} to={p.href ?? home[p.key]} className={'fp s-' + tone}><span className="row gap1 fl"><I size={13} />{t(...names[p.key])}</span><span className="fv num trunc">{value} <small className="t3 m">{lang === 'ko' ? units[p.unit] ?? p.unit : p.unit}</small></span><span className="fd trunc">{p.age_us == null ? '–' : f.ago(Date.now() * 1000 - p.age_us)}</span><span className="fs"><StatusIcon s={tone as Tone} size={13} /></span></A>;
+        return <A key={p.key} to={p.href ?? home[p.key]} className={'fp s-' + tone}><span className="row gap1 fl"><I size={13} />{t(...names[p.key])}</span><span className="fv num trunc">{value} <small className="t3 m">{lang === 'ko' && units[p.unit] ? units[p.unit] : metricLabel(t, p.unit)}</small></span><span className="fd trunc">{p.age_us == null ? '–' : f.ago(Date.now() * 1000 - p.age_us)}</span><span className="fs"><StatusIcon s={tone as Tone} size={13} /></span></A>;
       })}
     </nav>
   );
@@ -52,7 +53,9 @@ function Needs({ s }: { s: Status }) {
       {s.inbox.slice(0, 8).map((x) => (
         <div className="need" key={x.kind + x.id}>
           <div className="row gap1"><Chip s={x.severity}>{word[x.kind]}</Chip><span className="t3 fs12 end" title={f.iso(x.time_us)}>{f.ago(x.time_us)}</span></div>
-          <div className="b fs14">{x.title}</div>{x.detail && <p className="t2" style={{ overflowWrap: 'anywhere' }}>{x.detail}</p>}
+          <div className="b fs14">{x.endpoint && <>{x.endpoint}: </>}{x.kind === 'alert' ? alertTitle(t, f, { kind: x.alert_kind ?? '', message: x.title, columns: x.columns ?? [], evidence: x.evidence }) : x.title}</div>
+          {x.kind === 'alert' && x.columns ? x.columns.length > 1 && <p className="t2 fs12">{x.columns.slice(0, 4).join(', ')}{x.columns.length > 4 && t(` and ${x.columns.length - 4} more`, ` 외 ${x.columns.length - 4}개`)}</p> : x.detail && <p className="t2" style={{ overflowWrap: 'anywhere' }}>{x.detail}</p>}
+          {(x.count ?? 0) > 1 && <p className="t3 fs12">{t(`The latest of ${f.int(x.count)} open alerts.`, `알림 ${f.int(x.count)}건 중 가장 최근 것입니다.`)}</p>}
           <div className="row"><A to={x.href} className="btn sm">{t('Look into it', '살펴보기')}<ArrowRight size={13} /></A></div>
         </div>
       ))}
@@ -83,7 +86,7 @@ function Overview({ s }: { s: Status }) {
             </div>
           </Panel>
           <Panel title={t('What changed?', '무엇이 바뀌었나요?')} hint={t('newest first', '최신순')} flush>
-            {s.changes.length ? <ul className="list">{s.changes.slice(0, 8).map((c, i) => <li key={i} style={{ alignItems: 'flex-start' }}><span className="t3 fs12 nowrap" style={{ minWidth: 66, paddingTop: 1 }} title={f.iso(c.time_us)}>{f.ago(c.time_us)}</span><div className="grow"><div><code>{c.action}</code> {c.object}</div><div className="t3 fs12" style={{ overflowWrap: 'anywhere' }}>{[c.detail, c.principal].filter(Boolean).join(' · ')}</div></div></li>)}</ul> : <p className="t3" style={{ padding: '2px 14px 14px' }}>{t('No change is recorded yet.', '아직 기록된 변경이 없습니다.')}</p>}
+            {s.changes.length ? <ul className="list">{s.changes.slice(0, 8).map((c, i) => <li key={i} style={{ alignItems: 'flex-start' }}><span className="t3 fs12 nowrap" style={{ minWidth: 66, paddingTop: 1 }} title={f.iso(c.time_us)}>{f.ago(c.time_us)}</span><div className="grow"><div><span className="m" title={c.action}>{actionWord(t, c.action)}</span> <span className="t2">{c.object}</span></div><div className="t3 fs12" style={{ overflowWrap: 'anywhere' }}>{[causeText(t, f, c.detail), c.principal].filter(Boolean).join(' · ')}</div></div></li>)}</ul> : <p className="t3" style={{ padding: '2px 14px 14px' }}>{t('No change is recorded yet.', '아직 기록된 변경이 없습니다.')}</p>}
           </Panel>
           <Panel title={t('What does it cost?', '비용은 얼마인가요?')}>
             <p className="answer">{f.dur(s.cost.cpu_seconds)} <span className="t3 m fs12">{t('of processor time since the server started', '서버 시작 이후 프로세서 시간')}</span></p>

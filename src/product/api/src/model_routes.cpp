@@ -100,19 +100,26 @@ const tracking::ModelVersion* find_version(const tracking::Model& model, int ver
   return nullptr;
 }
 
+// The endpoints whose answers a move of this alias changes.
+Json followers(const Services& s, const std::string& model, const std::string& alias) {
+  Json out = Json::array();
+  for (const auto& endpoint : s.server->list()) {
+    const bool follows = std::any_of(endpoint.arms.begin(), endpoint.arms.end(),
+                                     [&](const serve::Arm& arm) { return arm.selector == alias; });
+    if (endpoint.config.model == model && follows) out.push(endpoint.config.name);
+  }
+  return out;
+}
+
 Json consequences(const Services& s, const tracking::Model& model, const std::string& alias,
                   int from, int to) {
   Json lines = Json::array();
   lines.push(alias + " moves from " +
              (from == 0 ? std::string("nothing") : "v" + std::to_string(from)) + " to v" +
              std::to_string(to));
-  for (const auto& endpoint : s.server->list()) {
-    if (endpoint.config.model != model.name) continue;
-    const bool follows = std::any_of(endpoint.arms.begin(), endpoint.arms.end(),
-                                     [&](const serve::Arm& arm) { return arm.selector == alias; });
-    if (follows)
-      lines.push("endpoint " + endpoint.config.name + " answers every later request with v" +
-                 std::to_string(to) + "; v" + std::to_string(from) + " stays warm for a roll-back");
+  for (const auto& endpoint : followers(s, model.name, alias).items()) {
+    lines.push("endpoint " + endpoint.as_string() + " answers every later request with v" +
+               std::to_string(to) + "; v" + std::to_string(from) + " stays warm for a roll-back");
   }
   const auto* target = find_version(model, to);
   for (const auto& gate : target->gates.items()) {
@@ -141,7 +148,8 @@ base::Result<Response> move_alias(const Services& s, const Request& request, Con
   Json out = Json::object({{"model", name}, {"alias", alias}, {"from", from}, {"to", to}});
   if (request.query_param("dry_run") == "true") {
     const auto* source = find_version(model, from);
-    out.set("consequences", consequences(s, model, alias, from, to));
+    out.set("consequences", consequences(s, model, alias, from, to))
+        .set("endpoints", followers(s, name, alias));
     return answer(out.set("metrics_from", source == nullptr ? Json() : source->metrics)
                       .set("metrics_to", target->metrics));
   }

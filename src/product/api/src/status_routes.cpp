@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <optional>
 
 #include "maru/base/file.h"
 #include "maru/base/text.h"
@@ -92,12 +93,33 @@ std::string short_number(double value) {
   return text;
 }
 
-void add_data_values(const Overview& o, std::vector<Stage>& stages) {
+struct Findings {
+  std::int64_t errors = 0, warnings = 0;
+};
+
+// What the check of a snapshot against its rules found; nothing when it was never checked.
+std::optional<Findings> findings(const Services& s, const std::string& snapshot) {
+  const auto anomalies = s.datasets->attachment(snapshot, "anomalies");
+  if (!anomalies || !anomalies->is_array()) return std::nullopt;
+  Findings out;
+  for (const auto& item : anomalies->items())
+    ++(item["severity"].as_string() == "error" ? out.errors : out.warnings);
+  return out;
+}
+
+void add_data_values(const Services& s, const Overview& o, std::vector<Stage>& stages) {
   std::uint64_t rows = 0, columns = 0;
+  std::int64_t errors = 0, found = 0;
+  bool checked = false;
   for (const auto& dataset : o.datasets) {
     if (dataset.snapshots.empty()) continue;
     rows += dataset.snapshots.front().rows;
     columns += dataset.snapshots.front().columns.size();
+    const auto one = findings(s, dataset.snapshots.front().id);
+    if (!one) continue;
+    checked = true;
+    errors += one->errors;
+    found += one->errors + one->warnings;
   }
   if (o.datasets.empty()) return;
   stages[0].value = base::format_count(static_cast<std::int64_t>(rows));
@@ -105,6 +127,10 @@ void add_data_values(const Overview& o, std::vector<Stage>& stages) {
   stages[0].state = stages[0].state == "idle" ? "ok" : stages[0].state;
   stages[1].value = std::to_string(columns);
   stages[1].unit = "columns";
+  if (!checked) return;
+  stages[2].value = std::to_string(found);
+  stages[2].unit = found == 1 ? "anomaly" : "anomalies";
+  if (stages[2].state == "ok" && errors > 0) stages[2].state = "bad";
 }
 
 void add_model_values(const Overview& o, std::vector<Stage>& stages) {
@@ -117,7 +143,7 @@ void add_model_values(const Overview& o, std::vector<Stage>& stages) {
   if (stages[3].state == "idle") stages[3].state = stages[4].state;
   stages[3].time_us = stages[4].time_us;
   stages[4].value = std::to_string(newest.card["leaderboard"].size());
-  stages[4].unit = "trials";
+  stages[4].unit = newest.card["leaderboard"].size() == 1 ? "trial" : "trials";
   stages[5].value =
       newest.metrics.has(metric) ? short_number(newest.metrics[metric]["value"].as_double()) : "";
   stages[5].unit = metric;
@@ -165,7 +191,7 @@ Json stages_json(const Services& s, const Overview& overview) {
     from_runs(overview, stage);
     stages.push_back(std::move(stage));
   }
-  add_data_values(overview, stages);
+  add_data_values(s, overview, stages);
   add_model_values(overview, stages);
   add_serving_values(overview, stages);
   Json out = Json::array();
@@ -186,11 +212,7 @@ Json datasets_json(const Services& s, const Overview& overview) {
   for (const auto& dataset : overview.datasets) {
     if (dataset.snapshots.empty()) continue;
     const auto& latest = dataset.snapshots.front();
-    std::int64_t errors = 0, warnings = 0;
-    if (auto anomalies = s.datasets->attachment(latest.id, "anomalies")) {
-      for (const auto& item : anomalies->items())
-        ++(item["severity"].as_string() == "error" ? errors : warnings);
-    }
+    const auto [errors, warnings] = findings(s, latest.id).value_or(Findings{});
     out.push(Json::object({{"name", dataset.name},
                            {"number", latest.number},
                            {"rows", count(latest.rows)},
@@ -205,6 +227,11 @@ Json endpoints_json(const Services& s, const Overview& overview) {
   Json out = Json::array();
   for (const auto& endpoint : overview.endpoints) {
     const int version = endpoint.arms.empty() ? 0 : endpoint.arms.front().version;
+    std::uint64_t requests = 0, errors = 0;  // since the start, idle or not
+    for (const auto& arm : endpoint.arms) {
+      requests += arm.requests;
+      errors += arm.errors;
+    }
     Json row = Json::object({{"name", endpoint.config.name},
                              {"model", endpoint.config.model},
                              {"version", version},
@@ -212,8 +239,8 @@ Json endpoints_json(const Services& s, const Overview& overview) {
                              {"per_second", endpoint.latency.per_second},
                              {"p50_us", endpoint.latency.p50_us},
                              {"p99_us", endpoint.latency.p99_us},
-                             {"requests", count(endpoint.latency.count)},
-                             {"errors", count(endpoint.latency.errors)},
+                             {"requests", count(requests)},
+                             {"errors", count(errors)},
                              {"realised", nullptr},
                              {"reference", nullptr},
                              {"metric", ""},
@@ -269,16 +296,44 @@ Json inbox_item(const std::string& id, const char* kind, const char* severity,
                        {"time_us", time_us}});
 }
 
+// One item an endpoint and kind: the newest open alert, and how many are open.
+void add_alerts(const Overview& overview, std::int64_t oldest_us, Json& out) {
+  struct Group {
+    const monitor::Alert* newest = nullptr;
+    std::int64_t open = 0;
+  };
+  std::vector<Group> groups;
+  for (const auto& alert : overview.alerts) {
+    if (alert.acknowledged || alert.time_us < oldest_us) continue;
+    auto at = std::find_if(groups.begin(), groups.end(), [&](const Group& g) {
+      return g.newest->endpoint == alert.endpoint && g.newest->kind == alert.kind;
+    });
+    if (at == groups.end()) at = groups.insert(groups.end(), Group{&alert, 0});
+    if (alert.time_us > at->newest->time_us) at->newest = &alert;
+    ++at->open;
+  }
+  for (const Group& group : groups) {
+    const monitor::Alert& alert = *group.newest;
+    Json columns = Json::array();
+    for (const std::string& name : alert.columns) columns.push(name);
+    Json item =
+        inbox_item(alert.id, "alert", alert.severity == "error" ? "bad" : "warn", alert.message,
+                   base::join(alert.columns, ", "),
+                   "/p/" + overview.project + "/endpoints/" + alert.endpoint, alert.time_us);
+    item.set("endpoint", alert.endpoint)
+        .set("alert_kind", alert.kind)
+        .set("columns", columns)
+        .set("count", group.open)
+        .set("evidence", alert.kind == "performance" ? alert.evidence : Json());
+    out.push(std::move(item));
+  }
+}
+
 Json inbox_json(const Services& s, const Overview& overview) {
   Json out = Json::array();
   const std::int64_t oldest_us = s.clock->now_us() - kInboxAgeUs;
   const std::string prefix = "/p/" + overview.project;
-  for (const auto& alert : overview.alerts) {
-    if (alert.acknowledged || alert.time_us < oldest_us) continue;
-    out.push(inbox_item(alert.id, "alert", alert.severity == "error" ? "bad" : "warn",
-                        alert.message, base::join(alert.columns, ", "),
-                        prefix + "/endpoints/" + alert.endpoint, alert.time_us));
-  }
+  add_alerts(overview, oldest_us, out);
   std::vector<std::string> seen;  // only the newest run of a pipeline counts
   for (const auto& run : overview.runs) {
     if (std::find(seen.begin(), seen.end(), run.pipeline) != seen.end()) continue;
@@ -367,7 +422,7 @@ void add_status_routes(Router& router, const Services& s) {
              [s](const Request&, Context&) { return answer(s.version); });
   router.add(Method::kGet, "/api/v1/openapi.json", {Permission::kPublic, RunOn::kInline},
              [s](const Request&, Context&) -> base::Result<Response> {
-               return Response::json_text(s.openapi);
+               return Response::json_text(std::string(s.openapi));
              });
   router.add(
       Method::kGet, "/healthz", {Permission::kPublic, RunOn::kInline},
