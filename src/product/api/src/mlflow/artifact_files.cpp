@@ -61,16 +61,15 @@ constexpr std::array<MimeType, 27> kTypes = {{{"png", "image/png"},
                                               {"woff2", "font/woff2"},
                                               {"xhtml", "application/xhtml+xml"}}};
 // What MLflow shows as text.
-constexpr std::array<std::string_view, 25> kTexts = {
-    "txt",  "log",   "err",  "cfg",  "conf", "cnf",     "cf",       "ini", "properties",
-    "prop", "hocon", "toml", "yaml", "yml",  "xml",     "json",     "js",  "py",
-    "py3",  "csv",   "tsv",  "md",   "rst",  "MLmodel", "MLproject"};
+constexpr std::array<std::string_view, 26> kTexts = {
+    "txt",  "log",   "err",  "cfg",  "conf", "cnf",     "cf",        "ini",      "properties",
+    "prop", "hocon", "toml", "yaml", "yml",  "xml",     "json",      "js",       "py",
+    "py3",  "csv",   "tsv",  "md",   "rst",  "MLmodel", "MLproject", "mlproject"};
 
 std::string_view type_of(std::string_view name) {
   const std::size_t dot = name.rfind('.');
   const std::string_view ending = dot == name.npos || dot == 0 ? name : name.substr(dot + 1);
-  if (std::find(kTexts.begin(), kTexts.end(), ending) != kTexts.end())
-    return "text/plain; charset=utf-8";
+  if (std::find(kTexts.begin(), kTexts.end(), ending) != kTexts.end()) return "text/plain";
   for (const auto& [known, type] : kTypes) {
     if (known == ending) return type;
   }

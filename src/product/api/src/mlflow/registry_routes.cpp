@@ -34,7 +34,7 @@ Json version_object(const ModelVersion& version) {
                            {"current_stage", version.stage},
                            {"status", status_word(version.state)}});
   set_text(out, "user_id", version.user_id);
-  set_text(out, "description", version.description);
+  out.set("description", version.description);
   set_text(out, "source", version.source.empty() ? version_uri(version) : version.source);
   set_text(out, "run_id", version.run_id);
   set_text(out, "run_link", version.run_link);
