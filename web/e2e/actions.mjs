@@ -62,17 +62,17 @@ async function runs({ base, open, get, settle, step, pipeline }) {
   const { context, page, errors } = await open(1440, 900);
   await page.goto(`${base}/p/default/pipelines/${pipeline.name}/${pipeline.last.id}?lang=en`); await settle(page);
   await page.getByRole('button', { name: 'Run again' }).click();
-  await page.waitForURL((u) => !u.pathname.endsWith(pipeline.last.id)); await page.getByRole('button', { name: 'Stop' }).waitFor();
+  await page.waitForURL((u) => !u.pathname.endsWith(pipeline.last.id)); await page.getByRole('button', { name: 'Stop', exact: true }).waitFor();
   const id = new URL(page.url()).pathname.split('/').pop(); const state = async () => (await get(`/pipeline-runs/${id}`)).state;
   step('Run again starts a run', ['pending', 'running'].includes(await state()));
   await page.evaluate(() => { window.before = document.querySelector('.pr-dag'); });
-  await page.getByRole('button', { name: 'Stop' }).click();
+  await page.getByRole('button', { name: 'Stop', exact: true }).click();
   step('Stop stops it', await until(state, (s) => s === 'cancelled') === 'cancelled', await state());
   const retry = page.getByRole('button', { name: 'Retry from failed' }); await retry.waitFor({ timeout: 10_000 });
   step('the page followed the run without being drawn anew', await page.evaluate(() => document.querySelector('.pr-dag') === window.before));
   await retry.click();
   step('Retry goes on with the same run', ['pending', 'running', 'succeeded'].includes(await until(state, (s) => s !== 'cancelled')), await state());
-  if (['pending', 'running'].includes(await state())) { await page.getByRole('button', { name: 'Stop' }).click(); await until(state, (s) => s === 'cancelled' || s === 'succeeded'); }
+  if (['pending', 'running'].includes(await state())) { await page.getByRole('button', { name: 'Stop', exact: true }).click(); await until(state, (s) => s === 'cancelled' || s === 'succeeded'); }
   step('the run page logs no error', errors.length === 0, errors.join(' | ')); await context.close();
 }
 
