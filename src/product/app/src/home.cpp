@@ -194,8 +194,8 @@ void Home::Impl::wire_routes() {
   s.log = log.get();
   s.events = &events;
   s.home = options.folder;
-  s.openapi = std::string(maru_openapi_begin,
-                          static_cast<std::size_t>(maru_openapi_end - maru_openapi_begin));
+  s.openapi = std::string_view(maru_openapi_begin,
+                               static_cast<std::size_t>(maru_openapi_end - maru_openapi_begin));
   s.version = version_json();
   s.started_us = started_us;
   s.ready = [this] { return ready.load(); };

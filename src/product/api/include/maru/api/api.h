@@ -29,7 +29,7 @@ struct Services {
   http::EventHub* events = nullptr;
   base::Clock* clock = &base::system_clock();
   std::string home;
-  std::string openapi;  // JSON text
+  std::string_view openapi;  // JSON text that outlives the routes: each route keeps a copy of Services
   base::Json version;   // {version, commit, build, libraries{}}
   std::int64_t started_us = 0;
   std::function<bool()> ready;
