@@ -1,4 +1,4 @@
-# Korean in EUC-KR and CP949 is read; a byte order mark is no part of the first name.
+# Korean in EUC-KR and CP949 and UTF-16 are read, any other encoding is named; a byte order mark is no part of the first name.
 cli
   $ printf '이름,나이\n김철수,30\n이영희,25\n' | iconv -t EUC-KR >euckr.csv && maru data import euckr.csv --name euckr --json
   =json {"rows": 2, "columns": 2}
@@ -9,3 +9,8 @@ cli
   $ printf '\xef\xbb\xbfname,n\nx,1\n' >bom.csv && maru data import bom.csv --name bom --json && maru data profile bom --json | grep -c '"name":"name"'
   ...
   1
+  $ printf '이름,나이\n김철수,30\n' | iconv -t UTF-16 >wide.csv && maru data import wide.csv --name wide --json
+  =json {"rows": 1, "columns": 2, "notes": ["read as UTF-16LE"]}
+  $ printf 'name,x\ncaf\xe9,3\n' >latin.csv; maru data import latin.csv --name latin
+  ! maru: neither UTF-8, UTF-16 nor CP949: $DIR/latin.csv line 2 (byte 0xe9); it looks like WINDOWS-1252; convert it: iconv -f WINDOWS-1252 -t UTF-8 FILE
+  [1]

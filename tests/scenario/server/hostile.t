@@ -43,12 +43,14 @@ http POST /api/v1/datasets/x/import
   {"sources": ["/etc/passwd"]}
   => 403
 
-# A JSON bomb and a body over the limit.
+# A JSON bomb and a body over the limit: what, and what to do.
 cli timeout=60
-  $ python3 -c 'print("[" * 100000)' >bomb.json; curl -s -o /dev/null -w '%{http_code}\n' -H 'Content-Type: application/json' --data-binary @bomb.json $URL/api/v1/endpoints/x/predict
-  40[04] (re)
-  $ head -c 200000000 /dev/zero >huge; curl -s -o /dev/null -w '%{http_code}\n' -H 'Content-Type: application/json' -H 'Expect:' --data-binary @huge $URL/api/v1/endpoints/x/predict
-  413
+  $ python3 -c 'print("[" * 100000)' >bomb.json; curl -s -w '%{http_code}' -H 'Content-Type: application/json' --data-binary @bomb.json $URL/api/v1/drift
+  {"error_code":"TOO_LARGE","message":"request body is not valid JSON: JSON is over the limit of nesting depth: 64","hint":".+","request_id":".*"}413 (re)
+  $ head -c 200000000 /dev/zero >huge; curl -s -w '%{http_code}' -H 'Content-Type: application/json' -H 'Expect:' --data-binary @huge $URL/api/v1/drift
+  {"error_code":"TOO_LARGE","message":"the body is too large","hint":".+","request_id":".*"}413 (re)
+  $ head -c 200000000 /dev/zero | gzip -1 >huge.gz; curl -s -w '%{http_code}' -H 'Content-Type: application/json' -H 'Content-Encoding: gzip' -H 'Expect:' --data-binary @huge.gz $URL/api/v1/drift
+  {"error_code":"TOO_LARGE","message":"the unpacked body is too large","hint":".+","request_id":".*"}413 (re)
 
 # Paths that climb out.
 http GET /../../../../etc/passwd

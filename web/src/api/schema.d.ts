@@ -738,6 +738,41 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/tokens": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Access tokens */
+        get: operations["get_api_v1_tokens"];
+        put?: never;
+        /** Make an access token */
+        post: operations["post_api_v1_tokens"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tokens/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** End an access token */
+        delete: operations["delete_api_v1_tokens_name"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/search": {
         parameters: {
             query?: never;
@@ -2352,6 +2387,30 @@ export interface components {
         Feedback: components["schemas"]["FeedbackItem"] | components["schemas"]["FeedbackItem"][];
         Free: {
             [key: string]: unknown;
+        };
+        Token: {
+            name: string;
+            /** @enum {string} */
+            role: "viewer" | "editor" | "operator" | "admin";
+            created_us: number;
+            /** @description 0: never */
+            expires_us: number;
+        };
+        TokenList: {
+            tokens: components["schemas"]["Token"][];
+        };
+        NewToken: {
+            name: string;
+            /** @enum {string} */
+            role?: "viewer" | "editor" | "operator" | "admin";
+            expires_us?: number;
+        };
+        CreatedToken: {
+            name: string;
+            /** @enum {string} */
+            role: "viewer" | "editor" | "operator" | "admin";
+            /** @description Shown this once */
+            token: string;
         };
     };
     responses: never;
@@ -3972,6 +4031,97 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Acknowledged"];
                 };
+            };
+            /** @description The request was refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_api_v1_tokens: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TokenList"];
+                };
+            };
+            /** @description The request was refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    post_api_v1_tokens: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewToken"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CreatedToken"];
+                };
+            };
+            /** @description The request was refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    delete_api_v1_tokens_name: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Ended */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description The request was refused */
             default: {
