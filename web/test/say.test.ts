@@ -20,6 +20,6 @@ describe('changes', () => it('drop ids and lists', () => {
   expect(actionWord(ko, 'alias.set')).toBe('승격'); expect(actionWord(en, 'x.y')).toBe('x.y');
   expect(causeText(en, f, 'monitor:flights:drift: 10 columns drifted from training: a, b, ...')).toBe('10 columns drifted from training');
   expect(causeText(ko, f, 'v2: gates passed in run 01a1fdc5bee379118e2d71d779ad36b6')).toBe('v2, 실행 79ad36b6의 관문 모두 통과');
-  expect(triggerWord(ko, 'monitor:flights:drift: 10 columns drifted')).toBe('모니터 · flights 드리프트');
+  expect(causeText(en, f, '/home/tmp/upload-01a1fdd9b4927e709dcb66282b8eee7c.csv')).toBe('uploaded in the browser'); expect(triggerWord(ko, 'monitor:flights:drift: 10 columns drifted')).toBe('모니터 · flights 드리프트');
 }));
 describe('numbers', () => it('show whole numbers whole', () => { expect(f.sig(2013)).toBe('2013'); expect(f.sig(1401)).toBe('1401'); expect(f.sig(12345.6)).toBe('12,346'); expect(f.sig(1234.5)).toBe('1235'); expect(f.sig(0.12345)).toBe('0.123'); expect(f.us(1.41)).toBe('1.4 µs'); expect(f.dur(0)).toBe('0 s'); }));

@@ -68,5 +68,5 @@ export function causeText(t: T, f: F, detail: string): string {
   if (watch) { const n = Number(/^(\d+) columns? drifted/.exec(watch[3])?.[1] ?? 0); return watch[2] === 'drift' && n ? t(n === 1 ? 'one column drifted from training' : `${f.int(n)} columns drifted from training`, `열 ${f.int(n)}개가 학습 때와 달라짐`) : watch[3]; }
   const passed = /^(v\d+): gates passed in run ([0-9a-f]{32})$/.exec(detail);
   if (passed) return t(`${passed[1]}, all gates passed in run ${passed[2].slice(-8)}`, `${passed[1]}, 실행 ${passed[2].slice(-8)}의 관문 모두 통과`);
-  return detail;
+  return /\/upload-[0-9a-f]{32}\b/.test(detail) ? t('uploaded in the browser', '브라우저에서 업로드') : detail;
 }

@@ -38,7 +38,7 @@ function Traffic({ e }: { e: E }) {
   const x = useMemo(() => e.traffic.map((p) => p.time_us / 1e6), [e.traffic]);
   const lines = versions.map((v, i) => ({ label: 'v' + v, color: SERIES[i % 8], dash: DASH[i % 8], y: e.traffic.map((p) => p.by_version[v] ?? 0), fill: undefined }));
   const legend = <div className="legend">{versions.map((v, i) => <span key={v}><i className="sw" style={{ background: SERIES[i % 8] }} />v{v}</span>)}</div>;
-  return <Panel className="c8 m12" title={t('Live traffic', '실시간 트래픽')} hint={t('requests a second, by version', '초당 요청, 버전별')} right={legend}>{x.length > 1 ? <TimeChart time x={x} lines={lines} min={0} height={230} label={t(`Requests a second over ${x.length} seconds`, `${x.length}초 동안의 초당 요청`)} fmt={f.int} /> : <p className="t3" style={{ padding: '70px 0', textAlign: 'center' }}>{t('No request in the last 15 minutes.', '최근 15분간 요청이 없습니다.')}</p>}</Panel>;
+  return <Panel className="c8 m12" title={t('Live traffic', '실시간 트래픽')} hint={t('requests a second, by version', '초당 요청, 버전별')} right={legend}>{x.length > 1 ? <TimeChart time x={x} lines={lines} min={0} height={230} label={t(`Requests a second over ${x.length} seconds`, `${x.length}초 동안의 초당 요청`)} fmt={f.int} /> : <p className="t3" style={{ padding: '70px 0', textAlign: 'center' }}>{x.length ? t('Too few requests to draw in the last 15 minutes.', '최근 15분간 요청이 너무 적어 그릴 수 없습니다.') : t('No request in the last 15 minutes.', '최근 15분간 요청이 없습니다.')}</p>}</Panel>;
 }
 
 function EndpointPage({ e, live }: { e: E; live: Live }) {
