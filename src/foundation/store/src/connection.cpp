@@ -78,11 +78,17 @@ Result<std::unique_ptr<Connection>> Connection::open(const std::string& path, Mo
     ::close(fd);
   }
   auto connection = std::make_unique<Connection>(Key{}, path);
-  const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+  const int access = mode == Mode::kForeign ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
+  const int flags = access | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
   const int code = sqlite3_open_v2(path.c_str(), &connection->db_, flags, fault_vfs());
   if (code != SQLITE_OK) return connection->error(code, "open");
   sqlite3_busy_timeout(connection->db_, kBusyTimeoutMs);
   sqlite3_limit(connection->db_, SQLITE_LIMIT_ATTACHED, 0);
+  if (mode == Mode::kForeign) {
+    sqlite3_db_config(connection->db_, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
+    sqlite3_db_config(connection->db_, SQLITE_DBCONFIG_ENABLE_VIEW, 0, nullptr);
+    sqlite3_limit(connection->db_, SQLITE_LIMIT_LENGTH, kMaxForeignCellBytes);
+  }
   TRY(connection->run_script(kPragmas));
   if (mode == Mode::kWriter) {
     TRY_ASSIGN(const Rows rows, connection->query("PRAGMA journal_mode=WAL", {}));

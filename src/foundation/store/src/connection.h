@@ -16,6 +16,7 @@ namespace maru::store {
 
 inline constexpr std::size_t kMaxCachedStatements = 256;
 inline constexpr int kBusyTimeoutMs = 5'000;
+inline constexpr int kMaxForeignCellBytes = 256 << 20;
 
 // One SQLite connection with its prepared statements. One thread at a time.
 class Connection {
@@ -23,7 +24,11 @@ class Connection {
   struct Key {};  // only open() makes one
 
  public:
-  enum class Mode { kWriter, kReader };
+  enum class Mode {
+    kWriter,
+    kReader,
+    kForeign
+  };  // kForeign: never writes, trusts nothing in the file
   static base::Result<std::unique_ptr<Connection>> open(const std::string& path, Mode mode);
   Connection(Key, std::string path) : path_(std::move(path)) {}
   ~Connection();

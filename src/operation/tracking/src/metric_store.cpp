@@ -25,9 +25,14 @@ Point point_of(const store::Row& row) {
   return {nan ? kNan : row.real(0), row.integer(1), row.integer(2)};
 }
 
+// Points mostly come in order and once: then one pass over them is all.
 void sort_unique(std::vector<Point>& points) {
-  if (!std::is_sorted(points.begin(), points.end(), earlier))
-    std::stable_sort(points.begin(), points.end(), earlier);
+  const auto rises = [](const Point& a, const Point& b) {
+    return a.step < b.step || (a.step == b.step && earlier(a, b));
+  };
+  const auto wrong = [&](const Point& a, const Point& b) { return !rises(a, b); };
+  if (std::adjacent_find(points.begin(), points.end(), wrong) == points.end()) return;
+  std::stable_sort(points.begin(), points.end(), earlier);
   points.erase(std::unique(points.begin(), points.end()), points.end());
 }
 
@@ -139,6 +144,11 @@ Result<std::vector<Point>> MetricStore::history(std::int64_t run, const std::str
   std::vector<Point> tail = tail_points(run, key), out;
   const auto cells = params(run, key);
   TRY(db_.read([&](store::Reader& reader) -> Status {
+    TRY(reader.each("SELECT SUM(points) FROM metric_chunks WHERE run = $1 AND key = $2", cells,
+                    [&](const store::Cursor& row) -> Status {
+                      out.reserve(static_cast<std::size_t>(row.integer(0)) + tail.size() + 1);
+                      return {};
+                    }));
     TRY(reader.each("SELECT data FROM metric_chunks WHERE run = $1 AND key = $2 ORDER BY chunk",
                     cells,
                     [&](const store::Cursor& row) { return decode_points(row.bytes(0), out); }));
@@ -203,6 +213,13 @@ Status MetricStore::fold_series(Writer& writer, std::int64_t run, const std::str
         cells));
   }
   return {};
+}
+
+Status MetricStore::adopt(Writer& writer, std::int64_t run, const std::string& key,
+                          const std::vector<Point>& points) {
+  if (points.empty()) return {};
+  return fold_series(writer, run, key,
+                     {points, *std::max_element(points.begin(), points.end(), earlier)});
 }
 
 Status MetricStore::fold() {

@@ -35,6 +35,9 @@ class MetricStore {
   base::Result<std::int64_t> append(store::Writer& writer, const TailEntry& entry);
   // After that write is durable, in the order of the writes (on the writer thread).
   void applied(const TailEntry& entry, std::int64_t number);
+  // Inside a write: points of one key at once, straight into the tables.
+  base::Status adopt(store::Writer& writer, std::int64_t run, const std::string& key,
+                     const std::vector<Point>& points);
   void forget(std::int64_t run);  // of a run that is gone for good
 
   using Latest = std::map<std::string, Point>;

@@ -6,6 +6,7 @@
 
 #include "maru/base/clock.h"
 #include "maru/store/database.h"
+#include "maru/tracking/artifacts.h"
 #include "maru/tracking/filter.h"
 #include "maru/tracking/runs.h"
 #include "metric_store.h"
@@ -13,6 +14,14 @@
 #include "run_row.h"
 
 namespace maru::tracking {
+
+// A run with all that belongs to it.
+struct WholeRun {
+  Run run;  // `latest` is not filled
+  std::vector<TailEntry::Series>
+      series;                       // by key; points without repetitions, by (step, time, value)
+  std::vector<Artifact> artifacts;  // by path
+};
 
 // Experiments and runs over the tables, metric points through MetricStore, searches through RunIndex. Thread safe.
 class RunTables final : public Runs {
@@ -62,6 +71,13 @@ class RunTables final : public Runs {
   base::Result<std::vector<std::string>> metric_keys(const std::string& run_id) override;
   std::int64_t now_us() const override { return clock_.now_us(); }
 
+  // What was recorded elsewhere (run_import.cpp). An experiment joins the one that has its id and time of creation, or its name; else it
+  // keeps its id where that is free. `fresh` tells whether it was made.
+  base::Result<Experiment> adopt_experiment(const Experiment& wanted, bool& fresh);
+  // One transaction, with what `also` writes: runs that are not there are made with their ids and times, others take what is new.
+  base::Status adopt_runs(const std::vector<WholeRun>& runs, const store::Database::Write& also);
+  base::Result<WholeRun> whole_run(const std::string& run_id);
+
  private:
   // What writing to a run needs to know of it.
   struct Writable {
@@ -79,6 +95,7 @@ class RunTables final : public Runs {
   void remember(const std::string& run_id, const Writable& facts);
   void forget(const std::string& run_id);
   base::Status write_batch(store::Writer& writer, Pending& pending);
+  base::Status adopt_run(store::Writer& writer, const WholeRun& whole);
   base::Result<std::int64_t> number_of(const std::string& run_id);
   base::Result<std::vector<Run>> read_runs(const std::vector<std::int64_t>& numbers, bool values);
   // Runs `write` on the writer thread; when it is durable, `applied` runs there too, before this returns.

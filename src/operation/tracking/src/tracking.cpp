@@ -6,6 +6,7 @@
 #include "registry.h"
 #include "runs.h"
 #include "schema.h"
+#include "transfer/transfer.h"
 
 namespace maru::tracking {
 namespace {
@@ -27,7 +28,8 @@ class StoredTracking final : public Tracking {
         registry_(db, blobs, clock),
         logged_models_(db, clock),
         traces_(std::move(traces)),
-        webhooks_(std::move(webhooks)) {}
+        webhooks_(std::move(webhooks)),
+        transfer_({db, blobs, clock, runs_, artifacts_, logged_models_, registry_}) {}
 
   Status start() { return runs_.start(); }
   Runs& runs() override { return runs_; }
@@ -36,6 +38,7 @@ class StoredTracking final : public Tracking {
   LoggedModels& logged_models() override { return logged_models_; }
   Traces& traces() override { return *traces_; }
   Webhooks& webhooks() override { return *webhooks_; }
+  Transfer& transfer() override { return transfer_; }
 
   Status audit(const AuditEntry& entry) override {
     return db_.write([&](Writer& writer) { return append_audit(writer, entry); });
@@ -109,6 +112,7 @@ class StoredTracking final : public Tracking {
   LoggedModelTables logged_models_;
   std::unique_ptr<Traces> traces_;
   std::unique_ptr<Webhooks> webhooks_;
+  TransferTables transfer_;
 };
 
 }  // namespace
@@ -119,6 +123,7 @@ Result<std::unique_ptr<Tracking>> Tracking::open(store::Database& db, blob::Blob
   TRY(db.migrate("tracking.logged_models", logged_model_migrations()));
   TRY(db.migrate("tracking.registry", registry_migrations()));
   TRY(db.migrate("tracking.artifacts", artifact_migrations()));
+  TRY(db.migrate("tracking.transfer", transfer_migrations()));
   TRY_ASSIGN(auto traces, Traces::open(db, clock));
   TRY_ASSIGN(auto webhooks, Webhooks::open(db, clock));
   auto tracking =

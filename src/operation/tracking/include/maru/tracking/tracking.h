@@ -15,6 +15,7 @@
 #include "maru/tracking/registry.h"
 #include "maru/tracking/runs.h"
 #include "maru/tracking/traces.h"
+#include "maru/tracking/transfer.h"
 #include "maru/tracking/webhooks.h"
 
 namespace maru::tracking {
@@ -38,6 +39,7 @@ class Tracking {
   virtual LoggedModels& logged_models() = 0;
   virtual Traces& traces() = 0;
   virtual Webhooks& webhooks() = 0;
+  virtual Transfer& transfer() = 0;
 
   virtual base::Status audit(const AuditEntry& entry) = 0;
   virtual base::Result<std::vector<AuditEntry>> audit_log(std::size_t limit) = 0;
