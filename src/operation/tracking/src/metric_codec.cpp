@@ -13,6 +13,7 @@ using base::Status;
 constexpr std::uint8_t kVersion = 1;
 constexpr std::uint8_t kSameValue = 0xFF;
 constexpr std::uint64_t kMaxPoints = 1u << 28;
+static_assert(std::endian::native == std::endian::little);
 
 tl::unexpected<base::Error> broken() {
   return base::fail(Code::kDataLoss, "stored metric points are damaged",
@@ -28,13 +29,15 @@ void put_varint(std::string& out, std::uint64_t value) {
 }
 
 bool take_varint(std::string_view& in, std::uint64_t& value) {
+  const char *at = in.data(), *const end = at + in.size();
   value = 0;
-  for (unsigned shift = 0; shift < 64; shift += 7) {
-    if (in.empty()) return false;
-    const auto byte = static_cast<std::uint8_t>(in.front());
-    in.remove_prefix(1);
+  for (unsigned shift = 0; shift < 64 && at != end; shift += 7) {
+    const auto byte = static_cast<std::uint8_t>(*at++);
     value |= std::uint64_t{byte & 0x7Fu} << shift;
-    if (byte < 0x80) return true;
+    if (byte < 0x80) {
+      in.remove_prefix(static_cast<std::size_t>(at - in.data()));
+      return true;
+    }
   }
   return false;
 }
@@ -90,23 +93,23 @@ void put_values(std::span<const Point> points, std::string& out) {
 
 bool take_values(std::string_view& in, std::span<Point> points) {
   std::uint64_t before = 0;
+  const char *at = in.data(), *const end = at + in.size();
   for (auto& point : points) {
-    if (in.empty()) return false;
-    const auto control = static_cast<std::uint8_t>(in.front());
-    in.remove_prefix(1);
+    if (at == end) return false;
+    const auto control = static_cast<std::uint8_t>(*at++);
     if (control != kSameValue) {
       const unsigned lead = control >> 4, trail = control & 15u;
       if (lead + trail > 7) return false;
       const std::size_t size = 8 - lead - trail;
-      if (in.size() < size) return false;
+      if (static_cast<std::size_t>(end - at) < size) return false;
       std::uint64_t changed = 0;
-      for (std::size_t i = size; i > 0; --i)
-        changed = changed << 8 | static_cast<std::uint8_t>(in[i - 1]);
-      in.remove_prefix(size);
+      std::memcpy(&changed, at, size);  // little-endian, as every machine Maru runs on
+      at += size;
       before ^= changed << (8 * trail);
     }
     point.value = std::bit_cast<double>(before);
   }
+  in.remove_prefix(static_cast<std::size_t>(at - in.data()));
   return true;
 }
 

@@ -197,37 +197,52 @@ namespace {
 
 using Series = std::vector<Point>;
 
-// MLflow's rule: evenly spaced among the steps that any run has, the last one always.
-std::set<std::int64_t> chosen_steps(const std::vector<Series>& histories, std::size_t limit) {
+// Positions among `count` steps, evenly spaced, the last one always (MLflow's rule).
+std::vector<std::size_t> chosen_ranks(std::size_t count, std::size_t limit) {
+  std::vector<std::size_t> out;
+  if (count <= limit) {
+    for (std::size_t i = 0; i < count; ++i) out.push_back(i);
+    return out;
+  }
+  const double interval = static_cast<double>(count) / static_cast<double>(limit);
+  for (std::size_t i = 0; i < limit; ++i)
+    out.push_back(static_cast<std::size_t>(static_cast<double>(i) * interval));
+  if (out.back() != count - 1) out.push_back(count - 1);
+  return out;
+}
+
+// The chosen ones among the steps that any of the runs has.
+std::vector<std::int64_t> chosen_steps(const std::vector<Series>& histories, std::size_t limit) {
   std::vector<std::int64_t> steps;
   for (const auto& points : histories)
     for (const auto& point : points)
       if (steps.empty() || steps.back() != point.step) steps.push_back(point.step);
-  if (histories.size() > 1 || !std::is_sorted(steps.begin(), steps.end()))
+  if (histories.size() > 1) {
     std::sort(steps.begin(), steps.end());
-  steps.erase(std::unique(steps.begin(), steps.end()), steps.end());
-  if (steps.size() <= limit) return {steps.begin(), steps.end()};
-  std::set<std::int64_t> out;
-  const double interval = static_cast<double>(steps.size()) / static_cast<double>(limit);
-  for (std::size_t i = 0; i < limit; ++i)
-    out.insert(steps[static_cast<std::size_t>(static_cast<double>(i) * interval)]);
-  out.insert(steps.back());
+    steps.erase(std::unique(steps.begin(), steps.end()), steps.end());
+  }
+  std::vector<std::int64_t> out;
+  for (const std::size_t rank : chosen_ranks(steps.size(), limit)) out.push_back(steps[rank]);
   return out;
 }
 
-void sample(const Series& points, const std::set<std::int64_t>& steps, bool extremes,
+// The points of the chosen steps, of the first and last step, and the lowest and highest ones.
+void sample(const Series& points, const std::vector<std::int64_t>& steps, bool extremes,
             const std::string& run_id, std::vector<SampledPoint>& out) {
   if (points.empty()) return;
-  const auto less = [](const Point& a, const Point& b) { return a.value < b.value; };
-  const Point lowest = *std::min_element(points.begin(), points.end(), less);
-  const Point highest = *std::max_element(points.begin(), points.end(), less);
+  std::size_t lowest = 0, highest = 0;
+  for (std::size_t i = 1; extremes && i < points.size(); ++i) {
+    if (points[i].value < points[lowest].value) lowest = i;
+    if (points[i].value > points[highest].value) highest = i;
+  }
+  const std::int64_t first = points.front().step, last = points.back().step;
   auto step = steps.begin();
   for (std::size_t i = 0; i < points.size(); ++i) {
     const Point& point = points[i];
     while (step != steps.end() && *step < point.step) ++step;
-    const bool end = point.step == points.front().step || point.step == points.back().step;
-    const bool extreme = extremes && (point == lowest || point == highest);
-    if (end || extreme || (step != steps.end() && *step == point.step))
+    const bool chosen = step != steps.end() && *step == point.step;
+    const bool extreme = extremes && (i == lowest || i == highest);
+    if (chosen || extreme || point.step == first || point.step == last)
       out.push_back({run_id, point.value, point.step, point.time_ms});
   }
 }
@@ -240,10 +255,12 @@ Result<std::vector<SampledPoint>> RunTables::sample_metric(const SampleQuery& qu
   for (const auto& run_id : query.run_ids) {
     TRY_ASSIGN(const std::int64_t number, number_of(run_id));
     TRY_ASSIGN(Series points, metrics_.history(number, query.key));
-    std::erase_if(points, [&](const Point& point) {
-      return (query.start_step && point.step < *query.start_step) ||
-             (query.end_step && point.step > *query.end_step);
-    });
+    const bool all = !query.start_step && !query.end_step;
+    if (!all)
+      std::erase_if(points, [&](const Point& point) {
+        return (query.start_step && point.step < *query.start_step) ||
+               (query.end_step && point.step > *query.end_step);
+      });
     most = std::max(most, points.size());
     histories.push_back(std::move(points));
   }

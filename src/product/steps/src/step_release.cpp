@@ -14,18 +14,6 @@ using base::Code;
 
 constexpr const char* kChampion = "champion";
 
-std::vector<double> test_labels(const TrainingRows& rows, const model::Signature& signature) {
-  // The model's classes, not this snapshot's order, decide what 0 and 1 mean.
-  train::Labels known = rows.labels;
-  if (!signature.classes.empty()) known.classes = signature.classes;
-  const std::vector<double> all =
-      signature.classes.empty() ? rows.labels.values : train::encode_with(rows.label_column, known);
-  std::vector<double> out;
-  out.reserve(rows.split.test.size());
-  for (const auto row : rows.split.test) out.push_back(all[row]);
-  return out;
-}
-
 Json gates_json(const std::vector<evaluate::GateResult>& gates) {
   Json out = Json::array();
   for (const auto& gate : gates) out.push(gate.to_json());

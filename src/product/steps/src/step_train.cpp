@@ -128,6 +128,29 @@ Json card_json(const TrainingRows& rows, const tune::SearchResult& found,
   return card;
 }
 
+// How a plain linear model made from the same rows does on the test rows: what the winner has to justify itself against. Null when the
+// search had no time for one, or when one won.
+base::Result<Json> baseline_json(const TrainingRows& rows, const tune::SearchResult& found,
+                                 const std::string& metric) {
+  if (found.baseline == nullptr || rows.split.test.empty()) return Json();
+  const auto& plain = *found.baseline;
+  const data::Table test = rows.rows(rows.split.test);
+  TRY_ASSIGN(const auto evaluator, model::compile_native(plain.graph, plain.signature));
+  model::InputBatch batch;
+  TRY(model::fill_from_table(plain.signature, test, batch));
+  model::Predictions predictions;
+  TRY(evaluator->predict(batch, predictions));
+  evaluate::EvaluateOptions options;
+  options.metric = metric;
+  TRY_ASSIGN(const auto report,
+             evaluate::evaluate(plain.signature, test_labels(rows, plain.signature), predictions,
+                                test, options));
+  return Json::object({{"learner", plain.config.learner},
+                       {"config", plain.config.text()},
+                       {"metric", metric},
+                       {"test", report.metrics.at(metric).to_json()}});
+}
+
 base::Status store_bundle(const TrainingJob& job, const std::string& folder) {
   TRY_ASSIGN(const auto names, base::list_folder(folder));
   for (const auto& name : names) {
@@ -222,7 +245,9 @@ base::Result<Json> run_train(const Services& services, pipeline::Attempt& attemp
     return tl::unexpected<base::Error>(found.error());
   }
   progress(attempt, "writing the bundle", 1);
-  const Json card = card_json(rows, *found, snapshot, params);
+  Json card = card_json(rows, *found, snapshot, params);
+  TRY_ASSIGN(const Json baseline, baseline_json(rows, *found, metric));
+  card.set("baseline", baseline);
   TRY(write_bundle(job, rows, spec, *found, card));
   TRY(log_winner(job, *found, metric));
   TRY(services.tracking->runs().finish_run(run.id, "FINISHED"));

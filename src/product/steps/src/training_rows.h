@@ -27,6 +27,9 @@ struct TrainingRows {
   std::vector<double> label_values(const std::vector<std::uint32_t>& numbers) const;
 };
 
+// Of the test rows, as the model numbers its classes (its order, not this snapshot's).
+std::vector<double> test_labels(const TrainingRows& rows, const model::Signature& signature);
+
 struct RowsSpec {
   std::string label, task, time;
   double test_share = 0.2, valid_share = 0.2;
