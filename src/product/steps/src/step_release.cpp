@@ -281,7 +281,7 @@ base::Result<Json> run_deploy(const Services& services, pipeline::Attempt& attem
   if (!stored && stored.error().code != Code::kNotFound)
     return tl::unexpected<base::Error>(stored.error());
   bool kept = false;
-  if (stored) {
+  if (stored && stored->is_object()) {
     TRY_ASSIGN(const auto existing, serve::EndpointConfig::from_json(*stored));
     kept = existing.model == config.model;
     if (kept) config = existing;
