@@ -8,7 +8,7 @@ cli
   maru: the database file is damaged: pages/maru.db: .*; .*backup.* (re)
   $ printf 'c,d\n3,4\n' >v.csv && maru data import v.csv --name v --json >/dev/null && for f in $(find home/blobs -type f); do chmod u+w $f; printf XXXX | dd of=$f bs=1 seek=60 conv=notrunc 2>/dev/null; done; printf 'e,f\n5,6\n' >w.csv && maru data import w.csv --name w --json >/dev/null
   $ maru data profile t
-  ! maru: .*blob is damaged: home/blobs/sha256/.* (re)
+  ! maru: a part of the snapshot is gone or damaged: t@1: blob is damaged: .*/home/blobs/sha256/.*; restore the home folder from a backup (re)
   [1]
   $ maru data profile w --json
   =json {"rows": 1}

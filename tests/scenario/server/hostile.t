@@ -50,7 +50,7 @@ cli timeout=60
   $ head -c 200000000 /dev/zero >huge; curl -s -w '%{http_code}' -H 'Content-Type: application/json' -H 'Expect:' --data-binary @huge $URL/api/v1/drift
   {"error_code":"TOO_LARGE","message":"the body is too large","hint":".+","request_id":".*"}413 (re)
   $ head -c 200000000 /dev/zero | gzip -1 >huge.gz; curl -s -w '%{http_code}' -H 'Content-Type: application/json' -H 'Content-Encoding: gzip' -H 'Expect:' --data-binary @huge.gz $URL/api/v1/drift
-  {"error_code":"TOO_LARGE","message":"the unpacked body is too large","hint":".+","request_id":".*"}413 (re)
+  {"error_code":"TOO_LARGE","message":"the body unpacks to too many times its size","hint":".+","request_id":".*"}413 (re)
 
 # Paths that climb out.
 http GET /../../../../etc/passwd

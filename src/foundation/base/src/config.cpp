@@ -13,7 +13,6 @@ namespace {
 using enum ConfigKind;
 
 constexpr ConfigKey kKeys[] = {
-    {"home", kText, "", "folder with everything Maru keeps; empty means ~/.maru"},
     {"http.listen", kText, "127.0.0.1:7400", "address and port of HTTP; port 0 takes any free one"},
     {"http.tls-cert", kText, "", "PEM file with the certificate chain; empty means plain HTTP"},
     {"http.tls-key", kText, "", "PEM file with the private key of http.tls-cert"},
@@ -25,8 +24,8 @@ constexpr ConfigKey kKeys[] = {
     {"log.format", kText, "json", "json (one object a line) or text (for people)"},
     {"pool.serve-threads", kInteger, "0", "threads that answer predictions; 0 means one a core"},
     {"pool.blocking-threads", kInteger, "8", "threads that wait for the database and files"},
-    {"pool.work-threads", kInteger, "0", "threads that train and profile; 0 means one a core"},
-    {"pool.queue", kInteger, "1024",
+    {"pool.work-threads", kInteger, "4", "tasks of pipelines, imports and profiles at a time"},
+    {"pool.queue", kInteger, "4096",
      "requests that may wait in each pool before the next one is refused"},
     {"store.group-commit-ms", kInteger, "2", "longest wait for company before a commit, 0 to 5"},
     {"train.threads", kInteger, "2", "threads of one training; the bytes of a model depend on it"},

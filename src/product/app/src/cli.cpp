@@ -2,7 +2,9 @@
 
 #include <CLI/CLI.hpp>
 
+#include <algorithm>
 #include <cstdio>
+#include <map>
 
 #include "maru/base/config.h"
 #include "maru/base/text.h"
@@ -90,6 +92,40 @@ void add_data(CLI::App& app, Arguments& a) {
       ->required();
 }
 
+// One option for each key of the configuration; the most used have a short name beside.
+void add_settings(CLI::App& command, base::Config::Values& values) {
+  const std::map<std::string_view, std::string> short_names = {{"http.listen", "--listen,"},
+                                                               {"http.tls-cert", "--tls-cert,"},
+                                                               {"http.tls-key", "--tls-key,"}};
+  for (const auto& key : base::config_keys()) {
+    std::string flag(key.name);
+    std::replace(flag.begin(), flag.end(), '.', '-');
+    const auto at = short_names.find(key.name);
+    const std::string names = (at == short_names.end() ? "" : at->second) + "--" + flag;
+    std::string help(key.help);
+    if (!key.default_value.empty()) help += " [" + std::string(key.default_value) + "]";
+    command
+        .add_option_function<std::string>(
+            names,
+            [&values, name = std::string(key.name)](const std::string& text) {
+              values[name] = text;
+            },
+            help)
+        ->group("Configuration (also KEY = VALUE in maru.conf of the home, and MARU_KEY)");
+  }
+  command
+      .add_option_function<std::string>(
+          "--allow-host",
+          [&values](const std::string& text) {
+            std::string& hosts = values["http.allowed-hosts"];
+            hosts += (hosts.empty() ? "" : ",") + text;
+          },
+          "one more host name that requests may carry")
+      ->trigger_on_parse()
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->expected(1);
+}
+
 void add_loop(CLI::App& app, Arguments& a) {
   CLI::App* init_command =
       verb(app, a, "init", "look at data and write maru.yaml", "maru init churn.csv --label Churn",
@@ -117,16 +153,11 @@ void add_loop(CLI::App& app, Arguments& a) {
   CLI::App* up_command =
       verb(app, a, "up", "serve this home: UI, API, schedules", "maru up --listen 127.0.0.1:7400",
            [&a] { return up(a.common, a.up); });
-  up_command->add_option("--listen", a.up.listen, "HOST:PORT; port 0 takes any free one");
-  up_command->add_option("--tls-cert", a.up.tls_certificate, "PEM certificate chain");
-  up_command->add_option("--tls-key", a.up.tls_key, "PEM private key");
-  up_command->add_option("--allow-host", a.up.allowed_hosts,
-                         "further host names that requests may carry");
-  up_command->add_option("--train-threads", a.up.train_threads, "threads of one training run");
+  add_settings(*up_command, a.up.settings);
   CLI::App* demo_command = verb(app, a, "demo", "the whole loop on real flights, in under a minute",
                                 "maru demo", [&a] { return demo(a.common, a.demo); });
   demo_command->add_flag("--exit", a.demo.exit, "stop after the report instead of serving on");
-  demo_command->add_option("--listen", a.demo.listen, "HOST:PORT");
+  add_settings(*demo_command, a.demo.settings);
 }
 
 void add_models(CLI::App& app, Arguments& a) {
@@ -216,6 +247,8 @@ void add_operations(CLI::App& app, Arguments& a) {
        [&a] { return token_revoke(a.common, a.name); })
       ->add_option("name", a.name)
       ->required();
+  verb(app, a, "config", "all settings, their values here and where they come from",
+       "maru config --json", [&a] { return config(a.common); });
   verb(app, a, "doctor", "check this home and server", "maru doctor",
        [&a] { return doctor(a.common); });
   verb(app, a, "version", "version, commit, libraries", "maru version",

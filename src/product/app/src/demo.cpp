@@ -195,16 +195,10 @@ Json version_row(const Json& model, std::int64_t version) {
   return {};
 }
 
-// The first version's best model beside the best plain linear one, on the same validation rows; null when none was tried.
-Json against_linear(const Json& model, std::int64_t version) {
-  for (const auto& row : model["versions"].items()) {
-    if (row["version"].as_int() != version) continue;
-    for (const auto& trial : row["card"]["leaderboard"].items()) {
-      if (trial["learner"].as_string() == "linear")
-        return Json::object(
-            {{"best", row["card"]["leaderboard"].at(0)["valid"]}, {"linear", trial["valid"]}});
-    }
-  }
+// A plain linear model made from the same rows as this version, on the same test rows; null when the search made none.
+Json baseline_of(const Json& model, std::int64_t version) {
+  for (const auto& row : model["versions"].items())
+    if (row["version"].as_int() == version) return row["card"]["baseline"];
   return {};
 }
 
@@ -224,7 +218,7 @@ Json Demo::report(const Json& first, const Json& second, const Json& model, cons
   const Json& ingested = outputs_of(first, "join");
   return Json::object(
       {{"seconds", static_cast<double>(base::system_clock().monotonic_ns() - start_ns_) / 1e9},
-       {"linear", against_linear(model, outputs_of(first, "evaluate")["version"].as_int())},
+       {"baseline", baseline_of(model, outputs_of(first, "evaluate")["version"].as_int())},
        {"rows", ingested["rows"]},
        {"snapshot", ingested["snapshot"]},
        {"anomalies", 0},
@@ -287,12 +281,10 @@ void print_report(const Json& report) {
                              std::to_string(requests["failed"].as_int()) + " failed"});
   table.row({"latency", "p50 " + number_text(requests["p50_ms"].as_double(), 2) + " ms, p99 " +
                             number_text(requests["p99_ms"].as_double(), 2) + " ms"});
-  const Json& linear = report["linear"];
-  if (!linear.is_null()) {
-    table.row({"validation", "AUC " + number_text(linear["best"].as_double()) +
-                                 ", plain logistic regression " +
-                                 number_text(linear["linear"].as_double()) + ", base rate 0.5000"});
-  }
+  const Json& baseline = report["baseline"];
+  if (!baseline.is_null())
+    table.row({"beside v1", "plain logistic regression " + interval_text(baseline["test"]) +
+                                " on the same rows, base rate 0.5"});
   table.row({"alerts", std::to_string(report["alerts"].size()) +
                            (report["alerts"].size() == 0
                                 ? ""
@@ -323,7 +315,7 @@ Result<int> run_demo(const Invocation& invocation, const DemoOptions& options) {
   TRY_ASSIGN(const std::string examples, example_folder());
   TRY_ASSIGN(const std::string folder, demo_home(invocation.home));
   UpOptions up_options;
-  up_options.listen = options.listen;
+  up_options.settings = options.settings;
   TRY_ASSIGN(const auto server, RunningServer::start(folder, up_options));
   const std::string incoming = base::join_path(folder, "demo");
   TRY(base::make_folders(base::join_path(incoming, "tmp")));

@@ -35,15 +35,12 @@ using base::Json;
 constexpr const char* kProject = "default";
 constexpr std::int64_t kTimerMs = 1000;
 constexpr int kMonitorEveryTicks = 5;
-constexpr std::size_t kParallelTasks = 2;
-
-// Two attempts at a time on the work pool, beside imports and profiles asked for by pages.
-constexpr std::size_t kWorkThreads = kParallelTasks + 2;
-constexpr std::size_t kBlockingThreads = 8;
+constexpr std::size_t kParallelTasks = 2;  // of pipelines; imports and profiles run beside
 
 }  // namespace
 
 struct Home::Impl {
+  explicit Impl(const HomeOptions& given) : options(given) {}
   HomeOptions options;
   base::Clock& clock = base::system_clock();
   std::optional<base::FileLock> lock;
@@ -54,9 +51,9 @@ struct Home::Impl {
   std::unique_ptr<tracking::Tracking> tracking;
   std::unique_ptr<api::Access> access;
   http::EventHub events;
-  base::Pool serve_pool{{"serve", 2, 4096}};
-  base::Pool blocking_pool{{"blocking", kBlockingThreads, 4096}};
-  base::Pool work_pool{{"work", kWorkThreads, 256}};
+  base::Pool serve_pool{{"serve", options.serve_threads, options.pool_queue}};
+  base::Pool blocking_pool{{"blocking", options.blocking_threads, options.pool_queue}};
+  base::Pool work_pool{{"work", options.work_threads, options.pool_queue}};
   base::Pool loader_pool{{"loader", 1, 4096}};
   std::unique_ptr<monitor::PredictionLog> log;
   std::unique_ptr<RegistrySource> source;
@@ -72,6 +69,7 @@ struct Home::Impl {
   http::Router router;
   std::atomic<bool> ready{false};
   std::int64_t started_us = 0;
+
 
   std::mutex timer_mutex;
   std::condition_variable timer_wake;
@@ -109,6 +107,7 @@ base::Status Home::Impl::make_folders() {
 base::Status Home::Impl::open_storage() {
   store::DatabaseOptions database;
   database.path = path("maru.db");
+  database.group_window_us = options.group_window_us;
   TRY_ASSIGN(db, store::Database::open(database));
   TRY_ASSIGN(blobs, blob::BlobStore::open_local(path("blobs")));
   data::EngineOptions engine_options;
@@ -269,12 +268,11 @@ void Home::Impl::run_timer() {
   }
 }
 
-Home::Home(Key) : impl_(std::make_unique<Impl>()) {}
+Home::Home(Key, const HomeOptions& options) : impl_(std::make_unique<Impl>(options)) {}
 
 base::Result<std::unique_ptr<Home>> Home::open(const HomeOptions& options) {
-  auto home = std::make_unique<Home>(Key{});
+  auto home = std::make_unique<Home>(Key{}, options);
   Impl& impl = *home->impl_;
-  impl.options = options;
   impl.started_us = impl.clock.now_us();
   ::umask(0077);
   TRY(impl.make_folders());

@@ -3,6 +3,7 @@
 #include "maru/base/file.h"
 #include "maru/base/text.h"
 #include "output.h"
+#include "settings.h"
 #include "verbs.h"
 
 namespace maru::app {
@@ -208,6 +209,32 @@ int doctor(const Invocation& invocation) {
     }
     return ok ? 0 : 1;
   });
+}
+
+// Every key of the configuration, its value here and where that comes from.
+int config(const Invocation& invocation) {
+  const auto settings = load_settings(home_folder(invocation.home));
+  if (!settings) return report(settings.error());
+  TextTable table;
+  for (const char* title : {"key", "value", "from", "what it is"}) table.column(title);
+  Json keys = Json::array();
+  for (const auto& key : base::config_keys()) {
+    const std::string name(key.name);
+    table.row(
+        {name, settings->text(name), std::string(settings->origin(name)), std::string(key.help)});
+    keys.push(Json::object({{"key", name},
+                            {"value", settings->text(name)},
+                            {"default", std::string(key.default_value)},
+                            {"from", std::string(settings->origin(name))},
+                            {"help", std::string(key.help)}}));
+  }
+  if (invocation.json)
+    print(Json::object({{"file", settings_file(home_folder(invocation.home))}, {"keys", keys}})
+              .dump() +
+          "\n");
+  else
+    print(table.text());
+  return 0;
 }
 
 int version(const Invocation& invocation) {

@@ -3,6 +3,7 @@
 #include <cstdlib>
 
 #include "maru/base/file.h"
+#include "settings.h"
 
 namespace maru::app {
 namespace {
@@ -60,9 +61,8 @@ base::Result<std::unique_ptr<Session>> Session::open(const std::string& home,
   session->token_ = environment("MARU_TOKEN");
   session->url_ = server_url;
   if (server_url.empty()) {
-    HomeOptions options;
-    options.folder = home;
-    auto opened = Home::open(options);
+    TRY_ASSIGN(const auto settings, load_settings(home));
+    auto opened = Home::open(home_options(home, settings));
     if (opened) {
       session->home_ = std::move(*opened);
       session->home_->start(Home::Background::kVerb);

@@ -8,6 +8,7 @@
 #include "maru/base/log.h"
 #include "maru/base/text.h"
 #include "output.h"
+#include "settings.h"
 
 namespace maru::app {
 namespace {
@@ -39,9 +40,9 @@ bool is_loopback(const std::string& host) {
 }
 
 // An address that others can reach needs tokens and TLS first: there is no default password to guess.
-base::Status check_exposure(const Address& address, const UpOptions& options, const Home& home) {
+base::Status check_exposure(const Address& address, bool tls, const Home& home) {
   if (is_loopback(address.host)) return {};
-  if (options.tls_certificate.empty()) {
+  if (!tls) {
     return base::fail(Code::kRefused, "a public address needs TLS: " + address.host,
                       "add --tls-cert and --tls-key, or listen on 127.0.0.1 behind a proxy");
   }
@@ -75,26 +76,27 @@ void wait_for_signal() {
 
 base::Result<std::unique_ptr<RunningServer>> RunningServer::start(const std::string& folder,
                                                                   const UpOptions& options) {
-  TRY_ASSIGN(const Address address, parse_address(options.listen));
+  TRY_ASSIGN(const base::Config settings, load_settings(folder, options.settings));
+  TRY_ASSIGN(const Address address, parse_address(settings.text("http.listen")));
+  const bool tls = !settings.text("http.tls-cert").empty();
   auto running = std::make_unique<RunningServer>(Key{});
   running->folder_ = folder;
-  HomeOptions home_options;
-  home_options.folder = folder;
-  home_options.train_threads = options.train_threads;
-  home_options.trust_loopback = is_loopback(address.host);
-  TRY_ASSIGN(running->home_, Home::open(home_options));
+  HomeOptions opening = home_options(folder, settings);
+  opening.trust_loopback = is_loopback(address.host);
+  TRY_ASSIGN(running->home_, Home::open(opening));
   Home& home = *running->home_;
-  TRY(check_exposure(address, options, home));
-  base::LogOptions log;
-  log.file = base::join_path(base::join_path(folder, "logs"), "maru.log");
-  log.to_stderr = false;
-  base::init_log(log);
+  TRY(check_exposure(address, tls, home));
+  base::init_log(log_options(folder, settings));
   http::ServerOptions server;
   server.host = address.host;
   server.port = address.port;
-  server.tls_certificate_file = options.tls_certificate;
-  server.tls_key_file = options.tls_key;
-  server.allowed_hosts = options.allowed_hosts;
+  server.io_threads = static_cast<std::size_t>(settings.integer("http.io-threads"));
+  server.max_body_bytes = static_cast<std::size_t>(settings.bytes("http.max-body"));
+  server.tls_certificate_file = settings.text("http.tls-cert");
+  server.tls_key_file = settings.text("http.tls-key");
+  for (const auto& name : base::split(settings.text("http.allowed-hosts"), ',')) {
+    if (const auto word = base::trim(name); !word.empty()) server.allowed_hosts.emplace_back(word);
+  }
   server.serve_pool = &home.serve_pool();
   server.blocking_pool = &home.blocking_pool();
   server.work_pool = &home.work_pool();
@@ -102,8 +104,8 @@ base::Result<std::unique_ptr<RunningServer>> RunningServer::start(const std::str
   TRY(running->server_->start());
   const std::string host =
       address.host.find(':') == std::string::npos ? address.host : "[" + address.host + "]";
-  running->url_ = (options.tls_certificate.empty() ? "http://" : "https://") + host + ":" +
-                  std::to_string(running->server_->port());
+  running->url_ =
+      (tls ? "https://" : "http://") + host + ":" + std::to_string(running->server_->port());
   TRY(base::write_file_atomic(server_file(folder),
                               base::Json::object({{"url", running->url_}}).dump()));
   home.start(Home::Background::kServer);

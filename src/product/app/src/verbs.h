@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "maru/base/config.h"
 #include "session.h"
 
 namespace maru::app {
@@ -78,18 +79,17 @@ int alert_list(const Invocation& invocation);
 int token_create(const Invocation& invocation, const std::string& name, const std::string& role);
 int token_list(const Invocation& invocation);
 int token_revoke(const Invocation& invocation, const std::string& name);
+int config(const Invocation& invocation);
 int doctor(const Invocation& invocation);
 int version(const Invocation& invocation);
 
 struct UpOptions {
-  std::string listen = "127.0.0.1:7400", tls_certificate, tls_key;
-  std::vector<std::string> allowed_hosts;
-  std::size_t train_threads = 2;
+  base::Config::Values settings;  // given as flags
 };
 int up(const Invocation& invocation, const UpOptions& options);
 struct DemoOptions {
   bool exit = false, here = false;
-  std::string listen = "127.0.0.1:7400";
+  base::Config::Values settings;
 };
 int demo(const Invocation& invocation, const DemoOptions& options);
 

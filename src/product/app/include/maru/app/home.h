@@ -14,7 +14,11 @@ namespace maru::app {
 struct HomeOptions {
   std::string folder;  // DESIGN §6; created 0700 when absent
   std::size_t train_threads = 2;
-  bool trust_loopback = true;  // a caller on loopback is the local admin
+  std::size_t serve_threads = 0;  // 0: one a core
+  std::size_t blocking_threads = 8, work_threads = 4;
+  std::size_t pool_queue = 4096;        // what may wait in each pool
+  std::int64_t group_window_us = 2000;  // how long a commit waits for company
+  bool trust_loopback = true;           // a caller on loopback is the local admin
 };
 
 // One home folder, opened and wired: the only place where implementations meet. Holds the folder's lock until destroyed.
@@ -23,7 +27,7 @@ class Home {
   struct Key {};  // only open() makes one
 
  public:
-  explicit Home(Key);
+  Home(Key, const HomeOptions& options);
   static base::Result<std::unique_ptr<Home>> open(const HomeOptions& options);
   ~Home();
 
