@@ -77,10 +77,10 @@ std::string_view type_of(std::string_view name) {
 }
 
 std::string attachment(std::string_view name) {
-  const bool plain = std::all_of(name.begin(), name.end(), [](char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '.' ||
-           c == '_' || c == '-';
-  });
+  // The characters of a token (RFC 9110), but no % that somebody may decode.
+  const bool plain = name.find_first_not_of(
+                         "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+                         "!#$&'*+-.^_`|~") == name.npos;
   if (plain) return "attachment; filename=" + std::string(name);
   return "attachment; filename*=UTF-8''" + http::percent_encode(name);
 }
