@@ -399,8 +399,8 @@ std::string write_span(const Span& span) {
   }
   for (const SpanLink& link : span.links) {
     std::string message;
-    put_bytes(message, 1, unhex(link.trace_id));
-    put_bytes(message, 2, unhex(link.span_id));
+    if (!link.trace_id.empty()) put_bytes(message, 1, unhex(link.trace_id));
+    if (!link.span_id.empty()) put_bytes(message, 2, unhex(link.span_id));
     put_pairs(message, 4, link.attributes);
     put_bytes(out, 13, message);
   }

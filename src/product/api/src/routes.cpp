@@ -55,6 +55,7 @@ void add_routes(Router& router, const Services& services) {
   add_data_routes(router, services);
   add_pipeline_routes(router, services);
   add_experiment_routes(router, services);
+  add_tracking_routes(router, services);
   add_model_routes(router, services);
   add_endpoint_routes(router, services);
   add_monitor_routes(router, services);
@@ -64,6 +65,8 @@ void add_routes(Router& router, const Services& services) {
   mlflow::add_registry_routes(router, services);
   mlflow::add_logged_model_routes(router, services);
   mlflow::add_artifact_routes(router, services);
+  mlflow::add_trace_routes(router, services);
+  mlflow::add_webhook_routes(router, services);
   mlflow::add_server_routes(router, services);
   mlflow::add_run_routes(router, services);
 }

@@ -89,6 +89,9 @@ void add_registry_routes(Router& router,
 void add_logged_model_routes(Router& router, const Services& services);
 void add_artifact_routes(Router& router,
                          const Services& services);  // mlflow-artifacts, get-artifact
+void add_trace_routes(Router& router,
+                      const Services& services);  // /v1/traces, traces, assessments
+void add_webhook_routes(Router& router, const Services& services);
 void add_server_routes(Router& router,
                        const Services& services);  // version, server-info, what is not known
 

@@ -27,6 +27,7 @@ struct Services {
   monitor::Monitor* monitor = nullptr;
   monitor::PredictionLog* log = nullptr;
   http::EventHub* events = nullptr;
+  tracking::WebhookSender* webhook_sender = nullptr;  // absent: webhooks cannot be tested
   base::Clock* clock = &base::system_clock();
   std::string home;
   std::string_view openapi;  // JSON text that outlives the routes: each route keeps a copy of Services
