@@ -213,6 +213,8 @@ Result<ModelVersion> RegistryTables::create_version(const std::string& project,
   ModelVersion out;
   out.model = model;
   out.state = is_bundle(version.files) ? "ready" : "foreign";
+  if (out.state == "foreign")
+    out.reason = "kept for its clients: Maru serves bundles with an MLmodel and a model.onnx";
   out.run_id = version.run_id;
   out.description = version.description;
   out.source = version.source;
