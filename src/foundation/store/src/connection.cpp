@@ -98,7 +98,7 @@ Result<std::unique_ptr<Connection>> Connection::open(const std::string& path, Mo
     }
     TRY(
         connection->run_script("PRAGMA synchronous=FULL; PRAGMA cache_size=-8192;"
-                               "PRAGMA journal_size_limit=67108864;"));
+                               "PRAGMA journal_size_limit=67108864; PRAGMA wal_autocheckpoint=8000;"));
   } else {
     TRY(connection->run_script("PRAGMA query_only=ON; PRAGMA cache_size=-2048;"));
   }
