@@ -53,12 +53,18 @@ base::Result<tracking::Experiment> find_experiment(const Services& s, const std:
 }
 
 base::Result<Response> list_experiments(const Services& s, const Request& request) {
-  TRY_ASSIGN(const auto experiments, s.tracking->runs().list_experiments(project_of(request)));
+  const bool deleted = request.query_param("view") == "deleted";
+  tracking::ExperimentQuery which;
+  which.view = deleted ? tracking::View::kDeleted : tracking::View::kActive;
+  which.order_by = {"name"};
+  which.limit = 50'000;
+  TRY_ASSIGN(const auto found, s.tracking->runs().search_experiments(project_of(request), which));
   Json rows = Json::array();
-  for (const auto& experiment : experiments) {
+  for (const auto& experiment : found.experiments) {
     tracking::RunQuery query;
     query.experiment_ids = {experiment.id};
     query.limit = 1;
+    query.view = which.view;
     TRY_ASSIGN(const auto page, s.tracking->runs().search_runs(project_of(request), query));
     rows.push(Json::object(
         {{"id", experiment.id},

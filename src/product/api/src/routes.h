@@ -18,6 +18,7 @@ using http::RunOn;
 void add_data_routes(Router& router, const Services& services);
 void add_pipeline_routes(Router& router, const Services& services);
 void add_experiment_routes(Router& router, const Services& services);
+void add_tracking_routes(Router& router, const Services& services);
 void add_model_routes(Router& router, const Services& services);
 void add_endpoint_routes(Router& router, const Services& services);
 void add_monitor_routes(Router& router, const Services& services);

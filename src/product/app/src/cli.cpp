@@ -9,6 +9,7 @@
 #include "maru/base/config.h"
 #include "maru/base/text.h"
 #include "output.h"
+#include "tracking_verbs.h"
 #include "verbs.h"
 
 namespace maru::app {
@@ -28,8 +29,8 @@ struct Arguments {
   PredictOptions predict;
   UpOptions up;
   DemoOptions demo;
+  TrackingOptions tracking;
   std::string name, second, alias = "champion", reason, role = "viewer", task, budget;
-  std::size_t limit = 20;
   std::function<int()> verb;
 };
 
@@ -222,14 +223,6 @@ void add_pipelines(CLI::App& app, Arguments& a) {
 }
 
 void add_operations(CLI::App& app, Arguments& a) {
-  CLI::App* experiment = group(app, "experiment", "groups of training runs");
-  verb(*experiment, a, "list", "all experiments", "maru experiment list",
-       [&a] { return experiment_list(a.common); });
-  CLI::App* runs = group(app, "runs", "training runs");
-  CLI::App* list = verb(*runs, a, "list", "newest runs of an experiment", "maru runs list churn",
-                        [&a] { return runs_list(a.common, a.name, a.limit); });
-  list->add_option("experiment", a.name)->required();
-  list->add_option("--limit", a.limit);
   CLI::App* endpoint = group(app, "endpoint", "what serves");
   verb(*endpoint, a, "list", "all endpoints", "maru endpoint list",
        [&a] { return endpoint_list(a.common); });
@@ -311,6 +304,7 @@ int run_cli(int argc, char** argv) {
   add_loop(app, a);
   add_models(app, a);
   add_pipelines(app, a);
+  add_tracking(app, a.common, a.tracking, a.verb);
   add_operations(app, a);
   add_common(app, a);
   try {

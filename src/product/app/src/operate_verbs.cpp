@@ -98,35 +98,6 @@ int pipeline_change(const Invocation& invocation, const std::string& run, const 
                      Json::object());
 }
 
-int experiment_list(const Invocation& invocation) {
-  return show_answer(invocation, Method::kGet, "/api/v1/experiments", [](const Json& result) {
-    TextTable table;
-    for (const char* title : {"experiment", "runs", "newest"}) table.column(title);
-    for (const auto& row : result["experiments"].items())
-      table.row({row["name"].as_string(), std::to_string(row["runs"].as_int()),
-                 age_text(row["updated_us"].as_int())});
-    print(table.text());
-  });
-}
-
-int runs_list(const Invocation& invocation, const std::string& experiment, std::size_t limit) {
-  const std::string path = "/api/v1/experiments/" + http::percent_encode(experiment) +
-                           "/runs?limit=" + std::to_string(limit);
-  return show_answer(invocation, Method::kGet, path, [](const Json& result) {
-    TextTable table;
-    for (const char* title : {"run", "id", "status", "metrics", "started"}) table.column(title);
-    for (const auto& row : result["runs"].items()) {
-      std::vector<std::string> metrics;
-      for (const auto& [key, value] : row["metrics"].members())
-        metrics.push_back(key + " " + number_text(value.as_double()));
-      table.row({row["name"].as_string(), row["id"].as_string().substr(0, 12),
-                 row["status"].as_string(), base::join(metrics, "  "),
-                 age_text(row["start_us"].as_int())});
-    }
-    print(table.text());
-  });
-}
-
 int endpoint_list(const Invocation& invocation) {
   return show_answer(invocation, Method::kGet, "/api/v1/endpoints", [](const Json& result) {
     TextTable table;

@@ -1,5 +1,6 @@
 #include "session.h"
 
+#include <cstdio>
 #include <cstdlib>
 
 #include "maru/base/file.h"
@@ -103,8 +104,8 @@ base::Result<Json> Session::call_server(http::Method method, const std::string& 
   return read_answer(response->status, response->body);
 }
 
-base::Result<Json> Session::call_here(http::Method method, const std::string& path,
-                                      const std::string& body) {
+http::Response Session::answer_here(http::Method method, const std::string& path,
+                                    std::string body) {
   http::Request request;
   request.method = method;
   request.target = path;
@@ -123,11 +124,102 @@ base::Result<Json> Session::call_here(http::Method method, const std::string& pa
       rest = end == std::string_view::npos ? std::string_view() : rest.substr(end + 1);
     }
   }
-  request.body = body;
+  request.body = std::move(body);
   base::Context context;
   context.principal = {"local", base::Role::kAdmin};
-  const http::Response response = home_->router().handle(request, context);
+  return home_->router().handle(request, context);
+}
+
+base::Result<Json> Session::call_here(http::Method method, const std::string& path,
+                                      const std::string& body) {
+  const http::Response response = answer_here(method, path, body);
   return read_answer(response.status, response.shared_body ? *response.shared_body : response.body);
+}
+
+namespace {
+
+struct Closed {
+  void operator()(std::FILE* file) const { std::fclose(file); }
+};
+using File = std::unique_ptr<std::FILE, Closed>;
+
+constexpr std::size_t kMaxUploadBytes = std::size_t{4} << 30;
+constexpr std::size_t kMaxErrorBytes = 64u << 10;
+
+base::Status write_piece(std::FILE* file, std::string_view piece) {
+  if (std::fwrite(piece.data(), 1, piece.size(), file) == piece.size()) return {};
+  return base::fail(Code::kNoSpace, "a file cannot be written to its end");
+}
+
+base::Status copy_file(const std::string& from, std::FILE* to) {
+  const File file(std::fopen(from.c_str(), "rb"));
+  if (file == nullptr) return base::fail(Code::kNotFound, "cannot be read: " + from);
+  std::string piece(1u << 20, '\0');
+  std::size_t got = 0;
+  while ((got = std::fread(piece.data(), 1, piece.size(), file.get())) > 0)
+    TRY(write_piece(to, std::string_view(piece).substr(0, got)));
+  return {};
+}
+
+}  // namespace
+
+base::Result<std::uint64_t> Session::download(const std::string& path, const std::string& file) {
+  const std::string partial = file + ".part";
+  File out(std::fopen(partial.c_str(), "wb"));
+  if (out == nullptr) return base::fail(Code::kInvalidArgument, "cannot be written: " + file);
+  const auto fill = [&]() -> base::Status {
+    if (!remote()) {
+      const http::Response response = answer_here(http::Method::kGet, path, {});
+      if (response.status >= 400) {
+        TRY(read_answer(response.status, response.body));
+      }
+      if (!response.file_path.empty()) return copy_file(response.file_path, out.get());
+      return write_piece(out.get(), response.shared_body ? *response.shared_body : response.body);
+    }
+    http::ClientRequest request;
+    request.url = url_ + path;
+    request.timeout_ms = kCallTimeoutMs;
+    if (!token_.empty()) request.headers.set("Authorization", "Bearer " + token_);
+    std::string head;  // what a failure says
+    request.on_body = [&](std::string_view piece) {
+      if (head.size() < kMaxErrorBytes) head += piece.substr(0, kMaxErrorBytes);
+      return write_piece(out.get(), piece);
+    };
+    auto response = client_->send(request);
+    if (!response) return base::wrap(response.error(), "server cannot be reached: " + url_);
+    if (response->status >= 400) {
+      TRY(read_answer(response->status, head.empty() ? response->body : head));
+    }
+    return {};
+  };
+  base::Status filled = fill();
+  if (filled && std::fflush(out.get()) != 0)
+    filled = base::fail(Code::kNoSpace, "a file cannot be written to its end: " + file);
+  out.reset();
+  if (!filled) {
+    std::remove(partial.c_str());
+    return tl::unexpected<base::Error>(filled.error());
+  }
+  TRY(base::rename_durable(partial, file));
+  return base::file_size(file);
+}
+
+base::Result<Json> Session::upload(const std::string& path, const std::string& file) {
+  TRY_ASSIGN(std::string bytes, base::read_file(file, kMaxUploadBytes));
+  if (!remote()) {
+    const http::Response response = answer_here(http::Method::kPut, path, std::move(bytes));
+    return read_answer(response.status, response.body);
+  }
+  http::ClientRequest request;
+  request.method = http::Method::kPut;
+  request.url = url_ + path;
+  request.body = std::move(bytes);
+  request.timeout_ms = kCallTimeoutMs;
+  request.headers.set("Content-Type", "application/octet-stream");
+  if (!token_.empty()) request.headers.set("Authorization", "Bearer " + token_);
+  auto response = client_->send(request);
+  if (!response) return base::wrap(response.error(), "server cannot be reached: " + url_);
+  return read_answer(response->status, response->body);
 }
 
 }  // namespace maru::app

@@ -22,6 +22,9 @@ class Session {
   ~Session();
   base::Result<base::Json> call(http::Method method, const std::string& path,
                                 const base::Json& body = {});
+  // The answer's bytes into a file, in pieces; how many. The file appears whole or not at all.
+  base::Result<std::uint64_t> download(const std::string& path, const std::string& file);
+  base::Result<base::Json> upload(const std::string& path, const std::string& file);  // by PUT
   bool remote() const { return home_ == nullptr; }
   const std::string& url() const { return url_; }
 
@@ -30,6 +33,7 @@ class Session {
                                        const std::string& body);
   base::Result<base::Json> call_here(http::Method method, const std::string& path,
                                      const std::string& body);
+  http::Response answer_here(http::Method method, const std::string& path, std::string body);
   std::string url_, token_;
   std::unique_ptr<http::Client> client_;
   std::unique_ptr<Home> home_;

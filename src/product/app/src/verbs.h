@@ -72,8 +72,6 @@ int pipeline_show(const Invocation& invocation, const std::string& run);
 int pipeline_logs(const Invocation& invocation, const std::string& run, const std::string& task);
 int pipeline_change(const Invocation& invocation, const std::string& run,
                     const std::string& what);  // "retry" | "cancel"
-int experiment_list(const Invocation& invocation);
-int runs_list(const Invocation& invocation, const std::string& experiment, std::size_t limit);
 int endpoint_list(const Invocation& invocation);
 int alert_list(const Invocation& invocation);
 int token_create(const Invocation& invocation, const std::string& name, const std::string& role);

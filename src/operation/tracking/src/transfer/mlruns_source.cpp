@@ -102,6 +102,7 @@ class Mlruns final : public Source {
       for (const auto& name : names) {
         const std::string folder = join_path(parent, name);
         if (name == ".trash" || name == "models" || !base::is_folder(folder)) continue;
+        if (!base::path_exists(join_path(folder, "meta.yaml")) && !has_runs(folder)) continue;
         auto experiment = read_experiment(folder, name);
         if (!experiment) {
           damage_.add(folder, experiment.error().text());
@@ -183,6 +184,14 @@ class Mlruns final : public Source {
     if (!meta->is_object())
       return base::fail(Code::kDataLoss, "meta.yaml is no mapping of names to values");
     return meta;
+  }
+
+  // A server may keep artifacts in the same folder: without any meta.yaml it is no experiment.
+  static bool has_runs(const std::string& folder) {
+    const auto names = base::list_folder(folder);
+    return names && std::any_of(names->begin(), names->end(), [&](const std::string& name) {
+             return base::path_exists(join_path(join_path(folder, name), "meta.yaml"));
+           });
   }
 
   // A file a key; '/' in a key is a folder.

@@ -48,8 +48,9 @@ Json plain_value(std::string_view text) {
   const char* begin = text.data() + (text.front() == '+' ? 1 : 0);
   const char* end = text.data() + text.size();
   std::int64_t integer = 0;
+  const bool padded = end - begin > 1 && *begin == '0';  // an id rather than a number
   if (const auto [at, error] = std::from_chars(begin, end, integer);
-      error == std::errc() && at == end)
+      error == std::errc() && at == end && !padded)
     return integer;
   if (lower == ".nan") return std::numeric_limits<double>::quiet_NaN();
   if (lower == ".inf" || lower == "+.inf") return std::numeric_limits<double>::infinity();
