@@ -25,15 +25,19 @@ Point point_of(const store::Row& row) {
   return {nan ? kNan : row.real(0), row.integer(1), row.integer(2)};
 }
 
-// Points mostly come in order and once: then one pass over them is all.
 void sort_unique(std::vector<Point>& points) {
-  const auto rises = [](const Point& a, const Point& b) {
-    return a.step < b.step || (a.step == b.step && earlier(a, b));
-  };
-  const auto wrong = [&](const Point& a, const Point& b) { return !rises(a, b); };
-  if (std::adjacent_find(points.begin(), points.end(), wrong) == points.end()) return;
-  std::stable_sort(points.begin(), points.end(), earlier);
+  std::sort(points.begin(), points.end(), earlier);
   points.erase(std::unique(points.begin(), points.end()), points.end());
+}
+
+// Puts the points from `begin` on, ordered and unlike each other, in order among those before, which are so too. Chunks mostly follow one
+// another, or overlap a little.
+void merge_tail(std::vector<Point>& points, std::size_t begin) {
+  if (begin == 0 || begin == points.size() || earlier(points[begin - 1], points[begin])) return;
+  const auto middle = points.begin() + static_cast<std::ptrdiff_t>(begin);
+  const auto from = std::lower_bound(points.begin(), middle, *middle, earlier);
+  std::inplace_merge(from, middle, points.end(), earlier);
+  points.erase(std::unique(from, points.end()), points.end());
 }
 
 }  // namespace
@@ -150,8 +154,12 @@ Result<std::vector<Point>> MetricStore::history(std::int64_t run, const std::str
                       return {};
                     }));
     TRY(reader.each("SELECT data FROM metric_chunks WHERE run = $1 AND key = $2 ORDER BY chunk",
-                    cells,
-                    [&](const store::Cursor& row) { return decode_points(row.bytes(0), out); }));
+                    cells, [&](const store::Cursor& row) -> Status {
+                      const std::size_t begin = out.size();
+                      TRY(decode_points(row.bytes(0), out));
+                      merge_tail(out, begin);
+                      return {};
+                    }));
     return reader.each(
         "SELECT value, step, time_ms FROM run_metrics WHERE run = $1 AND key = $2", cells,
         [&](const store::Cursor& row) -> Status {
@@ -159,8 +167,10 @@ Result<std::vector<Point>> MetricStore::history(std::int64_t run, const std::str
           return {};
         });
   }));
+  sort_unique(tail);
+  const std::size_t begin = out.size();
   out.insert(out.end(), tail.begin(), tail.end());
-  sort_unique(out);
+  merge_tail(out, begin);
   return out;
 }
 

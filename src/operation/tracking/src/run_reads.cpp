@@ -217,12 +217,27 @@ std::vector<std::int64_t> chosen_steps(const std::vector<Series>& histories, std
   for (const auto& points : histories)
     for (const auto& point : points)
       if (steps.empty() || steps.back() != point.step) steps.push_back(point.step);
-  if (histories.size() > 1) {
-    std::sort(steps.begin(), steps.end());
-    steps.erase(std::unique(steps.begin(), steps.end()), steps.end());
-  }
+  std::sort(steps.begin(), steps.end());
+  steps.erase(std::unique(steps.begin(), steps.end()), steps.end());
   std::vector<std::int64_t> out;
   for (const std::size_t rank : chosen_ranks(steps.size(), limit)) out.push_back(steps[rank]);
+  return out;
+}
+
+// The chosen ones among the steps of one run, without a list of them all.
+std::vector<std::int64_t> chosen_steps(const Series& points, std::size_t limit) {
+  std::size_t count = 0;
+  for (std::size_t i = 0; i < points.size(); ++i)
+    count += i == 0 || points[i].step != points[i - 1].step ? 1 : 0;
+  const auto ranks = chosen_ranks(count, limit);
+  std::vector<std::int64_t> out;
+  auto wanted = ranks.begin();
+  for (std::size_t i = 0, rank = 0; i < points.size() && wanted != ranks.end(); ++i) {
+    if (i > 0 && points[i].step == points[i - 1].step) continue;
+    if (rank++ != *wanted) continue;
+    out.push_back(points[i].step);
+    ++wanted;
+  }
   return out;
 }
 
@@ -264,7 +279,9 @@ Result<std::vector<SampledPoint>> RunTables::sample_metric(const SampleQuery& qu
     most = std::max(most, points.size());
     histories.push_back(std::move(points));
   }
-  const auto steps = chosen_steps(histories, std::max<std::size_t>(query.limit, 1));
+  const std::size_t limit = std::max<std::size_t>(query.limit, 1);
+  const auto steps = histories.size() == 1 ? chosen_steps(histories.front(), limit)
+                                           : chosen_steps(histories, limit);
   std::vector<SampledPoint> out;
   for (std::size_t i = 0; i < histories.size(); ++i)
     sample(histories[i], steps, most > query.limit, query.run_ids[i], out);
