@@ -18,7 +18,8 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 def experiment(server):
     mlflow.set_tracking_uri(server.url)
     chosen = mlflow.set_experiment("traces-" + uuid.uuid4().hex[:8])
-    return chosen.experiment_id
+    yield chosen.experiment_id
+    mlflow.tracking.fluent._active_experiment_id = None
 
 
 def flush():
@@ -163,7 +164,7 @@ def test_tags_and_deletion(experiment):
     assert client.delete_traces(fresh, trace_ids=ids[:1]) == 1
     assert client.delete_traces(fresh, max_timestamp_millis=int(time.time() * 1000) + 1000, max_traces=2) == 2
     left = mlflow.search_traces(locations=[fresh], return_type="list")
-    assert [t.info.trace_id for t in left] == [ids[3]]
+    assert len(left) == 1 and left[0].info.trace_id in ids[1:]  # which one: they may have begun in the same millisecond
     with pytest.raises(MlflowException, match="not found"):
         client.get_trace(ids[0])
     mlflow.set_experiment(experiment_id=experiment)

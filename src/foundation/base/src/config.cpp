@@ -29,6 +29,8 @@ constexpr ConfigKey kKeys[] = {
      "requests that may wait in each pool before the next one is refused"},
     {"store.group-commit-ms", kInteger, "2", "longest wait for company before a commit, 0 to 5"},
     {"train.threads", kInteger, "2", "threads of one training; the bytes of a model depend on it"},
+    {"webhook.allowed-hosts", kText, "",
+     "hosts with private addresses that webhooks may call, by comma; others are refused"},
 };
 
 const ConfigKey* find_key(std::string_view name) {

@@ -7,6 +7,7 @@
 #include <charconv>
 
 #include "audit.h"
+#include "events.h"
 #include "maru/base/file.h"
 #include "maru/base/text.h"
 #include "names.h"
@@ -151,13 +152,18 @@ Result<ModelVersion> RegistryTables::register_version(const std::string& project
   if (out.state.empty()) out.state = "ready";
   TRY(db_.write([&](Writer& writer) -> Status {
     const auto head = params(project, model, task, out.created_us);
+    const auto name = params(project, model);
+    TRY_ASSIGN(const auto known,
+               writer.query("SELECT 1 FROM models WHERE project = $1 AND name = $2", name));
     TRY(
         writer.execute("INSERT INTO models (project, name, task, description, created_us, "
                        "updated_us) VALUES ($1, $2, $3, '', $4, $4) ON CONFLICT (project, name) DO "
                        "UPDATE SET updated_us = excluded.updated_us",
                        head));
+    if (known.empty()) TRY(tell_model_created(writer, out.created_us, model, "", {}));
     TRY_ASSIGN(out.version, next_version(writer, project, model));
-    return insert_version(writer, project, out, files);
+    TRY(insert_version(writer, project, out, files));
+    return tell_version_created(writer, out.created_us, project, out);
   }));
   return out;
 }
@@ -395,6 +401,7 @@ Status RegistryTables::set_alias(const std::string& project, const std::string& 
     const auto touched = params(clock_.now_us(), project, model);
     TRY(writer.execute("UPDATE models SET updated_us = $1 WHERE project = $2 AND name = $3",
                        touched));
+    TRY(tell_alias(writer, clock_.now_us(), {project, model}, alias, version));
     return append_audit(writer,
                         {clock_.now_us(), principal, "alias.set", model + "@" + alias,
                          (version == 0 ? std::string("none") : "v" + std::to_string(version)) +

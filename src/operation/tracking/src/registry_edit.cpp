@@ -3,6 +3,7 @@
 #include <array>
 
 #include "audit.h"
+#include "events.h"
 #include "maru/base/text.h"
 #include "mlflow_names.h"
 #include "registry.h"
@@ -104,7 +105,7 @@ Result<Model> RegistryTables::create_model(const std::string& project, const std
       TRY(writer.execute(
           "INSERT INTO model_tags (project, model, key, value) VALUES ($1, $2, $3, $4)", cells));
     }
-    return {};
+    return tell_model_created(writer, clock_.now_us(), name, description, tags);
   }));
   return get_head(project, name);
 }
@@ -188,7 +189,7 @@ Status RegistryTables::set_model_tag(const std::string& project, const std::stri
         writer.execute("INSERT INTO model_tags (project, model, key, value) VALUES ($1, $2, $3, "
                        "$4) ON CONFLICT (project, model, key) DO UPDATE SET value = excluded.value",
                        cells));
-    return {};
+    return tell_model_tag(writer, clock_.now_us(), {project, name}, key, value);
   });
 }
 
@@ -201,7 +202,7 @@ Status RegistryTables::remove_model_tag(const std::string& project, const std::s
     const auto cells = params(project, name, key);
     TRY(writer.execute("DELETE FROM model_tags WHERE project = $1 AND model = $2 AND key = $3",
                        cells));
-    return {};
+    return tell_model_tag(writer, clock_.now_us(), {project, name}, key, std::nullopt);
   });
 }
 
@@ -236,6 +237,7 @@ Result<ModelVersion> RegistryTables::create_version(const std::string& project,
                          "($1, $2, $3, $4, $5)",
                          cells));
     }
+    TRY(tell_version_created(writer, out.created_us, project, out));
     return touch_model(writer, project, model, out.created_us);
   }));
   return out;
@@ -326,7 +328,7 @@ Status RegistryTables::set_version_tag(const std::string& project, const std::st
         "INSERT INTO version_tags (project, model, version, key, value) VALUES ($1, $2, $3, $4, "
         "$5) ON CONFLICT (project, model, version, key) DO UPDATE SET value = excluded.value",
         cells));
-    return {};
+    return tell_version_tag(writer, clock_.now_us(), {project, model}, version, key, value);
   });
 }
 
@@ -341,7 +343,7 @@ Status RegistryTables::remove_version_tag(const std::string& project, const std:
         writer.execute("DELETE FROM version_tags WHERE project = $1 AND model = $2 AND version = "
                        "$3 AND key = $4",
                        cells));
-    return {};
+    return tell_version_tag(writer, clock_.now_us(), {project, model}, version, key, std::nullopt);
   });
 }
 

@@ -5,6 +5,7 @@
 #include <condition_variable>
 #include <limits>
 
+#include "events.h"
 #include "logged_models.h"
 #include "maru/base/id.h"
 #include "maru/base/json.h"
@@ -295,7 +296,8 @@ Result<Run> RunTables::create_run(const NewRun& wanted) {
     row.number = added.at(0).integer(0);
     for (const auto& [key, value] : tags)
       TRY(put_text(writer, row.number, ValueKind::kTag, key, value));
-    return {};
+    return tell_run(writer, clock_.now_us(), "created",
+                    {row.id, row.experiment_id, row.name, row.status});
   };
   TRY(commit(insert, [&] {
     remember(row.id, {row.number, row.experiment_id, true});
@@ -340,6 +342,8 @@ Result<Run> RunTables::update_run(const std::string& run_id, const RunUpdate& up
     }
     if (update.status) row.status = *update.status;
     if (update.end_us) row.end_us = *update.end_us;
+    TRY(tell_run(writer, clock_.now_us(), "updated",
+                 {row.id, row.experiment_id, row.name, row.status}));
     return write_row(writer, row);
   };
   TRY(commit(change, [&] {
@@ -358,7 +362,9 @@ Status RunTables::change_run_state(const std::string& run_id, bool deleted) {
     row.state = deleted ? "deleted" : "active";
     const auto cells = params(row.state, deleted ? clock_.now_us() : 0, row.number);
     TRY(writer.execute("UPDATE runs SET state = $1, deleted_us = $2 WHERE number = $3", cells));
-    return {};
+    if (!deleted) return {};
+    return tell_run(writer, clock_.now_us(), "deleted",
+                    {row.id, row.experiment_id, row.name, row.status});
   };
   return commit(change, [&] {
     forget(run_id);

@@ -23,6 +23,7 @@
 #include "maru/tracking/tracking.h"
 #include "project_runs.h"
 #include "registry_source.h"
+#include "webhook_sender.h"
 
 extern "C" const char maru_openapi_begin[];
 extern "C" const char maru_openapi_end[];
@@ -70,6 +71,8 @@ struct Home::Impl {
   std::atomic<bool> ready{false};
   std::int64_t started_us = 0;
 
+  std::unique_ptr<tracking::WebhookSender> webhook_sender;
+  std::unique_ptr<tracking::WebhookWorker> webhook_worker;
 
   std::mutex timer_mutex;
   std::condition_variable timer_wake;
@@ -192,6 +195,7 @@ void Home::Impl::wire_routes() {
   s.monitor = monitor.get();
   s.log = log.get();
   s.events = &events;
+  s.webhook_sender = webhook_sender.get();
   s.home = options.folder;
   s.openapi = std::string_view(maru_openapi_begin,
                                static_cast<std::size_t>(maru_openapi_end - maru_openapi_begin));
@@ -279,6 +283,7 @@ base::Result<std::unique_ptr<Home>> Home::open(const HomeOptions& options) {
   TRY(impl.open_storage());
   TRY(impl.open_operation());
   TRY(impl.open_pipelines());
+  impl.webhook_sender = make_webhook_sender(options.webhook_hosts);
   impl.wire_routes();
   return home;
 }
@@ -293,6 +298,9 @@ void Home::start(Background background) {
   });
   if (!queued)
     base::log_error("background work could not start", {{"error", queued.error().text()}});
+  impl.webhook_worker = std::make_unique<tracking::WebhookWorker>(
+      impl.tracking->webhooks(), make_webhook_sender(impl.options.webhook_hosts),
+      static_cast<std::uint64_t>(impl.started_us));
   impl.timer = std::jthread([&impl] { impl.run_timer(); });
 }
 
@@ -309,6 +317,7 @@ void Home::stop() {
   }
   impl.timer_wake.notify_all();
   if (impl.timer.joinable()) impl.timer.join();
+  impl.webhook_worker.reset();
   impl.ready.store(false);
   impl.events.close();
   if (impl.scheduler) impl.scheduler->stop();

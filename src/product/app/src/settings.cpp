@@ -99,6 +99,9 @@ HomeOptions home_options(const std::string& home, const Config& settings) {
   out.work_threads = size("pool.work-threads");
   out.pool_queue = size("pool.queue");
   out.group_window_us = settings.integer("store.group-commit-ms") * 1000;
+  for (const auto& host : base::split(settings.text("webhook.allowed-hosts"), ',')) {
+    if (const auto word = base::trim(host); !word.empty()) out.webhook_hosts.emplace_back(word);
+  }
   return out;
 }
 

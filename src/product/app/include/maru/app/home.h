@@ -2,6 +2,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "maru/base/json.h"
 #include "maru/base/pool.h"
@@ -19,6 +20,7 @@ struct HomeOptions {
   std::size_t pool_queue = 4096;        // what may wait in each pool
   std::int64_t group_window_us = 2000;  // how long a commit waits for company
   bool trust_loopback = true;           // a caller on loopback is the local admin
+  std::vector<std::string> webhook_hosts = {};  // of private addresses, that webhooks may call
 };
 
 // One home folder, opened and wired: the only place where implementations meet. Holds the folder's lock until destroyed.
