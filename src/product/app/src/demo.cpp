@@ -283,8 +283,7 @@ void print_report(const Json& report) {
                             number_text(requests["p99_ms"].as_double(), 2) + " ms"});
   const Json& baseline = report["baseline"];
   if (!baseline.is_null())
-    table.row({"beside v1", "plain logistic regression " + interval_text(baseline["test"]) +
-                                " on the same rows, base rate 0.5"});
+    table.row({"logistic", interval_text(baseline["test"]) + "  on v1's rows; base rate 0.5"});
   table.row({"alerts", std::to_string(report["alerts"].size()) +
                            (report["alerts"].size() == 0
                                 ? ""
