@@ -17,6 +17,8 @@ using store::params;
 using store::Writer;
 
 constexpr std::size_t kSaltBytes = 16;
+constexpr std::int64_t kUploadUs =
+    std::int64_t{48} * 3600 * 1'000'000;  // twice what a part's address lives
 
 tl::unexpected<base::Error> unknown(const std::string& upload) {
   return base::fail(Code::kNotFound, "no upload has this id: " + upload.substr(0, 64));
@@ -85,6 +87,8 @@ Result<std::string> ArtifactTables::begin_upload(const std::string& owner, const
     TRY_ASSIGN(const bool known, known_owner(owner));
     if (!known) return base::fail(Code::kNotFound, "no run has this id: " + owner);
   }
+  // Who begins one clears up after those that nobody finished.
+  TRY(collect_uploads(clock_.now_us() - kUploadUs));
   const std::string id = base::new_id(clock_);
   TRY(db_.write([&](Writer& writer) -> Status {
     const auto cells =

@@ -42,8 +42,11 @@ RegistrySource::RegistrySource(tracking::Tracking& tracking, std::string folder,
     : tracking_(tracking), folder_(std::move(folder)), project_(std::move(project)) {}
 
 base::Result<std::string> RegistrySource::folder(const std::string& model, int version) {
+  // A model that was removed may come back under its name: the moment tells its versions from the former ones.
+  TRY_ASSIGN(const auto facts, tracking_.registry().get_version(project_, model, version));
   const std::string key =
-      base::sha256_hex(project_ + "\n" + model + "\n" + std::to_string(version));
+      base::sha256_hex(project_ + "\n" + model + "\n" + std::to_string(version) + "\n" +
+                       std::to_string(facts.created_us));
   const std::string path = base::join_path(folder_, key.substr(0, 32));
   const std::lock_guard lock(mutex_);
   if (base::is_folder(path)) return path;
