@@ -355,7 +355,8 @@ export interface paths {
         /** Experiments */
         get: operations["get_api_v1_experiments"];
         put?: never;
-        post?: never;
+        /** A new experiment; '/' in its name makes a hierarchy */
+        post: operations["post_api_v1_experiments"];
         delete?: never;
         options?: never;
         head?: never;
@@ -390,7 +391,8 @@ export interface paths {
         get: operations["get_api_v1_experiment_runs_run"];
         put?: never;
         post?: never;
-        delete?: never;
+        /** Into the trash */
+        delete: operations["delete_api_v1_experiment_runs_run"];
         options?: never;
         head?: never;
         patch?: never;
@@ -422,7 +424,8 @@ export interface paths {
         };
         /** One artifact as bytes; the path may contain slashes */
         get: operations["get_api_v1_experiment_runs_run_artifacts_path"];
-        put?: never;
+        /** Adds a file to a run */
+        put: operations["put_api_v1_experiment_runs_run_artifacts_path"];
         post?: never;
         delete?: never;
         options?: never;
@@ -1039,6 +1042,178 @@ export interface paths {
         put?: never;
         /** Open Inference Protocol: predict JSON tensors */
         post: operations["post_v2_models_model_versions_version_infer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/traces": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Traces, newest first */
+        get: operations["get_api_v1_traces"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/traces/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One trace with its spans */
+        get: operations["get_api_v1_traces_id"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/webhooks/{id}/deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What became of a webhook's deliveries, newest first */
+        get: operations["get_api_v1_webhooks_id_deliveries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/experiments/{experiment}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One experiment, by name or id, with the number of its runs */
+        get: operations["get_api_v1_experiments_experiment"];
+        put?: never;
+        post?: never;
+        /** Into the trash, with its runs */
+        delete: operations["delete_api_v1_experiments_experiment"];
+        options?: never;
+        head?: never;
+        /** Renames an experiment */
+        patch: operations["patch_api_v1_experiments_experiment"];
+        trace?: never;
+    };
+    "/api/v1/experiments/{experiment}/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Out of the trash, with its runs */
+        post: operations["post_api_v1_experiments_experiment_restore"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/run-searches": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Runs of some or all experiments; fields projects, after pages */
+        post: operations["post_api_v1_run_searches"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/experiment-runs/{run}/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Out of the trash */
+        post: operations["post_api_v1_experiment_runs_run_restore"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/experiment-runs/{run}/artifacts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Files of a run */
+        get: operations["get_api_v1_experiment_runs_run_artifacts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tracking/imports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Takes in an mlruns folder, an MLflow SQLite file or TensorBoard event files of the server's machine */
+        post: operations["post_api_v1_tracking_imports"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tracking/exports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Writes experiments, runs and models to a folder of the server's machine */
+        post: operations["post_api_v1_tracking_exports"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2412,6 +2587,166 @@ export interface components {
             /** @description Shown this once */
             token: string;
         };
+        Trace: {
+            id: string;
+            experiment_id: string;
+            name: string;
+            /** @enum {string} */
+            state: "OK" | "ERROR" | "IN_PROGRESS" | "STATE_UNSPECIFIED";
+            start_ms: number;
+            /** @description absent: not ended */
+            duration_ms?: number;
+            /** @description the first bytes of what went in */
+            request?: string;
+            /** @description the first bytes of what came out */
+            response?: string;
+            run_id?: string;
+            session?: string;
+            user?: string;
+            /** @description stored */
+            spans: number;
+            /** @description as its sender counted */
+            expected_spans: number;
+            tags: {
+                [key: string]: unknown;
+            };
+            metadata: {
+                [key: string]: unknown;
+            };
+            assessments: {
+                [key: string]: unknown;
+            }[];
+        };
+        TraceList: {
+            traces: components["schemas"]["Trace"][];
+            /** @description absent: the last page */
+            next_page_token?: string;
+        };
+        TraceSpan: {
+            id: string;
+            parent_id?: string;
+            /** @description 0: a root */
+            depth: number;
+            name: string;
+            /** @description MLflow's span type */
+            type?: unknown;
+            /** @enum {string} */
+            status: "OK" | "ERROR" | "UNSET";
+            message?: string;
+            start_us: number;
+            /** @description since the trace began */
+            start_ms: number;
+            duration_ms?: number;
+            /** @description any JSON */
+            inputs?: unknown;
+            /** @description any JSON */
+            outputs?: unknown;
+            attributes: {
+                [key: string]: unknown;
+            };
+            events: {
+                [key: string]: unknown;
+            }[];
+        };
+        TraceDetail: {
+            trace: components["schemas"]["Trace"];
+            /** @description depth first */
+            spans: components["schemas"]["TraceSpan"][];
+        };
+        Delivery: {
+            id: string;
+            entity: string;
+            action: string;
+            /** @enum {string} */
+            state: "waiting" | "delivered" | "failed";
+            attempts: number;
+            response_status?: number;
+            error?: string;
+            created_us: number;
+            tried_us?: number;
+            /** @description while it waits */
+            next_us?: number;
+        };
+        DeliveryList: {
+            deliveries: components["schemas"]["Delivery"][];
+        };
+        ExperimentDetail: {
+            id: string;
+            name: string;
+            state: string;
+            created_us?: number;
+            updated_us?: number;
+            artifact_location?: string;
+            tags?: {
+                [key: string]: string;
+            };
+            runs?: number;
+            deleted_runs?: number;
+        };
+        TrackedRunState: {
+            id: string;
+            name: string;
+            state: string;
+        };
+        RunSearchResult: {
+            runs: {
+                id: string;
+                name?: string;
+                experiment?: string;
+                experiment_id?: string;
+                status?: string;
+                state?: string;
+                user?: string;
+                start_us?: number;
+                end_us?: number;
+                artifact_uri?: string;
+                params?: {
+                    [key: string]: string;
+                };
+                tags?: {
+                    [key: string]: string;
+                };
+                metrics?: {
+                    [key: string]: number;
+                };
+            }[];
+            total: number;
+            next_after: string;
+        };
+        ArtifactList: {
+            run: string;
+            artifacts: components["schemas"]["StoredArtifact"][];
+        };
+        StoredArtifact: {
+            path: string;
+            sha256: string;
+            bytes: number;
+        };
+        TransferReport: {
+            kind: string;
+            path: string;
+            found?: {
+                [key: string]: number;
+            };
+            written?: {
+                [key: string]: number;
+            };
+            read_back?: {
+                [key: string]: number;
+            };
+            runs_present?: number;
+            runs_updated?: number;
+            runs_different?: number;
+            source_hash?: string;
+            own_hash?: string;
+            equal: boolean;
+            skipped: number;
+            skips: {
+                what: string;
+                why: string;
+            }[];
+            seconds?: number;
+        };
     };
     responses: never;
     parameters: {
@@ -3191,6 +3526,47 @@ export interface operations {
             };
         };
     };
+    post_api_v1_experiments: {
+        parameters: {
+            query?: {
+                /** @description default: default */
+                project?: components["parameters"]["project"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    name: string;
+                    tags?: {
+                        [key: string]: string;
+                    };
+                };
+            };
+        };
+        responses: {
+            /** @description OK */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExperimentDetail"];
+                };
+            };
+            /** @description The request was refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     get_api_v1_experiments_experiment_runs: {
         parameters: {
             query?: {
@@ -3264,6 +3640,40 @@ export interface operations {
             };
         };
     };
+    delete_api_v1_experiment_runs_run: {
+        parameters: {
+            query?: {
+                /** @description default: default */
+                project?: components["parameters"]["project"];
+            };
+            header?: never;
+            path: {
+                run: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TrackedRunState"];
+                };
+            };
+            /** @description The request was refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     get_api_v1_experiment_runs_run_metrics_key: {
         parameters: {
             query?: {
@@ -3321,6 +3731,45 @@ export interface operations {
                 };
                 content: {
                     "application/octet-stream": string;
+                };
+            };
+            /** @description The request was refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    put_api_v1_experiment_runs_run_artifacts_path: {
+        parameters: {
+            query?: {
+                /** @description default: default */
+                project?: components["parameters"]["project"];
+            };
+            header?: never;
+            path: {
+                run: string;
+                path: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/octet-stream": string;
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StoredArtifact"];
                 };
             };
             /** @description The request was refused */
@@ -4631,6 +5080,451 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["OipError"];
+                };
+            };
+        };
+    };
+    get_api_v1_traces: {
+        parameters: {
+            query?: {
+                /** @description default: default */
+                project?: components["parameters"]["project"];
+                /** @description may stand several times; default: all */
+                experiment?: string;
+                /** @description as MLflow's search_traces, with OR, NOT and parentheses */
+                filter?: string;
+                /** @description may stand several times */
+                order_by?: string;
+                /** @description 1 to 500, default 100 */
+                limit?: number;
+                /** @description of the page before */
+                page_token?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TraceList"];
+                };
+            };
+            /** @description The request was refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_api_v1_traces_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TraceDetail"];
+                };
+            };
+            /** @description The request was refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_api_v1_webhooks_id_deliveries: {
+        parameters: {
+            query?: {
+                /** @description default 100 */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryList"];
+                };
+            };
+            /** @description The request was refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_api_v1_experiments_experiment: {
+        parameters: {
+            query?: {
+                /** @description default: default */
+                project?: components["parameters"]["project"];
+            };
+            header?: never;
+            path: {
+                experiment: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExperimentDetail"];
+                };
+            };
+            /** @description The request was refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    delete_api_v1_experiments_experiment: {
+        parameters: {
+            query?: {
+                /** @description default: default */
+                project?: components["parameters"]["project"];
+            };
+            header?: never;
+            path: {
+                experiment: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExperimentDetail"];
+                };
+            };
+            /** @description The request was refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    patch_api_v1_experiments_experiment: {
+        parameters: {
+            query?: {
+                /** @description default: default */
+                project?: components["parameters"]["project"];
+            };
+            header?: never;
+            path: {
+                experiment: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    name: string;
+                };
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExperimentDetail"];
+                };
+            };
+            /** @description The request was refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    post_api_v1_experiments_experiment_restore: {
+        parameters: {
+            query?: {
+                /** @description default: default */
+                project?: components["parameters"]["project"];
+            };
+            header?: never;
+            path: {
+                experiment: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExperimentDetail"];
+                };
+            };
+            /** @description The request was refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    post_api_v1_run_searches: {
+        parameters: {
+            query?: {
+                /** @description default: default */
+                project?: components["parameters"]["project"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    experiments?: string[];
+                    filter?: string;
+                    order_by?: string[];
+                    fields?: string[];
+                    /** @enum {string} */
+                    view?: "active" | "deleted" | "all";
+                    limit?: number;
+                    after?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunSearchResult"];
+                };
+            };
+            /** @description The request was refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    post_api_v1_experiment_runs_run_restore: {
+        parameters: {
+            query?: {
+                /** @description default: default */
+                project?: components["parameters"]["project"];
+            };
+            header?: never;
+            path: {
+                run: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TrackedRunState"];
+                };
+            };
+            /** @description The request was refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_api_v1_experiment_runs_run_artifacts: {
+        parameters: {
+            query?: {
+                /** @description default: default */
+                project?: components["parameters"]["project"];
+            };
+            header?: never;
+            path: {
+                run: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ArtifactList"];
+                };
+            };
+            /** @description The request was refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    post_api_v1_tracking_imports: {
+        parameters: {
+            query?: {
+                /** @description default: default */
+                project?: components["parameters"]["project"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    path: string;
+                    /** @enum {string} */
+                    kind?: "" | "mlruns" | "sqlite" | "tensorboard";
+                    artifact_root?: string;
+                    experiment?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description OK */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TransferReport"];
+                };
+            };
+            /** @description The request was refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    post_api_v1_tracking_exports: {
+        parameters: {
+            query?: {
+                /** @description default: default */
+                project?: components["parameters"]["project"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    path: string;
+                    /** @enum {string} */
+                    format?: "mlruns" | "parquet";
+                    experiments?: string[];
+                };
+            };
+        };
+        responses: {
+            /** @description OK */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TransferReport"];
+                };
+            };
+            /** @description The request was refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
                 };
             };
         };
