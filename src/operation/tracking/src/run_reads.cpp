@@ -226,17 +226,24 @@ std::vector<std::int64_t> chosen_steps(const std::vector<Series>& histories, std
 
 // The chosen ones among the steps of one run, without a list of them all.
 std::vector<std::int64_t> chosen_steps(const Series& points, std::size_t limit) {
-  std::size_t count = 0;
-  for (std::size_t i = 0; i < points.size(); ++i)
-    count += i == 0 || points[i].step != points[i - 1].step ? 1 : 0;
+  if (points.empty()) return {};
+  std::size_t count = 1;
+  std::int64_t last = points.front().step;
+  for (const auto& point : points) {
+    count += point.step != last ? 1 : 0;
+    last = point.step;
+  }
   const auto ranks = chosen_ranks(count, limit);
   std::vector<std::int64_t> out;
   auto wanted = ranks.begin();
-  for (std::size_t i = 0, rank = 0; i < points.size() && wanted != ranks.end(); ++i) {
-    if (i > 0 && points[i].step == points[i - 1].step) continue;
-    if (rank++ != *wanted) continue;
-    out.push_back(points[i].step);
-    ++wanted;
+  std::size_t rank = 0;
+  last = points.front().step;
+  for (const auto& point : points) {
+    if (point.step != last) ++rank;
+    last = point.step;
+    if (rank != *wanted) continue;
+    out.push_back(last);
+    if (++wanted == ranks.end()) break;
   }
   return out;
 }
@@ -245,18 +252,19 @@ std::vector<std::int64_t> chosen_steps(const Series& points, std::size_t limit) 
 void sample(const Series& points, const std::vector<std::int64_t>& steps, bool extremes,
             const std::string& run_id, std::vector<SampledPoint>& out) {
   if (points.empty()) return;
-  std::size_t lowest = 0, highest = 0;
-  for (std::size_t i = 1; extremes && i < points.size(); ++i) {
-    if (points[i].value < points[lowest].value) lowest = i;
-    if (points[i].value > points[highest].value) highest = i;
+  const Point *lowest = &points.front(), *highest = lowest;
+  if (extremes) {
+    for (const auto& point : points) {
+      if (point.value < lowest->value) lowest = &point;
+      if (point.value > highest->value) highest = &point;
+    }
   }
   const std::int64_t first = points.front().step, last = points.back().step;
   auto step = steps.begin();
-  for (std::size_t i = 0; i < points.size(); ++i) {
-    const Point& point = points[i];
+  for (const auto& point : points) {
     while (step != steps.end() && *step < point.step) ++step;
     const bool chosen = step != steps.end() && *step == point.step;
-    const bool extreme = extremes && (i == lowest || i == highest);
+    const bool extreme = extremes && (&point == lowest || &point == highest);
     if (chosen || extreme || point.step == first || point.step == last)
       out.push_back({run_id, point.value, point.step, point.time_ms});
   }
