@@ -19,7 +19,9 @@ inline constexpr const char* kTraceColumns =
     "SELECT number, id, experiment_id, time_ms, duration_ms, state, client_request_id, "
     "request_preview, response_preview, tags, metadata, final, spans, expected, assessments FROM "
     "traces ";
-TraceRow trace_row(const store::Row& row);
+// Without its tags and metadata when `maps` is false; read_maps() adds them.
+TraceRow trace_row(const store::Row& row, bool maps = true);
+void read_maps(const store::Row& row, Trace& trace);
 
 base::Json text_json(const Text& pairs);
 Text text_of(const std::string& json);

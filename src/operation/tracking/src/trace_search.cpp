@@ -229,7 +229,13 @@ class Search {
         order_(std::move(order)),
         place_(std::move(place)),
         by_time_(order_.empty() ||
-                 (order_.size() == 1 && order_[0].key == "timestamp_ms" && order_[0].descending)) {}
+                 (order_.size() == 1 && order_[0].key == "timestamp_ms" && order_[0].descending)) {
+    const auto map = [](Entity entity) {
+      return entity == Entity::kTag || entity == Entity::kMetadata;
+    };
+    each_comparison(filter_, [&](const Comparison& leaf) { needs_maps_ |= map(leaf.entity); });
+    for (const OrderTerm& term : order_) needs_maps_ |= map(term.entity);
+  }
 
   Result<std::vector<TraceRow>> run(std::string& next_page_token) {
     std::vector<store::Value> cells;
@@ -255,7 +261,8 @@ class Search {
 
  private:
   Status visit(const store::Cursor& cursor) {
-    TraceRow row = trace_row(copied(cursor));
+    const store::Row cells = copied(cursor);
+    TraceRow row = trace_row(cells, needs_maps_);
     Candidate candidate(reader_, row);
     const bool holds =
         matches(filter_, [&](const Comparison& leaf) { return candidate.test(leaf); });
@@ -267,6 +274,7 @@ class Search {
       found_.push_back(std::move(found));
       return {};
     }
+    if (!needs_maps_) read_maps(cells, row.trace);
     page_.push_back(std::move(row));
     if (page_.size() <= query_.limit) return {};
     full_ = true;
@@ -321,7 +329,8 @@ class Search {
   Filter filter_;
   std::vector<OrderTerm> order_;
   Place place_;
-  bool by_time_;  // the index's order: a page ends the statement
+  bool by_time_;             // the index's order: a page ends the statement
+  bool needs_maps_ = false;  // most of a row's cost is its two JSON texts
   bool full_ = false;
   std::vector<Sorted> found_;  // with another order: all that match
   std::vector<TraceRow> page_;

@@ -480,7 +480,12 @@ class StoredTraces final : public Traces {
 
 }  // namespace
 
-TraceRow trace_row(const Row& row) {
+void read_maps(const Row& row, Trace& trace) {
+  trace.tags = text_of(row.text(9));
+  trace.metadata = text_of(row.text(10));
+}
+
+TraceRow trace_row(const Row& row, bool maps) {
   TraceRow out;
   out.number = row.integer(0);
   Trace& trace = out.trace;
@@ -492,8 +497,7 @@ TraceRow trace_row(const Row& row) {
   trace.client_request_id = row.text(6);
   if (!row.null(7)) trace.request_preview = row.text(7);
   if (!row.null(8)) trace.response_preview = row.text(8);
-  trace.tags = text_of(row.text(9));
-  trace.metadata = text_of(row.text(10));
+  if (maps) read_maps(row, trace);
   out.final = row.integer(11) != 0;
   trace.spans = static_cast<std::uint64_t>(row.integer(12));
   trace.expected_spans = static_cast<std::uint64_t>(row.integer(13));
