@@ -16,6 +16,7 @@
 #include "maru/base/rng.h"
 #include "maru/base/text.h"
 #include "maru/blob/blob_store.h"
+#include "side_hash.h"
 
 namespace maru::blob {
 namespace {
@@ -25,6 +26,7 @@ using base::Result;
 using base::Status;
 
 constexpr std::size_t kPieceBytes = 256 << 10;
+constexpr std::uint64_t kSendBytes = 32u << 20;
 
 tl::unexpected<base::Error> failed(int error, const std::string& what) {
   const bool full = error == ENOSPC || error == EDQUOT;
@@ -105,6 +107,7 @@ class LocalWriter final : public BlobWriter {
     if (name_.empty()) return base::fail(Code::kFailedPrecondition, "blob is already published");
     hash_.update(bytes);
     bytes_ += bytes.size();
+    unsent_ += bytes.size();
     if (const int fault = base::fault_point("blob.write"); fault != 0)
       return failed(fault, "blob cannot be written");
     while (!bytes.empty()) {
@@ -112,6 +115,12 @@ class LocalWriter final : public BlobWriter {
       if (done < 0 && errno == EINTR) continue;
       if (done < 0) return failed(errno, "blob cannot be written");
       bytes.remove_prefix(static_cast<std::size_t>(done));
+    }
+    // The disk begins while more is coming, so that the last sync is short.
+    if (unsent_ >= kSendBytes) {
+      ::sync_file_range(file_.get(), static_cast<off_t>(bytes_ - unsent_),
+                        static_cast<off_t>(unsent_), SYNC_FILE_RANGE_WRITE);
+      unsent_ = 0;
     }
     return {};
   }
@@ -157,8 +166,9 @@ class LocalWriter final : public BlobWriter {
   std::shared_ptr<const Descriptor> root_;
   std::string name_;  // of the temporary file; empty once published
   Descriptor file_;
-  base::Sha256 hash_;
+  SideHash hash_;
   std::uint64_t bytes_ = 0;
+  std::uint64_t unsent_ = 0;  // of them not yet handed to the disk
 };
 
 class LocalStore final : public BlobStore {

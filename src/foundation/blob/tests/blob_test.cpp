@@ -154,6 +154,28 @@ TEST_CASE("without commit nothing remains, and a writer of many pieces hashes al
   CHECK(writer->commit()->sha256 == base::sha256_hex(all));
 }
 
+TEST_CASE("a blob that is hashed on the side has the same name, in pieces of any size") {
+  Place place;
+  for (const std::size_t extra : {0, 1, 3 << 20}) {
+    std::string bytes((4u << 20) + extra, 'x');
+    for (std::size_t i = 0; i < bytes.size(); i += 997) bytes[i] = static_cast<char>(i % 251);
+    const auto writer = std::move(*place.store->create());
+    std::size_t at = 0;
+    for (std::size_t size = 1; at < bytes.size(); size = size * 3 % 1'000'003 + 1) {
+      REQUIRE(writer->write(std::string_view(bytes).substr(at, size)).has_value());
+      at += size;
+    }
+    const auto info = writer->commit();
+    CHECK(info->sha256 == base::sha256_hex(bytes));
+    CHECK(place.store->verify(info->sha256).has_value());
+  }
+  {
+    const auto writer = std::move(*place.store->create());  // given up in the middle
+    REQUIRE(writer->write(std::string(6u << 20, 'y')).has_value());
+  }
+  CHECK(place.leftovers() == 0);
+}
+
 TEST_CASE("no path trick reaches a file, by any verb, and the canary lives") {
   Place place;
   const std::string good = place.store->put("good")->sha256;
