@@ -20,7 +20,7 @@ using store::params;
 using store::Row;
 using store::Writer;
 
-constexpr std::array<store::Migration, 1> kMigrations = {{{1, R"sql(
+constexpr std::array<store::Migration, 2> kMigrations = {{{1, R"sql(
 CREATE TABLE webhooks (
   id TEXT PRIMARY KEY, name TEXT NOT NULL, description TEXT NOT NULL, url TEXT NOT NULL, secret TEXT NOT NULL, active BIGINT NOT NULL,
   created_us BIGINT NOT NULL, updated_us BIGINT NOT NULL);
@@ -31,6 +31,9 @@ CREATE TABLE webhook_deliveries (
   next_us BIGINT NOT NULL);
 CREATE INDEX webhook_deliveries_due ON webhook_deliveries (state, next_us);
 CREATE INDEX webhook_deliveries_of ON webhook_deliveries (webhook_id, created_us);
+)sql"},
+                                                          {2, R"sql(
+ALTER TABLE webhook_events ADD COLUMN position BIGINT NOT NULL DEFAULT 0;
 )sql"}}};
 
 constexpr const char* kDeliveryColumns =
@@ -67,6 +70,9 @@ Status check_name(const std::string& name) {
 
 // The address itself is judged when it is called: a name may mean another one by then.
 Status check_url(const std::string& url) {
+  if (base::trim(url).empty())
+    return base::fail(Code::kInvalidArgument,
+                      "Webhook URL cannot be empty or just whitespace: '" + url + "'");
   const std::string lower = base::to_lower_ascii(url);
   const std::size_t start = lower.starts_with("https://")  ? 8
                             : lower.starts_with("http://") ? 7
@@ -79,10 +85,11 @@ Status check_url(const std::string& url) {
     return static_cast<unsigned char>(c) > 0x20 && c != 0x7F && c != '\\';
   });
   const std::string host = url.substr(start, url.find_first_of("/?#", start) - start);
-  if (!plain || url.size() > kMaxWebhookUrlBytes || host.empty() || host.front() == ':')
-    return base::fail(Code::kInvalidArgument, "Webhook URL must include a hostname, at most " +
-                                                  std::to_string(kMaxWebhookUrlBytes) +
-                                                  " bytes without spaces");
+  const bool open = (host.find('[') == std::string::npos) != (host.find(']') == std::string::npos);
+  if (!plain || url.size() > kMaxWebhookUrlBytes || host.empty() || host.front() == ':' || open)
+    return base::fail(Code::kInvalidArgument,
+                      "Invalid webhook URL: it must include a hostname, at most " +
+                          std::to_string(kMaxWebhookUrlBytes) + " bytes without spaces");
   if (host.find('@') != std::string::npos)
     return base::fail(Code::kInvalidArgument, "Webhook URL must not hold a user or a password",
                       "sign the messages with a secret instead");
@@ -115,11 +122,12 @@ Status check_texts(const std::string& description, const std::string& secret) {
 }
 
 Status put_events(Writer& writer, const std::string& id, const std::vector<WebhookEvent>& events) {
+  std::int64_t position = 0;
   for (const auto& event : events) {
-    const auto cells = params(event.entity, event.action, id);
+    const auto cells = params(event.entity, event.action, id, position++);
     TRY(
-        writer.execute("INSERT INTO webhook_events (entity, action, webhook_id) VALUES ($1, $2, "
-                       "$3) ON CONFLICT DO NOTHING",
+        writer.execute("INSERT INTO webhook_events (entity, action, webhook_id, position) VALUES "
+                       "($1, $2, $3, $4) ON CONFLICT DO NOTHING",
                        cells));
   }
   return {};
@@ -253,16 +261,18 @@ class StoredWebhooks final : public Webhooks {
     TRY(check_texts(change.description.value_or(""), change.secret.value_or("")));
     TRY(db_.write([&](Writer& writer) -> Status {
       const auto key = params(id);
-      TRY_ASSIGN(const auto rows,
-                 writer.query("SELECT name, description, url, secret, active FROM webhooks WHERE "
-                              "id = $1",
-                              key));
+      TRY_ASSIGN(
+          const auto rows,
+          writer.query("SELECT name, description, url, secret, active, updated_us FROM webhooks "
+                       "WHERE id = $1",
+                       key));
       if (rows.empty()) return no_webhook(id);
       const Row& old = rows[0];
       const auto cells =
           params(id, change.name.value_or(old.text(0)), change.description.value_or(old.text(1)),
                  change.url.value_or(old.text(2)), change.secret.value_or(old.text(3)),
-                 std::int64_t{change.active.value_or(old.integer(4) != 0)}, clock_.now_us());
+                 std::int64_t{change.active.value_or(old.integer(4) != 0)},
+                 std::max(clock_.now_us(), old.integer(5) + 1000));  // later, in milliseconds too
       TRY(
           writer.execute("UPDATE webhooks SET name = $2, description = $3, url = $4, secret = $5, "
                          "active = $6, updated_us = $7 WHERE id = $1",
@@ -362,14 +372,10 @@ class StoredWebhooks final : public Webhooks {
     for (const Row& row : rows) {
       Webhook webhook = webhook_of(row);
       TRY_ASSIGN(const auto events,
-                 db_.query("SELECT entity, action FROM webhook_events WHERE webhook_id = $1",
+                 db_.query("SELECT entity, action FROM webhook_events WHERE webhook_id = $1 "
+                           "ORDER BY position",
                            params(webhook.id)));
-      for (const auto& known : webhook_events()) {
-        for (const Row& event : events) {
-          if (event.text(0) == known.entity && event.text(1) == known.action)
-            webhook.events.push_back(known);
-        }
-      }
+      for (const Row& event : events) webhook.events.push_back({event.text(0), event.text(1)});
       out.push_back(std::move(webhook));
     }
     return out;

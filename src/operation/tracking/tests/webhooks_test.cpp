@@ -91,7 +91,8 @@ TEST_CASE_FIXTURE(Fixture, "webhooks: made, read, changed, removed; the secret s
   const auto changed = webhooks->update(made.id, change);
   REQUIRE(changed);
   CHECK(!changed->active);
-  CHECK(changed->events.size() == 2);
+  CHECK(changed->events == *change.events);
+  CHECK(changed->updated_ms > made.updated_ms);
   CHECK(changed->name == "hook");
   CHECK(webhooks->list()->size() == 1);
   CHECK(webhooks->remove(made.id));
@@ -107,9 +108,9 @@ TEST_CASE_FIXTURE(Fixture, "webhooks: what is refused") {
   good.events = {{"run", "created"}};
   CHECK(webhooks->create(good, std::string(kMaxWebhookSecretBytes, 's')));
   CHECK(!webhooks->create(good, std::string(kMaxWebhookSecretBytes + 1, 's')));
-  for (const char* url :
-       {"", "ftp://x", "example.com", "http://", "https:///path", "http://:80",
-        "http://user:pw@example.com", "http://a b", "file:///etc/passwd", "http://x\\y"}) {
+  for (const char* url : {"", "ftp://x", "example.com", "http://", "https:///path", "http://:80",
+                          "http://user:pw@example.com", "http://a b", "file:///etc/passwd",
+                          "http://x\\y", "   ", "http://[invalid"}) {
     Webhook bad = good;
     bad.url = url;
     CHECK_MESSAGE(!webhooks->create(bad, ""), url);
