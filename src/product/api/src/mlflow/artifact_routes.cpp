@@ -200,6 +200,8 @@ Result<Response> browser_upload(const Services& s, const Request& request) {
   if (request.query_param("path").empty()) return wrong("Request must specify path.");
   TRY_ASSIGN(const std::string path, safe_path(request.query_param("path")));
   if (request.body.empty()) return wrong("Request must specify data.");
+  if (request.body.size() > kMaxBrowserUploadBytes)
+    return wrong("Artifact size is too large. Max size is 10MB.");
   TRY(s.tracking->runs().get_run(run));
   TRY(s.tracking->artifacts().put_artifact(run, path, request.body));
   return Response::json(Json::object());
@@ -276,13 +278,13 @@ void add_artifact_routes(Router& router, const Services& s) {
                [s](const Request& request, Context&) { return get_run_artifact(s, request); });
   }
   for (const char* pattern :
-       {"/model-versions/get-artifact", "/ajax-api/2.0/mlflow/model-versions/get-artifact"}) {
+       {"/model-versions/get-artifact", "/ajax-api/2.0/mlflow/model-versions/get-artifact",
+        // Joined to a server's address that ends with a slash.
+        "//model-versions/get-artifact"}) {
     router.add(Method::kGet, pattern, options(Permission::kRead),
                [s](const Request& request, Context&) { return get_version_artifact(s, request); });
   }
-  http::RouteOptions small = options(Permission::kWrite);
-  small.max_body_bytes = kMaxBrowserUploadBytes;
-  router.add(Method::kPost, "/ajax-api/2.0/mlflow/upload-artifact", small,
+  router.add(Method::kPost, "/ajax-api/2.0/mlflow/upload-artifact", options(Permission::kWrite),
              [s](const Request& request, Context&) { return browser_upload(s, request); });
   add_call(router, 2, Method::kGet, "artifacts/list", Permission::kRead,
            [s](Fields& fields, Context&) { return list_run_artifacts(s, fields); });

@@ -290,8 +290,12 @@ Status mark_logged_model(const Services& s, const std::string& model_id,
     if (auto parsed = base::parse_json(tag->second); parsed && parsed->is_array())
       known = std::move(*parsed);
   }
-  known.push(Json::object({{"name", version.model}, {"version", std::to_string(version.version)}}));
-  return s.tracking->logged_models().set_tags(model_id, {{kTag, known.dump()}});
+  known.push(Json::object({{"name", version.model}, {"version", version.version}}));
+  std::string text;  // spaced as MLflow writes it
+  for (const auto& entry : known.items())
+    text += (text.empty() ? R"({"name": )" : R"(, {"name": )") + entry["name"].dump() +
+            R"(, "version": )" + entry["version"].dump() + "}";
+  return s.tracking->logged_models().set_tags(model_id, {{kTag, "[" + text + "]"}});
 }
 
 Result<Json> create_version(const Services& s, Fields& fields, Context&) {
