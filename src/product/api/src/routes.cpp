@@ -61,6 +61,7 @@ void add_routes(Router& router, const Services& services) {
   add_monitor_routes(router, services);
   add_status_routes(router, services);
   add_search_routes(router, services);
+  add_lineage_routes(router, services);
   add_inference_routes(router, services);
   mlflow::add_registry_routes(router, services);
   mlflow::add_logged_model_routes(router, services);

@@ -23,6 +23,7 @@ void add_model_routes(Router& router, const Services& services);
 void add_endpoint_routes(Router& router, const Services& services);
 void add_monitor_routes(Router& router, const Services& services);
 void add_status_routes(Router& router, const Services& services);
+void add_lineage_routes(Router& router, const Services& services);
 void add_search_routes(Router& router, const Services& services);
 void add_inference_routes(Router& router, const Services& services);
 
