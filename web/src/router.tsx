@@ -20,6 +20,7 @@ const routes = [
   at('/pipelines/$id/$run', () => import('./pages/PipelineRun'), 'PipelineRun'),
   at('/experiments', () => import('./pages/ExperimentList'), 'ExperimentList'),
   at('/experiments/$id', () => import('./pages/Experiment'), 'Experiment'),
+  at('/experiments/$id/compare', () => import('./pages/CompareRuns'), 'CompareRuns'),
   at('/experiments/$id/runs/$run', () => import('./pages/ExperimentRun'), 'ExperimentRun'),
   at('/models', () => import('./pages/ModelList'), 'ModelList'),
   at('/models/$id', () => import('./pages/Model'), 'Model'),

@@ -370,7 +370,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Runs of an experiment; order_by is start_us, name or metric:KEY */
+        /** Runs of an experiment; order_by is start_us, name, metric:KEY, param:KEY or tag:KEY; fields is metrics.KEY,params.KEY,tags.KEY (none: all) */
         get: operations["get_api_v1_experiments_experiment_runs"];
         put?: never;
         post?: never;
@@ -395,7 +395,8 @@ export interface paths {
         delete: operations["delete_api_v1_experiment_runs_run"];
         options?: never;
         head?: never;
-        patch?: never;
+        /** Rename a run, set tags, remove the ones that are null */
+        patch: operations["patch_api_v1_experiment_runs_run"];
         trace?: never;
     };
     "/api/v1/experiment-runs/{run}/metrics/{key}": {
@@ -771,6 +772,23 @@ export interface paths {
         post?: never;
         /** End an access token */
         delete: operations["delete_api_v1_tokens_name"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/lineage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What came from what, in both directions: data, pipeline runs, runs, logged models, versions, endpoints */
+        get: operations["get_api_v1_lineage"];
+        put?: never;
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -1214,6 +1232,57 @@ export interface paths {
         put?: never;
         /** Writes experiments, runs and models to a folder of the server's machine */
         post: operations["post_api_v1_tracking_exports"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/experiments/{experiment}/keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The metrics, parameters and tags that the newest 1,000 runs have */
+        get: operations["get_api_v1_experiments_experiment_keys"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/run-comparisons": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Up to 500 runs, of any experiments, with all their values */
+        post: operations["post_api_v1_run_comparisons"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/metric-samples": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Curves of many runs and metrics, thinned; smallest and largest values stay */
+        post: operations["post_api_v1_metric_samples"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1790,6 +1859,8 @@ export interface components {
             created_us: number;
             /** Format: int64 */
             updated_us: number;
+            /** @enum {string} */
+            state: "active" | "deleted";
         } & {
             [key: string]: unknown;
         };
@@ -1832,6 +1903,9 @@ export interface components {
                 [key: string]: unknown;
             };
             model_version: components["schemas"]["ModelVersionRef"] | null;
+            /** @enum {string} */
+            state: "active" | "deleted";
+            user: string;
         } & {
             [key: string]: unknown;
         };
@@ -1876,6 +1950,12 @@ export interface components {
             experiment: components["schemas"]["ExperimentRef"];
             metric_keys: string[];
             artifacts: components["schemas"]["FileRef"][];
+            /** @enum {string} */
+            state: "active" | "deleted";
+            user: string;
+            artifact_uri: string;
+            datasets: components["schemas"]["RunDataset"][];
+            models: components["schemas"]["RunModel"][];
         } & {
             [key: string]: unknown;
         };
@@ -2747,6 +2827,99 @@ export interface components {
             }[];
             seconds?: number;
         };
+        RunDataset: {
+            name: string;
+            digest: string;
+            source_type: string;
+            source: string;
+            context: string;
+        } & {
+            [key: string]: unknown;
+        };
+        RunModel: {
+            id: string;
+            name: string;
+            type: string;
+            status: string;
+            /** @enum {string} */
+            direction: "in" | "out";
+        } & {
+            [key: string]: unknown;
+        };
+        RunKeys: {
+            metrics: string[];
+            params: string[];
+            tags: string[];
+        } & {
+            [key: string]: unknown;
+        };
+        ComparedRun: {
+            id: string;
+            name: string;
+            /** @enum {string} */
+            status: "RUNNING" | "FINISHED" | "FAILED" | "KILLED" | "SCHEDULED";
+            source: string;
+            /** Format: int64 */
+            start_us: number;
+            /** Format: int64 */
+            end_us: number;
+            params: {
+                [key: string]: string;
+            };
+            tags: {
+                [key: string]: string;
+            };
+            metrics: {
+                [key: string]: unknown;
+            };
+            model_version: components["schemas"]["ModelVersionRef"] | null;
+            /** @enum {string} */
+            state: "active" | "deleted";
+            user: string;
+            experiment: components["schemas"]["ExperimentRef"];
+        } & {
+            [key: string]: unknown;
+        };
+        RunComparison: {
+            runs: components["schemas"]["ComparedRun"][];
+            missing: string[];
+        } & {
+            [key: string]: unknown;
+        };
+        RunComparisonRequest: {
+            runs: string[];
+        } & {
+            [key: string]: unknown;
+        };
+        MetricSamplesRequest: {
+            runs: string[];
+            keys: string[];
+            points?: number;
+        } & {
+            [key: string]: unknown;
+        };
+        MetricCurve: {
+            run: string;
+            key: string;
+            steps: number[];
+            values: unknown[];
+            times_ms: number[];
+        } & {
+            [key: string]: unknown;
+        };
+        MetricSamples: {
+            series: components["schemas"]["MetricCurve"][];
+        } & {
+            [key: string]: unknown;
+        };
+        RunEdit: {
+            name?: string;
+            tags?: {
+                [key: string]: string | null;
+            };
+        } & {
+            [key: string]: unknown;
+        };
     };
     responses: never;
     parameters: {
@@ -3499,6 +3672,7 @@ export interface operations {
             query?: {
                 /** @description default: default */
                 project?: components["parameters"]["project"];
+                view?: string;
             };
             header?: never;
             path?: never;
@@ -3577,6 +3751,9 @@ export interface operations {
                 limit?: number;
                 offset?: number;
                 q?: string;
+                filter?: string;
+                view?: string;
+                fields?: string;
             };
             header?: never;
             path: {
@@ -3661,6 +3838,44 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TrackedRunState"];
+                };
+            };
+            /** @description The request was refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    patch_api_v1_experiment_runs_run: {
+        parameters: {
+            query?: {
+                /** @description default: default */
+                project?: components["parameters"]["project"];
+            };
+            header?: never;
+            path: {
+                run: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RunEdit"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExperimentRunDetail"];
                 };
             };
             /** @description The request was refused */
@@ -4571,6 +4786,56 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description The request was refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_api_v1_lineage: {
+        parameters: {
+            query: {
+                /** @description default: default */
+                project?: components["parameters"]["project"];
+                /** @description run:ID, version:MODEL/N, model:ID, snapshot:ID, dataset:EXPERIMENT/NAME@DIGEST, pipeline:ID or endpoint:NAME */
+                of: string;
+                /** @description steps to walk each way, 6 unless told, at most 20 */
+                depth?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        of?: string;
+                        cut?: boolean;
+                        nodes?: {
+                            id?: string;
+                            kind?: string;
+                            name?: string;
+                            depth?: number;
+                        }[];
+                        edges?: {
+                            from?: string;
+                            to?: string;
+                            what?: string;
+                        }[];
+                    };
+                };
             };
             /** @description The request was refused */
             default: {
@@ -5516,6 +5781,112 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TransferReport"];
+                };
+            };
+            /** @description The request was refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_api_v1_experiments_experiment_keys: {
+        parameters: {
+            query?: {
+                /** @description default: default */
+                project?: components["parameters"]["project"];
+            };
+            header?: never;
+            path: {
+                experiment: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunKeys"];
+                };
+            };
+            /** @description The request was refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    post_api_v1_run_comparisons: {
+        parameters: {
+            query?: {
+                /** @description default: default */
+                project?: components["parameters"]["project"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RunComparisonRequest"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunComparison"];
+                };
+            };
+            /** @description The request was refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    post_api_v1_metric_samples: {
+        parameters: {
+            query?: {
+                /** @description default: default */
+                project?: components["parameters"]["project"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MetricSamplesRequest"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MetricSamples"];
                 };
             };
             /** @description The request was refused */

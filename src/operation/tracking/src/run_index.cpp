@@ -245,12 +245,15 @@ Status RunIndex::with(const std::vector<std::string>& experiments, const Needs& 
 
 void RunIndex::apply(RunChange change) {
   std::shared_ptr<Held> found;
+  std::shared_ptr<const Listener> listener;
   {
     const std::lock_guard lock(mutex_);
+    listener = listener_;
     const auto at = held_.find(change.row.experiment_id);
-    if (at == held_.end()) return;
-    found = at->second;
+    if (at != held_.end()) found = at->second;
   }
+  if (listener) (*listener)(change.row);
+  if (!found) return;
   const std::lock_guard lock(found->pending_mutex);
   if (found->pending.size() >= kMaxPending) {
     found->pending.clear();
@@ -261,6 +264,12 @@ void RunIndex::apply(RunChange change) {
 
 void RunIndex::apply(std::vector<RunChange> changes) {
   for (auto& change : changes) apply(std::move(change));
+}
+
+void RunIndex::listen(Listener listener) {
+  auto kept = std::make_shared<const Listener>(std::move(listener));
+  const std::lock_guard lock(mutex_);
+  listener_ = std::move(kept);
 }
 
 void RunIndex::drop(const std::string& experiment_id) {

@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -73,6 +74,9 @@ class RunIndex {
   // After a write is durable, in the order of the writes. Never waits for a search.
   void apply(RunChange change);
   void apply(std::vector<RunChange> changes);
+  // Told of every change that is applied, before it is.
+  using Listener = std::function<void(const RunRow&)>;
+  void listen(Listener listener);
   void drop(const std::string& experiment_id);  // read again at the next search
   void drop_idle();
 
@@ -99,6 +103,7 @@ class RunIndex {
   base::Clock& clock_;
   std::mutex mutex_;
   std::map<std::string, std::shared_ptr<Held>> held_;
+  std::shared_ptr<const Listener> listener_;  // under mutex_
 };
 
 }  // namespace maru::tracking

@@ -116,6 +116,7 @@ RunChange text_change(const RunRow& row, ValueKind kind, const std::string& key,
                       const std::string& value) {
   RunChange change;
   change.kind = RunChange::Kind::kText;
+  change.row.id = row.id;
   change.row.number = row.number;
   change.row.experiment_id = row.experiment_id;
   change.value_kind = kind;
@@ -413,6 +414,7 @@ void RunTables::log_async(const std::string& run_id, RunBatch batch,
                   [this, pending, done = std::move(done)](Status outcome) {
                     if (outcome) {
                       RunRow row;
+                      row.id = pending->run_id;
                       row.number = pending->run.number;
                       row.experiment_id = pending->run.experiment_id;
                       if (!pending->entry.series.empty())

@@ -69,7 +69,13 @@ class RunTables final : public Runs {
                                                         const std::string& key) override;
   base::Result<std::vector<SampledPoint>> sample_metric(const SampleQuery& query) override;
   base::Result<std::vector<std::string>> metric_keys(const std::string& run_id) override;
+  base::Result<RunKeys> keys(const std::string& experiment_id) override;
+  void on_change(Listener listener) override;
   std::int64_t now_us() const override { return clock_.now_us(); }
+
+  // For the trash: folds what the tail holds, and forgets a run whose rows are gone.
+  base::Status fold_metrics() { return metrics_.fold(); }
+  void forget_run(std::int64_t number, const std::string& id, const std::string& experiment_id);
 
   // What was recorded elsewhere (run_import.cpp). An experiment joins the one that has its id and time of creation, or its name; else it
   // keeps its id where that is free. `fresh` tells whether it was made.

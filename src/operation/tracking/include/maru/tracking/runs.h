@@ -114,6 +114,9 @@ struct SampleQuery {
   std::optional<std::int64_t> start_step = {}, end_step = {};
   std::size_t limit = 320;  // about how many points of each run
 };
+struct RunKeys {  // sorted
+  std::vector<std::string> metrics, params, tags;
+};
 struct SampledPoint {
   std::string run_id;
   double value = 0;
@@ -176,6 +179,12 @@ class Runs {
   // point stay in.
   virtual base::Result<std::vector<SampledPoint>> sample_metric(const SampleQuery& query) = 0;
   virtual base::Result<std::vector<std::string>> metric_keys(const std::string& run_id) = 0;
+  // The keys that the newest 1,000 runs of an experiment have.
+  virtual base::Result<RunKeys> keys(const std::string& experiment_id) = 0;
+  // Called after each durable change with the experiment and the run, once for every changed value, on the thread that wrote: it must
+  // return at once. One listener; the last one stays.
+  using Listener = std::function<void(const std::string& experiment_id, const std::string& run_id)>;
+  virtual void on_change(Listener listener) = 0;
   // The writer's clock, for finish_run.
   virtual std::int64_t now_us() const = 0;
 };
