@@ -10,6 +10,7 @@
 #include <map>
 #include <mutex>
 
+#include "maru/base/clock.h"
 #include "maru/base/fault.h"
 #include "maru/base/file.h"
 #include "maru/base/hash.h"
@@ -97,8 +98,12 @@ int synced(int fd, const char* point) {
 
 class LocalWriter final : public BlobWriter {
  public:
-  LocalWriter(std::shared_ptr<const Descriptor> root, std::string name, Descriptor file)
-      : root_(std::move(root)), name_(std::move(name)), file_(std::move(file)) {}
+  LocalWriter(std::shared_ptr<const Descriptor> root, std::shared_ptr<std::mutex> publishing,
+              std::string name, Descriptor file)
+      : root_(std::move(root)),
+        publishing_(std::move(publishing)),
+        name_(std::move(name)),
+        file_(std::move(file)) {}
   ~LocalWriter() override {
     if (!name_.empty()) ::unlinkat(root_->get(), name_.c_str(), 0);
   }
@@ -135,8 +140,11 @@ class LocalWriter final : public BlobWriter {
     if (const int fault = base::fault_point("blob.rename"); fault != 0)
       return failed(fault, "blob cannot be published");
     // Over what may be there already: the content is the same, unless it was damaged, and then this mends it.
-    if (::renameat(root_->get(), name_.c_str(), folder.get(), info.sha256.c_str()) != 0)
-      return failed(errno, "blob cannot be published");
+    {
+      const std::lock_guard lock(*publishing_);
+      if (::renameat(root_->get(), name_.c_str(), folder.get(), info.sha256.c_str()) != 0)
+        return failed(errno, "blob cannot be published");
+    }
     name_.clear();
     if (const int error = synced(folder.get(), "blob.fsync_folder"); error != 0)
       return failed(error, "blob cannot be made durable");
@@ -164,6 +172,7 @@ class LocalWriter final : public BlobWriter {
   }
 
   std::shared_ptr<const Descriptor> root_;
+  std::shared_ptr<std::mutex> publishing_;
   std::string name_;  // of the temporary file; empty once published
   Descriptor file_;
   SideHash hash_;
@@ -187,7 +196,7 @@ class LocalStore final : public BlobStore {
                              O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
     if (file.get() < 0) return failed(errno, "blob cannot be created");
     return std::unique_ptr<BlobWriter>(
-        std::make_unique<LocalWriter>(folder_, std::move(name), std::move(file)));
+        std::make_unique<LocalWriter>(folder_, publishing_, std::move(name), std::move(file)));
   }
 
   Result<std::string> read(const std::string& sha256) override {
@@ -260,6 +269,27 @@ class LocalStore final : public BlobStore {
     return failed(errno, "blob cannot be removed: " + relative(sha256));
   }
 
+  Result<bool> remove_unused(const std::string& sha256, std::int64_t min_age_us) override {
+    TRY(check_digest(sha256));
+    const Descriptor folder = open_beneath(*folder_, shelf(sha256), O_RDONLY | O_DIRECTORY);
+    if (folder.get() < 0 && errno == ENOENT) return false;
+    if (folder.get() < 0) return failed(errno, "blob cannot be removed: " + relative(sha256));
+    // A blob that is written again is a fresh file over the old one: its age and its removal are one step for the writers.
+    const std::lock_guard lock(*publishing_);
+    struct stat facts {};
+    if (::fstatat(folder.get(), sha256.c_str(), &facts, AT_SYMLINK_NOFOLLOW) != 0) {
+      if (errno == ENOENT) return false;
+      return failed(errno, "blob cannot be removed: " + relative(sha256));
+    }
+    const std::int64_t age_us = base::system_clock().now_us() -
+                                std::int64_t{facts.st_mtim.tv_sec} * 1'000'000 -
+                                facts.st_mtim.tv_nsec / 1000;
+    if (age_us < min_age_us) return false;
+    if (::unlinkat(folder.get(), sha256.c_str(), 0) != 0)
+      return failed(errno, "blob cannot be removed: " + relative(sha256));
+    return true;
+  }
+
   Result<std::vector<BlobInfo>> list() override {
     std::vector<BlobInfo> out;
     TRY_ASSIGN(const auto firsts, base::list_folder(root_));
@@ -313,6 +343,7 @@ class LocalStore final : public BlobStore {
   }
 
   std::string root_;
+  std::shared_ptr<std::mutex> publishing_ = std::make_shared<std::mutex>();
   std::shared_ptr<const Descriptor> folder_;
   std::mutex mutex_;
   std::map<std::string, Stamp> verified_;

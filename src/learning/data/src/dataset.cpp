@@ -80,6 +80,7 @@ class StoredDatasets final : public Datasets {
   base::Result<DatasetInfo> get(const std::string& project, const std::string& dataset) override;
   base::Result<Snapshot> resolve(const std::string& project, const std::string& selector) override;
   base::Result<Snapshot> snapshot(const std::string& id) override;
+  base::Result<bool> uses(const std::string& sha256) override;
   base::Result<Table> read(const Snapshot& snapshot, const std::vector<std::string>& columns,
                            std::uint64_t limit) override;
   base::Result<std::string> relation(const Snapshot& snapshot) override;
@@ -386,6 +387,13 @@ base::Result<Snapshot> StoredDatasets::snapshot(const std::string& id) {
   if (found.empty())
     return base::fail(Code::kNotFound, "no such snapshot: " + id, "see `maru data list`");
   return std::move(found[0]);
+}
+
+base::Result<bool> StoredDatasets::uses(const std::string& sha256) {
+  const auto pattern = params("%" + sha256 + "%");
+  TRY_ASSIGN(const auto rows,
+             db_.query("SELECT 1 FROM data_snapshot WHERE parts LIKE $1 LIMIT 1", pattern));
+  return !rows.empty();
 }
 
 base::Result<std::string> StoredDatasets::relation(const Snapshot& snapshot) {

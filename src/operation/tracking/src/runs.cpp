@@ -375,6 +375,13 @@ Status RunTables::change_run_state(const std::string& run_id, bool deleted) {
   });
 }
 
+void RunTables::forget_run(std::int64_t number, const std::string& id,
+                           const std::string& experiment_id) {
+  forget(id);
+  metrics_.forget(number);
+  index_.drop(experiment_id);
+}
+
 Status RunTables::delete_run(const std::string& run_id) { return change_run_state(run_id, true); }
 Status RunTables::restore_run(const std::string& run_id) { return change_run_state(run_id, false); }
 

@@ -7,6 +7,7 @@
 #include "runs.h"
 #include "schema.h"
 #include "transfer/transfer.h"
+#include "trash.h"
 
 namespace maru::tracking {
 namespace {
@@ -29,7 +30,8 @@ class StoredTracking final : public Tracking {
         logged_models_(db, clock),
         traces_(std::move(traces)),
         webhooks_(std::move(webhooks)),
-        transfer_({db, blobs, clock, runs_, artifacts_, logged_models_, registry_}) {}
+        transfer_({db, blobs, clock, runs_, artifacts_, logged_models_, registry_}),
+        trash_(db, blobs, runs_) {}
 
   Status start() { return runs_.start(); }
   Runs& runs() override { return runs_; }
@@ -39,6 +41,7 @@ class StoredTracking final : public Tracking {
   Traces& traces() override { return *traces_; }
   Webhooks& webhooks() override { return *webhooks_; }
   Transfer& transfer() override { return transfer_; }
+  Trash& trash() override { return trash_; }
 
   Status audit(const AuditEntry& entry) override {
     return db_.write([&](Writer& writer) { return append_audit(writer, entry); });
@@ -113,6 +116,7 @@ class StoredTracking final : public Tracking {
   std::unique_ptr<Traces> traces_;
   std::unique_ptr<Webhooks> webhooks_;
   TransferTables transfer_;
+  TrashTables trash_;
 };
 
 }  // namespace
@@ -123,6 +127,7 @@ Result<std::unique_ptr<Tracking>> Tracking::open(store::Database& db, blob::Blob
   TRY(db.migrate("tracking.logged_models", logged_model_migrations()));
   TRY(db.migrate("tracking.registry", registry_migrations()));
   TRY(db.migrate("tracking.artifacts", artifact_migrations()));
+  TRY(db.migrate("tracking.trash", trash_migrations()));
   TRY(db.migrate("tracking.transfer", transfer_migrations()));
   TRY_ASSIGN(auto traces, Traces::open(db, clock));
   TRY_ASSIGN(auto webhooks, Webhooks::open(db, clock));

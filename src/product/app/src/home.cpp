@@ -36,6 +36,7 @@ using base::Json;
 constexpr const char* kProject = "default";
 constexpr std::int64_t kTimerMs = 1000;
 constexpr int kMonitorEveryTicks = 5;
+constexpr int kTrashEveryTicks = 3600;
 constexpr std::size_t kParallelTasks = 2;  // of pipelines; imports and profiles run beside
 
 }  // namespace
@@ -87,6 +88,7 @@ struct Home::Impl {
   void wire_routes();
   void load_endpoints();
   void tick(int number);
+  void empty_trash();
   void run_timer();
   steps::Services step_services();
 };
@@ -250,6 +252,7 @@ void Home::Impl::tick(int number) {
                                      {"errors", static_cast<std::int64_t>(latency.errors)}});
     events.publish("endpoint:" + status.config.name, event.dump());
   }
+  if (number % kTrashEveryTicks == 0) empty_trash();
   if (number % kMonitorEveryTicks != 0) return;
   auto watched = monitor->watched(kProject);
   if (!watched) return;
@@ -258,6 +261,18 @@ void Home::Impl::tick(int number) {
       base::log_error("endpoint could not be watched",
                       {{"endpoint", config.endpoint}, {"error", done.error().text()}});
   }
+}
+
+// What was deleted 30 days ago goes for good; a full pool means: in an hour again.
+void Home::Impl::empty_trash() {
+  const base::Status queued = blocking_pool.submit([this] {
+    const auto emptied = tracking->trash().empty(
+        clock.now_us() - tracking::Trash::kKeepUs,
+        [this](const std::string& sha256) { return datasets->uses(sha256); });
+    if (!emptied)
+      base::log_warn("the trash could not be emptied", {{"reason", emptied.error().text()}});
+  });
+  if (!queued) base::log_warn("the trash waits", {{"reason", queued.error().text()}});
 }
 
 void Home::Impl::run_timer() {

@@ -46,6 +46,9 @@ class BlobStore {
   virtual base::Result<std::string> checked_path(const std::string& sha256) = 0;
   virtual base::Status verify(const std::string& sha256) = 0;
   virtual base::Status remove(const std::string& sha256) = 0;  // absent is fine
+  // Removes what nobody has written (again) for `min_age_us`; false when it is younger, or absent. Who writes a blob and then a row that names
+  // it is safe from a collector that saw no row yet, as long as the age is longer than that takes.
+  virtual base::Result<bool> remove_unused(const std::string& sha256, std::int64_t min_age_us) = 0;
   virtual base::Result<std::vector<BlobInfo>> list() = 0;
 };
 

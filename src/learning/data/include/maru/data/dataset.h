@@ -82,6 +82,8 @@ class Datasets {
   virtual base::Result<Snapshot> resolve(const std::string& project,
                                          const std::string& selector) = 0;
   virtual base::Result<Snapshot> snapshot(const std::string& id) = 0;
+  // Whether a part of any snapshot is this blob.
+  virtual base::Result<bool> uses(const std::string& sha256) = 0;
   // Reads into memory; empty names: all columns. Row order is the snapshot's.
   virtual base::Result<Table> read(const Snapshot& snapshot,
                                    const std::vector<std::string>& columns = {},

@@ -16,6 +16,7 @@
 #include "maru/tracking/runs.h"
 #include "maru/tracking/traces.h"
 #include "maru/tracking/transfer.h"
+#include "maru/tracking/trash.h"
 #include "maru/tracking/webhooks.h"
 
 namespace maru::tracking {
@@ -40,6 +41,7 @@ class Tracking {
   virtual Traces& traces() = 0;
   virtual Webhooks& webhooks() = 0;
   virtual Transfer& transfer() = 0;
+  virtual Trash& trash() = 0;
 
   virtual base::Status audit(const AuditEntry& entry) = 0;
   virtual base::Result<std::vector<AuditEntry>> audit_log(std::size_t limit) = 0;

@@ -1,0 +1,30 @@
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "maru/base/result.h"
+
+namespace maru::tracking {
+
+struct TrashReport {
+  std::size_t runs = 0, experiments = 0, models = 0;  // gone for good
+  std::size_t blobs = 0;                              // files that nothing names any more, removed
+};
+
+// What was deleted stays restorable for a while; then it goes for good, with its metrics, artifacts and the files that nothing else names.
+// A crash on the way leaves rows or files for the next time, never a row without its file. Thread safe; one at a time.
+class Trash {
+ public:
+  static constexpr std::int64_t kKeepUs = 30LL * 24 * 3600 * 1'000'000;  // 30 days
+  // A file younger than this stays: somebody may be about to name it.
+  static constexpr std::int64_t kYoungUs = 3600LL * 1'000'000;
+  // Whether another room names this blob.
+  using UsedElsewhere = std::function<base::Result<bool>(const std::string& sha256)>;
+
+  virtual ~Trash() = default;
+  // Removes what was deleted before `before_us`.
+  virtual base::Result<TrashReport> empty(std::int64_t before_us, const UsedElsewhere& used) = 0;
+};
+
+}  // namespace maru::tracking
