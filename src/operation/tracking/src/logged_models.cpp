@@ -193,10 +193,11 @@ Result<LoggedModel> LoggedModelTables::create(const NewLoggedModel& model) {
   return get(id);
 }
 
-Result<LoggedModel> LoggedModelTables::get(const std::string& id) {
+Result<LoggedModel> LoggedModelTables::read(const std::string& id, bool deleted_too) {
   const auto key = params(id);
-  TRY_ASSIGN(const auto rows,
-             db_.query(std::string(kColumns) + "WHERE m.id = $1 AND m.state = 'active'", key));
+  TRY_ASSIGN(const auto rows, db_.query(std::string(kColumns) + "WHERE m.id = $1" +
+                                            (deleted_too ? "" : " AND m.state = 'active'"),
+                                        key));
   if (rows.empty()) return no_model(id);
   LoggedModel out = model_of(rows[0]);
   TRY_ASSIGN(const auto param_rows,

@@ -22,7 +22,8 @@ class LoggedModelTables final : public LoggedModels {
  public:
   LoggedModelTables(store::Database& db, base::Clock& clock) : db_(db), clock_(clock) {}
   base::Result<LoggedModel> create(const NewLoggedModel& model) override;
-  base::Result<LoggedModel> get(const std::string& id) override;
+  base::Result<LoggedModel> get(const std::string& id) override { return read(id, false); }
+  base::Result<LoggedModel> get_any(const std::string& id) override { return read(id, true); }
   base::Result<LoggedModelPage> search(const LoggedModelQuery& query) override;
   base::Status log_params(const std::string& id, const Text& params) override;
   base::Result<LoggedModel> set_status(const std::string& id, const std::string& status) override;
@@ -31,6 +32,7 @@ class LoggedModelTables final : public LoggedModels {
   base::Status remove(const std::string& id) override;
 
  private:
+  base::Result<LoggedModel> read(const std::string& id, bool deleted_too);
   store::Database& db_;
   base::Clock& clock_;
 };

@@ -167,6 +167,7 @@ TEST_CASE("logged models have MLflow's shapes") {
   CHECK(house.call(Method::kDelete, "logged-models/" + id + "/tags/t").dump() == "{}");
   CHECK(house.call(Method::kDelete, "logged-models/" + id).dump() == "{}");
   CHECK(house.failure(Method::kGet, root + id) == "404 RESOURCE_DOES_NOT_EXIST");
+  CHECK(house.ask(Method::kGet, root + id + "?allow_deleted=true").status == 200);
 }
 
 }  // namespace maru::api

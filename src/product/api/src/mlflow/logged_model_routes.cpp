@@ -161,8 +161,11 @@ void add_logged_model_routes(Router& router, const Services& s) {
   add(Method::kPatch, "logged-models/{model_id}", Permission::kWrite, finalize);
   add(Method::kGet, "logged-models/{model_id}", Permission::kRead,
       [](const Services& services, Fields& fields) -> Result<Json> {
-        TRY_ASSIGN(const auto model,
-                   services.tracking->logged_models().get(fields.required_text("model_id")));
+        const std::string id = fields.required_text("model_id");
+        const bool deleted_too = fields.flag("allow_deleted");
+        TRY(fields.status());
+        auto& models = services.tracking->logged_models();
+        TRY_ASSIGN(const auto model, deleted_too ? models.get_any(id) : models.get(id));
         return Json::object({{"model", model_json(model)}});
       });
   add(Method::kDelete, "logged-models/{model_id}", Permission::kWrite,

@@ -64,7 +64,8 @@ class LoggedModels {
   virtual ~LoggedModels() = default;
   // An empty name is replaced by a generated one. kNotFound for an unknown experiment or run, kRefused for a deleted experiment.
   virtual base::Result<LoggedModel> create(const NewLoggedModel& model) = 0;
-  virtual base::Result<LoggedModel> get(const std::string& id) = 0;  // kNotFound when deleted
+  virtual base::Result<LoggedModel> get(const std::string& id) = 0;      // kNotFound when deleted
+  virtual base::Result<LoggedModel> get_any(const std::string& id) = 0;  // deleted ones too
   virtual base::Result<LoggedModelPage> search(const LoggedModelQuery& query) = 0;
   virtual base::Status log_params(const std::string& id, const Text& params) = 0;
   virtual base::Result<LoggedModel> set_status(const std::string& id,
