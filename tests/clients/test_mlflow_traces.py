@@ -249,6 +249,8 @@ def test_bad_spans_are_the_senders_fault(server, experiment):
         answer = requests.post(url, data=data, headers={**headers, **more}, timeout=30)
         assert 400 <= answer.status_code < 500, (more, answer.status_code, answer.text)
         assert answer.json()["error_code"]
+    assert requests.post(url, data=body, headers={"Content-Type": "application/x-protobuf"}, timeout=30).status_code == 422
+    assert requests.post(url, data=otlp(b"", 1).SerializeToString(), headers=headers, timeout=30).status_code == 422
 
 
 def test_spans_that_did_not_arrive_are_kept_as_a_file(server, experiment):

@@ -150,9 +150,9 @@ Result<Json> read_value(std::string_view message, int depth) {
 // Identifiers are of 16 and 8 bytes; shorter ones are filled up with zeros in front.
 Result<std::string> read_id(std::string_view bytes, std::size_t size) {
   if (bytes.size() > size)
-    return base::fail(Code::kInvalidArgument, "Cannot convert OpenTelemetry span: an id has " +
-                                                  std::to_string(bytes.size()) + " bytes, not " +
-                                                  std::to_string(size));
+    return base::fail(Code::kFailedPrecondition, "Cannot convert OpenTelemetry span: an id has " +
+                                                     std::to_string(bytes.size()) + " bytes, not " +
+                                                     std::to_string(size));
   return base::hex(std::string(size - bytes.size(), '\0')) + base::hex(bytes);
 }
 
@@ -366,7 +366,7 @@ Status check_span(const Span& span) {
     return id.find_first_not_of('0') == std::string::npos;
   };
   if (empty(span.trace_id) || empty(span.span_id))
-    return base::fail(Code::kInvalidArgument,
+    return base::fail(Code::kFailedPrecondition,
                       "Cannot convert OpenTelemetry span: its trace id or its span id is missing");
   return {};
 }

@@ -33,7 +33,7 @@ Result<std::string> hex_id(const Json& value, std::size_t digits) {
   std::string text = base::to_lower_ascii(value.as_string());
   if (text.starts_with("0x")) text.erase(0, 2);
   if (text.size() > digits || text.find_first_not_of("0123456789abcdef") != std::string::npos)
-    return base::fail(Code::kInvalidArgument,
+    return base::fail(Code::kFailedPrecondition,
                       "Cannot convert OpenTelemetry span: an id is not of " +
                           std::to_string(digits) + " hex digits");
   return std::string(digits - text.size(), '0') + text;

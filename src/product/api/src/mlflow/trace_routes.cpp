@@ -40,12 +40,29 @@ Result<tracking::SpanBatch> read_batch(const Request& request) {
   return tracking::read_span_batch_json(body);
 }
 
-Result<Response> take_spans(const Services& s, const Request& request) {
-  TRY_ASSIGN(const tracking::SpanBatch batch, read_batch(request));
+// As MLflow's server answers what can be read but not taken.
+Response unprocessable(const base::Error& failure, const Request& request, const Context& context) {
+  Response response = error(failure, request, context);
+  response.status = 422;
+  return response;
+}
+
+Result<Response> take_spans(const Services& s, const Request& request, const Context& context) {
+  const std::string experiment(request.headers.get("x-mlflow-experiment-id"));
+  if (experiment.empty())
+    return unprocessable(
+        {Code::kInvalidArgument, "Missing value for required header 'x-mlflow-experiment-id'.", "",
+         nullptr},
+        request, context);
+  const auto read = read_batch(request);
+  if (!read && read.error().code == Code::kFailedPrecondition)
+    return unprocessable(read.error(), request, context);
+  if (!read) return tl::unexpected(read.error());
+  const tracking::SpanBatch& batch = *read;
+
   if (batch.resources.empty())
     return base::fail(Code::kInvalidArgument, "Invalid OpenTelemetry format - no spans found");
-  std::string experiment(request.headers.get("x-mlflow-experiment-id"));
-  if (experiment.empty()) experiment = kDefaultExperiment;
+
   TRY(check_experiment(s, experiment));
   const std::string run(request.headers.get("x-mlflow-run-id"));
   TRY(s.tracking->traces().log_spans(experiment, batch, run));
@@ -372,8 +389,9 @@ void add_trace_routes(Router& router, const Services& s) {
     add_call(router, major, method, path, permission,
              [s, act](Fields& in, Context&) { return act(s, in); });
   };
-  router.add(Method::kPost, "/v1/traces", options(kWrite),
-             [s](const Request& request, Context&) { return take_spans(s, request); });
+  router.add(
+      Method::kPost, "/v1/traces", options(kWrite),
+      [s](const Request& request, Context& context) { return take_spans(s, request, context); });
 
   call(3, Method::kPost, "traces", kWrite, start_trace);
   call(3, Method::kGet, "traces/{trace_id}", kRead, get_info);

@@ -8,7 +8,8 @@
 #include "maru/base/result.h"
 
 // OpenTelemetry's trace messages (opentelemetry/proto/trace/v1, collector/trace/v1), read and written by hand: only the fields that a
-// trace page needs, unknown ones are skipped. Every read is bounded and fails with kInvalidArgument and the byte where it stopped.
+// trace page needs, unknown ones are skipped. Every read is bounded. kInvalidArgument for bytes that are no such
+// message, with the place; kFailedPrecondition for a span without proper ids.
 namespace maru::tracking {
 
 struct SpanEvent {
