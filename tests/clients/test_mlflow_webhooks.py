@@ -193,6 +193,28 @@ def test_a_failure_is_tried_again_and_a_refusal_is_not(allowed, client, receiver
     client.delete_webhook(made.webhook_id)
 
 
+def test_an_event_outlives_a_killed_server(tmp_path, monkeypatch, receiver):
+    """The listener is down, the server is killed with -9: what was acknowledged is delivered by the next one."""
+    monkeypatch.setenv("MARU_WEBHOOK_ALLOWED_HOSTS", "127.0.0.1")
+    first = Server(tmp_path / "home")
+    made = first.post("/api/2.0/mlflow/webhooks", {"name": "k", "url": receiver.url, "events": [{"entity": "REGISTERED_MODEL", "action": "CREATED"}]})
+    names = [f"killed-{i}-{uuid.uuid4().hex[:6]}" for i in range(5)]
+    receiver.answers += [503] * 5
+    for name in names:
+        first.post("/api/2.0/mlflow/registered-models/create", {"name": name})
+    first.process.kill()
+    first.process.wait(30)
+    receiver.answers.clear()
+    second = Server(tmp_path / "home")
+    try:
+        for name in names:
+            receiver.wait(lambda b, name=name: b["data"].get("name") == name)
+        hook = made["webhook"]["webhook_id"]
+        wait_for(lambda: [d["state"] for d in deliveries(second, hook)] == ["delivered"] * 5)
+    finally:
+        assert second.stop() == 0
+
+
 def test_private_addresses_are_refused_unless_allowed(server, receiver):
     """The ordinary server: no host is allowed, so nothing on loopback or in a private net is called."""
     before = len(receiver.got)
