@@ -66,8 +66,9 @@ Result<Response> create_experiment(const Services& s, const Request& request) {
   return answer(experiment_row(made), 201);
 }
 
-Result<Response> show_experiment(const Services& s, const Request& request) {
-  TRY_ASSIGN(const auto one, named(s, request));
+Result<Response> show_experiment(const Services& s, const Request& request,
+                                 const std::string& which) {
+  TRY_ASSIGN(const auto one, named(s, project_of(request), which));
   Json out = experiment_row(one);
   for (const auto& [name, view] : {std::pair("runs", tracking::View::kActive),
                                    std::pair("deleted_runs", tracking::View::kDeleted)}) {
@@ -245,8 +246,15 @@ void add_tracking_routes(Router& router, const Services& s) {
   };
   router.add(Method::kPost, "/api/v1/experiments", {Permission::kWrite},
              [s](const Request& request, Context&) { return create_experiment(s, request); });
+  // A name may have slashes, which no part of a path can have.
+  router.add(Method::kGet, "/api/v1/experiments/by-name", {Permission::kRead},
+             [s](const Request& request, Context&) {
+               return show_experiment(s, request, std::string(request.query_param("name")));
+             });
   router.add(Method::kGet, "/api/v1/experiments/{experiment}", {Permission::kRead},
-             [s](const Request& request, Context&) { return show_experiment(s, request); });
+             [s](const Request& request, Context&) {
+               return show_experiment(s, request, std::string(request.param("experiment")));
+             });
   router.add(Method::kPatch, "/api/v1/experiments/{experiment}", {Permission::kWrite},
              [s](const Request& request, Context&) -> Result<Response> {
                TRY_ASSIGN(const Json body, body_json(request));

@@ -22,8 +22,13 @@ constexpr std::size_t kShortId = 12;
 constexpr std::size_t kRunIdLength = 32;
 constexpr std::size_t kPage = 1000;
 
-std::string experiment_path(const std::string& name, const std::string& rest = {}) {
-  return "/api/v1/experiments/" + http::percent_encode(name) + rest;
+// An experiment by its name, or its id.
+Result<Json> find_experiment(Session& session, const std::string& name) {
+  return session.call(Method::kGet,
+                      "/api/v1/experiments/by-name?name=" + http::percent_encode(name));
+}
+std::string experiment_path(const Json& experiment, const std::string& rest = {}) {
+  return "/api/v1/experiments/" + http::percent_encode(experiment["id"].as_string()) + rest;
 }
 std::string run_path(const std::string& id, const std::string& rest = {}) {
   return "/api/v1/experiment-runs/" + http::percent_encode(id) + rest;
@@ -31,7 +36,12 @@ std::string run_path(const std::string& id, const std::string& rest = {}) {
 
 std::string short_number(const Json& value) {
   if (value.is_null()) return "–";
-  if (value.is_string()) return value.as_string();
+  if (value.is_string()) {
+    std::string text = value.as_string();
+    std::replace_if(
+        text.begin(), text.end(), [](char c) { return c == '\n' || c == '\r' || c == '\t'; }, ' ');
+    return text;
+  }
   char text[32];
   std::snprintf(text, sizeof text, "%.5g", value.as_double());
   return text;
@@ -140,9 +150,7 @@ void print_pairs(const char* title, const Json& pairs, bool numbers) {
   table.column(title);
   table.column("value", numbers ? TextTable::Align::kRight : TextTable::Align::kLeft);
   for (const auto& [key, value] : pairs.members()) {
-    std::string text = short_number(value);
-    std::replace(text.begin(), text.end(), '\n', ' ');
-    table.row({key, text});
+    table.row({key, short_number(value)});
   }
   print("\n" + table.text());
 }
@@ -172,7 +180,7 @@ int experiment_list(const Invocation& invocation, const TrackingOptions& options
 
 int experiment_show(const Invocation& invocation, const TrackingOptions& options) {
   return with_session(invocation, [&](Session& session) -> Result<int> {
-    TRY_ASSIGN(const Json one, session.call(Method::kGet, experiment_path(options.name)));
+    TRY_ASSIGN(const Json one, find_experiment(session, options.name));
     if (invocation.json) return print_json(one);
     print(bold(one["name"].as_string()) + "  " + dim("id " + one["id"].as_string()) +
           (one["state"].as_string() == "deleted" ? "  in the trash" : "") + "\n");
@@ -197,7 +205,8 @@ int experiment_create(const Invocation& invocation, const TrackingOptions& optio
 
 int experiment_rename(const Invocation& invocation, const TrackingOptions& options) {
   return with_session(invocation, [&](Session& session) -> Result<int> {
-    TRY_ASSIGN(const Json one, session.call(Method::kPatch, experiment_path(options.name),
+    TRY_ASSIGN(const Json known, find_experiment(session, options.name));
+    TRY_ASSIGN(const Json one, session.call(Method::kPatch, experiment_path(known),
                                             Json::object({{"name", options.second}})));
     if (invocation.json) return print_json(one);
     print(options.name + " is now " + bold(one["name"].as_string()) + "\n");
@@ -209,8 +218,9 @@ int experiment_change(const Invocation& invocation, const TrackingOptions& optio
                       const std::string& what) {
   return with_session(invocation, [&](Session& session) -> Result<int> {
     const bool away = what == "delete";
+    TRY_ASSIGN(const Json known, find_experiment(session, options.name));
     TRY_ASSIGN(const Json one, session.call(away ? Method::kDelete : Method::kPost,
-                                            experiment_path(options.name, away ? "" : "/restore"),
+                                            experiment_path(known, away ? "" : "/restore"),
                                             away ? Json() : Json::object()));
     if (invocation.json) return print_json(one);
     print(bold(one["name"].as_string()) +
