@@ -72,8 +72,17 @@ class StoredWriter final : public ArtifactWriter {
   Result<Artifact> commit() override {
     TRY_ASSIGN(const blob::BlobInfo info, blob_->commit());
     const Artifact artifact{path_, info.sha256, info.bytes};
-    TRY(db_.write([&](Writer& writer) { return put_artifact_row(writer, owner_, artifact); }));
-    return artifact;
+    const Status named =
+        db_.write([&](Writer& writer) { return put_artifact_row(writer, owner_, artifact); });
+    if (named) return artifact;
+    // Nobody names the bytes, unless they are somebody else's too: the collector looks.
+    const auto key = params(info.sha256);
+    TRY(db_.write([&](Writer& writer) -> Status {
+      TRY(writer.execute("INSERT INTO freed_blobs (sha256) VALUES ($1) ON CONFLICT DO NOTHING",
+                         key));
+      return {};
+    }));
+    return tl::unexpected<base::Error>(named.error());
   }
 
  private:
@@ -111,6 +120,11 @@ std::span<const store::Migration> artifact_migrations() { return kMigrations; }
 Status put_artifact_row(Writer& writer, const std::string& owner, const Artifact& artifact) {
   TRY(check_owner(writer, owner));
   TRY(check_names(writer, owner, artifact.path));
+  const auto former = params(owner, artifact.path, artifact.sha256);
+  TRY(
+      writer.execute("INSERT INTO freed_blobs (sha256) SELECT sha256 FROM artifacts WHERE run_id = "
+                     "$1 AND path = $2 AND sha256 <> $3 ON CONFLICT DO NOTHING",
+                     former));
   const auto cells =
       params(owner, artifact.path, artifact.sha256, static_cast<std::int64_t>(artifact.bytes));
   TRY(writer.execute(
@@ -248,16 +262,17 @@ Result<std::vector<ArtifactEntry>> ArtifactTables::list(const std::string& owner
 
 Status ArtifactTables::remove(const std::string& owner, const std::string& path) {
   if (!path.empty()) TRY(check_path(path));
+  // The collector of the trash looks whether anybody else still names the bytes.
+  const std::string rows =
+      path.empty()
+          ? "FROM artifacts WHERE run_id = $1"
+          : "FROM artifacts WHERE run_id = $1 AND (path = $2 OR (path > $3 AND path < $4))";
+  const auto cells = path.empty() ? params(owner) : params(owner, path, above(path), below(path));
   return db_.write([&](Writer& writer) -> Status {
-    if (path.empty()) {
-      const auto key = params(owner);
-      TRY(writer.execute("DELETE FROM artifacts WHERE run_id = $1", key));
-      return {};
-    }
-    const auto range = params(owner, path, above(path), below(path));
-    TRY(writer.execute(
-        "DELETE FROM artifacts WHERE run_id = $1 AND (path = $2 OR (path > $3 AND path < $4))",
-        range));
+    TRY(writer.execute("INSERT INTO freed_blobs (sha256) SELECT DISTINCT sha256 " + rows +
+                           " ON CONFLICT DO NOTHING",
+                       cells));
+    TRY(writer.execute("DELETE " + rows, cells));
     return {};
   });
 }

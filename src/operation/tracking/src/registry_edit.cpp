@@ -168,6 +168,11 @@ Status RegistryTables::remove_model(const std::string& project, const std::strin
   TRY(check_model_name(name));
   return db_.write([&](Writer& writer) -> Status {
     TRY(require_model(writer, project, name));
+    const auto owner = params(project, name);
+    TRY(
+        writer.execute("INSERT INTO freed_blobs (sha256) SELECT DISTINCT sha256 FROM version_files "
+                       "WHERE project = $1 AND model = $2 ON CONFLICT DO NOTHING",
+                       owner));
     for (const auto& [table, column] : kModelTables) {
       const auto key = params(project, name);
       TRY(writer.execute(
@@ -299,6 +304,10 @@ Status RegistryTables::remove_version(const std::string& project, const std::str
   return db_.write([&](Writer& writer) -> Status {
     TRY(require_version(writer, project, model, version));
     const auto key = params(project, model, std::int64_t{version});
+    TRY(
+        writer.execute("INSERT INTO freed_blobs (sha256) SELECT DISTINCT sha256 FROM version_files "
+                       "WHERE project = $1 AND model = $2 AND version = $3 ON CONFLICT DO NOTHING",
+                       key));
     for (const char* table : {"version_files", "version_tags", "model_aliases"}) {
       TRY(writer.execute("DELETE FROM " + std::string(table) +
                              " WHERE project = $1 AND model = $2 AND version = $3",

@@ -75,6 +75,8 @@ TEST_CASE("a name is a file or a folder, never both") {
   CHECK(artifacts.put_artifact(run, "a", "").has_value());
   CHECK(artifacts.remove(run, "").has_value());
   CHECK(artifacts.list_artifacts(run)->empty());
+  // "1" was written over, "2" was refused and removed, "" was removed: all of them are for the collector.
+  CHECK(house.db->query("SELECT sha256 FROM freed_blobs")->size() == 3);
 }
 
 TEST_CASE("a writer that is not committed leaves nothing") {
