@@ -323,4 +323,80 @@ TEST_CASE("what is no source is refused") {
   CHECK(import(house, house.folder + "/void").error().code == Code::kInvalidArgument);
 }
 
+TEST_CASE("MLflow's SQLite file comes in, whichever tables its schema has") {
+  TestHouse house;
+  const std::string path = house.folder + "/mlflow.db", id(32, 'c');
+  {
+    store::DatabaseOptions options;
+    options.path = path;
+    auto db = std::move(*store::Database::open(options));
+    REQUIRE(db->write([&](store::Writer& writer) -> base::Status {
+                for (const std::string& sql :
+                     {std::string("CREATE TABLE experiments (experiment_id INTEGER, name TEXT, "
+                                  "artifact_location TEXT, lifecycle_stage TEXT)"),
+                      std::string("CREATE TABLE runs (run_uuid TEXT, name TEXT, user_id TEXT, "
+                                  "status TEXT, start_time BIGINT, end_time BIGINT, "
+                                  "lifecycle_stage TEXT, artifact_uri TEXT, experiment_id "
+                                  "INTEGER)"),
+                      std::string("CREATE TABLE metrics (key TEXT, value FLOAT, timestamp "
+                                  "BIGINT, run_uuid TEXT, step BIGINT, is_nan BOOLEAN)"),
+                      std::string("CREATE TABLE params (key TEXT, value TEXT, run_uuid TEXT)"),
+                      std::string("INSERT INTO experiments VALUES (3, 'old', './x', 'active')"),
+                      "INSERT INTO runs VALUES ('" + id +
+                          "', 'r', 'me', 'FAILED', 1000, 2000, 'deleted', 's3://b/r', 3)",
+                      "INSERT INTO metrics VALUES ('m', 0, 7, '" + id +
+                          "', 1, 1), ('m', 1e300, "
+                          "6, '" +
+                          id + "', 2, 0), ('/bad', 1, 1, '" + id + "', 0, 0)",
+                      "INSERT INTO params VALUES ('p', 'v', '" + id + "')"})
+                  TRY(writer.execute(sql));
+                return {};
+              }).has_value());
+  }
+  const auto report = import(house, "sqlite:///" + path);
+  REQUIRE(report.has_value());
+  CHECK(report->kind == "sqlite");
+  CHECK(report->equal);
+  CHECK(report->skipped == 1);
+  CHECK(report->written.points == 2);
+  const auto run = house.runs().get_run(id);
+  REQUIRE(run.has_value());
+  CHECK(run->experiment_id == "3");
+  CHECK(run->state == "deleted");
+  CHECK(run->status == "FAILED");
+  CHECK(run->artifact_uri == "s3://b/r");  // clients read it there themselves
+  CHECK(run->end_us == 2'000'000);
+  CHECK(std::isnan(house.runs().metric_history(id, "m")->at(0).value));
+}
+
+TEST_CASE("an import that was cut off goes on") {
+  TestHouse house;
+  const std::string root = small_mlruns(house);
+  constexpr int kRuns = 150;
+  for (int i = 0; i < kRuns; ++i) {
+    std::string id = std::to_string(i);
+    id = std::string(32 - id.size(), 'd') + id;
+    put(root + "/77/" + id + "/meta.yaml", meta(id, "77"));
+    put(root + "/77/" + id + "/metrics/m", "1 2 3\n");
+  }
+  base::Context context;
+  int steps = 0;
+  ImportOptions options;
+  options.path = root;
+  const auto cut =
+      house.tracking->transfer().import_from(options, context, [&](const base::Progress&) {
+        if (++steps == 7) context.cancel.cancel();
+      });
+  REQUIRE_FALSE(cut.has_value());
+  CHECK(cut.error().code == Code::kCancelled);
+  house.close();
+  house.open();
+  const auto report = import(house, root);
+  REQUIRE(report.has_value());
+  CHECK(report->equal);
+  CHECK(report->runs_present > 0);
+  CHECK(report->runs_present + report->written.runs == kRuns + 1);
+  CHECK(report->found.runs == kRuns + 1);
+}
+
 }  // namespace maru::tracking
