@@ -77,10 +77,6 @@ class RunTables final : public Runs {
   base::Status fold_metrics() { return metrics_.fold(); }
   void forget_run(std::int64_t number, const std::string& id, const std::string& experiment_id);
 
-  // For the trash: folds what the tail holds, and forgets a run whose rows are gone.
-  base::Status fold_metrics() { return metrics_.fold(); }
-  void forget_run(std::int64_t number, const std::string& id, const std::string& experiment_id);
-
   // What was recorded elsewhere (run_import.cpp). An experiment joins the one that has its id and time of creation, or its name; else it
   // keeps its id where that is free. `fresh` tells whether it was made.
   base::Result<Experiment> adopt_experiment(const Experiment& wanted, bool& fresh);
