@@ -178,7 +178,7 @@ class Mlruns final : public Source {
  private:
   static Result<Json> meta_of(const std::string& folder) {
     const std::string path = join_path(folder, "meta.yaml");
-    TRY_ASSIGN(const std::string text, base::read_file(path, kMaxMetaBytes));
+    TRY_ASSIGN(const std::string text, read_whole(path, kMaxMetaBytes));
     auto meta = parse_yaml(text);
     if (!meta) return base::wrap(meta.error(), "meta.yaml cannot be read");
     if (!meta->is_object())
@@ -198,7 +198,7 @@ class Mlruns final : public Source {
   Text texts_below(const std::string& folder) {
     Text out;
     for (const auto& file : files_below(folder, damage_)) {
-      auto text = base::read_file(file.local, kMaxTextFileBytes);
+      auto text = read_whole(file.local, kMaxTextFileBytes);
       if (!text)
         damage_.add(file.local, text.error().text());
       else if (const auto good = check_key("key", file.path); !good)
@@ -265,7 +265,7 @@ class Mlruns final : public Source {
   // Calls `row(words)` for every line; false from it counts the line as damaged.
   template <class Row>
   void each_line(const ForeignFile& file, const Row& row) {
-    const auto text = base::read_file(file.local, kMaxMetricFileBytes);
+    const auto text = read_whole(file.local, kMaxMetricFileBytes);
     if (!text) return damage_.add(file.local, text.error().text());
     std::string_view rest = *text;
     std::uint64_t bad = 0, first = 0, number = 0;

@@ -1,10 +1,13 @@
 #include "transfer/source.h"
 
-#include <dirent.h>
+#include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cctype>
+#include <cerrno>
+#include <cstring>
 #include <limits>
 
 #include "maru/base/file.h"
@@ -123,6 +126,30 @@ std::string ArtifactRoots::find(const std::string& uri, const std::string& tail)
     if (base::is_folder(path)) return path;
   }
   return {};
+}
+
+Result<std::string> read_whole(const std::string& path, std::size_t max_bytes) {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+  if (fd < 0)
+    return base::fail(errno == ENOENT ? Code::kNotFound : Code::kPermissionDenied,
+                      "cannot open " + path + ": " + std::strerror(errno));
+  struct stat facts {};
+  std::string out;
+  std::size_t got = 0;
+  ssize_t piece = ::fstat(fd, &facts);
+  const bool plain = piece == 0 && S_ISREG(facts.st_mode);
+  const bool fits = plain && static_cast<std::uint64_t>(facts.st_size) <= max_bytes;
+  if (fits) {
+    out.resize(static_cast<std::size_t>(facts.st_size));
+    while (got < out.size() && (piece = ::read(fd, out.data() + got, out.size() - got)) > 0)
+      got += static_cast<std::size_t>(piece);
+  }
+  ::close(fd);
+  if (!plain) return base::fail(Code::kInvalidArgument, "not a plain file: " + path);
+  if (!fits) return base::fail(Code::kTooLarge, "too large to be read: " + path);
+  if (piece < 0) return base::fail(Code::kDataLoss, "cannot be read to its end: " + path);
+  out.resize(got);
+  return out;
 }
 
 std::int64_t us_from_ms(std::int64_t ms) {

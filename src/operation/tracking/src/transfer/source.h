@@ -83,6 +83,9 @@ struct ArtifactRoots {
 // s3://, gs://, hdfs://, ...: a store that clients read themselves.
 bool is_remote(const std::string& uri);
 
+// As base::read_file, for many small files: it takes no more memory than the file has bytes.
+base::Result<std::string> read_whole(const std::string& path, std::size_t max_bytes);
+
 std::int64_t us_from_ms(std::int64_t ms);
 
 }  // namespace maru::tracking
