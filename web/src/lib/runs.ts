@@ -2,7 +2,7 @@ import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
 import { api, type Schemas } from '../api/client';
 import { useTopics } from '../api/live';
-import { useProject } from '../api/use';
+import { useApi, useProject } from '../api/use';
 
 export type RunRow = Schemas['ExperimentRun'];
 type Page = Schemas['ExperimentRuns'];
@@ -46,3 +46,9 @@ export function pickDefault(metrics: string[], params: string[]): string[] {
 export const fieldOf = (col: string) => ({ 'm:': 'metrics.', 'p:': 'params.', 't:': 'tags.' })[col.slice(0, 2)] + col.slice(2);
 export const sortOf = (col: string) => ({ 'm:': 'metric:', 'p:': 'param:', 't:': 'tag:' })[col.slice(0, 2)] + col.slice(2);
 export const artifactUrl = (run: string, path: string, project: string) => `/api/v1/experiment-runs/${run}/artifacts/${path.split('/').map(encodeURIComponent).join('/')}?project=${encodeURIComponent(project)}`;
+
+/** What names an experiment in a path of the API: its name, or its id where the name holds a slash. Undefined until that is known. */
+export function useExperimentKey(name: string): { key: string | undefined; error: Error | null } {
+  const deep = name.includes('/'); const q = useApi<{ id: string }>(deep ? `/experiments/by-name?name=${encodeURIComponent(name)}` : null);
+  return deep ? { key: q.data?.id, error: q.error } : { key: name, error: null };
+}

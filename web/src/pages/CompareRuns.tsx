@@ -12,7 +12,7 @@ import { XY } from '../charts/XY';
 import { readReport, type Report } from '../lib/evaluation';
 import { isFilter } from '../lib/filter';
 import { useHref, useView } from '../lib/nav';
-import { artifactUrl, runName, useChanges } from '../lib/runs';
+import { artifactUrl, runName, useChanges, useExperimentKey } from '../lib/runs';
 import { lowerIsBetter, metricLabel } from '../lib/words';
 import { useFmt, useT } from '../prefs';
 import '../styles/runs.css';
@@ -31,8 +31,8 @@ const MOST = 500, CURVES = 60, REPORTS = 8;
 
 export function CompareRuns() {
   const { id } = useParams({ strict: false }) as { id: string }; const t = useT(); const href = useHref(); const project = useProject(); const [get, set] = useView();
-  const top = Math.min(MOST, +get('top') || 0); const sort = get('sort', '-start_us'), q = get('q'); const given = get('runs').split(',').filter(Boolean).slice(0, MOST);
-  const list = useApi<Schemas['ExperimentRuns']>(top ? `/experiments/${encodeURIComponent(id)}/runs?order_by=${encodeURIComponent(sort.replace(/^-/, ''))}&desc=${sort.startsWith('-') ? 1 : 0}&limit=${top}&fields=tags.none${q ? (isFilter(q) ? '&filter=' : '&q=') + encodeURIComponent(q) : ''}` : null);
+  const { key: key0 } = useExperimentKey(id); const top = Math.min(MOST, +get('top') || 0); const sort = get('sort', '-start_us'), q = get('q'); const given = get('runs').split(',').filter(Boolean).slice(0, MOST);
+  const list = useApi<Schemas['ExperimentRuns']>(top && key0 ? `/experiments/${encodeURIComponent(key0)}/runs?order_by=${encodeURIComponent(sort.replace(/^-/, ''))}&desc=${sort.startsWith('-') ? 1 : 0}&limit=${top}&fields=tags.none${q ? (isFilter(q) ? '&filter=' : '&q=') + encodeURIComponent(q) : ''}` : null);
   const ids = top ? list.data?.runs.map((r) => r.id) ?? [] : given; const key = ids.join();
   const query = useQuery<Schemas['RunComparison']>({ queryKey: [project, 'comparison', key], enabled: ids.length > 0, queryFn: () => api('/run-comparisons', project, { method: 'POST', body: { runs: ids } }), placeholderData: (old) => old });
   useChanges(ids.slice(0, 24).map((r) => `run:${r}`), () => void query.refetch());

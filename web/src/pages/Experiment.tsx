@@ -7,7 +7,7 @@ import { useApi, useProject } from '../api/use';
 import { DASH, SERIES } from '../charts/base';
 import { isFilter } from '../lib/filter';
 import { useHref, useView } from '../lib/nav';
-import { fieldOf, pickDefault, runName, sortOf, useChanges, useRunRows, type RunRow } from '../lib/runs';
+import { fieldOf, pickDefault, runName, sortOf, useChanges, useExperimentKey, useRunRows, type RunRow } from '../lib/runs';
 import { lowerIsBetter, metricLabel, stateOf, stateWord } from '../lib/words';
 import { useFmt, useT } from '../prefs';
 import '../styles/runs.css';
@@ -30,20 +30,21 @@ const SIDE = 8; // curves beside the table; more go to the comparison
 const NONE: Schemas['RunKeys'] = { metrics: [], params: [], tags: [] };
 
 export function Experiment() {
-  const { id } = useParams({ strict: false }) as { id: string }; const keys = useApi<Schemas['RunKeys']>(`/experiments/${encodeURIComponent(id)}/keys`);
+  const { id } = useParams({ strict: false }) as { id: string }; const { key, error } = useExperimentKey(id); const keys = useApi<Schemas['RunKeys']>(key ? `/experiments/${encodeURIComponent(key)}/keys` : null);
   const t = useT(); const href = useHref();
   usePage([[t('Experiments', '실험'), href('experiments')], [id]], { cli: `maru runs list ${id}`, curl: curl(`/experiments/${encodeURIComponent(id)}/runs`) });
-  if (keys.error && !keys.data) return <div className="page"><h1 className="sr">{id}</h1><ErrorNote error={keys.error} retry={() => void keys.refetch()} /></div>;
-  return keys.data ? <Table key={id} name={id} keys={keys.data} /> : <Skeleton />;
+  const fault = error ?? keys.error;
+  if (fault && !keys.data) return <div className="page"><h1 className="sr">{id}</h1><ErrorNote error={fault} retry={() => void keys.refetch()} /></div>;
+  return keys.data && key ? <Table key={id} name={id} at={key} keys={keys.data} /> : <Skeleton />;
 }
 
-function Table({ name, keys }: { name: string; keys: Schemas['RunKeys'] }) {
+function Table({ name, at, keys }: { name: string; at: string; keys: Schemas['RunKeys'] }) {
   const t = useT(); const f = useFmt(); const nav = useNavigate(); const href = useHref(); const project = useProject(); const client = useQueryClient(); const [get, set] = useView();
   const sort = get('sort', '-start_us'), text = get('q'), view = get('view') === 'deleted' ? 'deleted' : 'active'; const desc = sort.startsWith('-'); const order = desc ? sort.slice(1) : sort;
   const cols = get('cols'); const shown = useMemo(() => (cols ? (cols === '-' ? [] : cols.split(',').map(decodeURIComponent)) : pickDefault(keys.metrics, keys.params)), [cols, keys]);
   const fields = ['tags.mlflow.parentRunId', ...shown.map(fieldOf)].map((k) => encodeURIComponent(k)).join(',');
   const asked = text.trim() ? (isFilter(text) ? `&filter=${encodeURIComponent(text)}` : `&q=${encodeURIComponent(text.trim())}`) : '';
-  const path = `/experiments/${encodeURIComponent(name)}/runs?order_by=${encodeURIComponent(order)}&desc=${desc ? 1 : 0}&view=${view}${asked}&fields=${fields}`;
+  const path = `/experiments/${encodeURIComponent(at)}/runs?order_by=${encodeURIComponent(order)}&desc=${desc ? 1 : 0}&view=${view}${asked}&fields=${fields}`;
   const [range, setRange] = useState<[number, number]>([0, 0]); const onRange = useCallback((a: number, z: number) => setRange((old) => (old[0] === a && old[1] === z ? old : [a, z])), []);
   const { first, row, loaded } = useRunRows(path, range); const page = first.data; const total = page?.total ?? 0;
   useChanges(page ? [`experiment:${page.experiment.id}`] : [], () => void client.invalidateQueries({ queryKey: [project, 'rows'] }));
@@ -52,7 +53,7 @@ function Table({ name, keys }: { name: string; keys: Schemas['RunKeys'] }) {
   const ticked = picked.slice(0, 40).join(','); const there = get('sel');
   useEffect(() => { if (ticked !== there) set({ sel: ticked }); }, [ticked]); // eslint-disable-line react-hooks/exhaustive-deps
   const color = (k: string) => SERIES[picked.indexOf(k) % SERIES.length]; const dash = (k: string) => DASH[picked.indexOf(k) % DASH.length];
-  const goal = shown.find((k) => k.startsWith('m:'))?.slice(2) ?? ''; const best = useBest(name, goal, asked, view, total > 1);
+  const goal = shown.find((k) => k.startsWith('m:'))?.slice(2) ?? ''; const best = useBest(at, goal, asked, view, total > 1);
   const [busy, setBusy] = useState(false), [fault, setFault] = useState<Error | null>(null), [sure, setSure] = useState(false), [copied, setCopied] = useState(false);
   const act = async (what: 'DELETE' | 'RESTORE') => {
     setBusy(true); setFault(null);
