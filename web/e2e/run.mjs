@@ -1,5 +1,6 @@
 // Walks every page of the real binary in both languages and themes: no console error, no axe violation, no sideways scroll, a title;
-// then acts on them (actions.mjs) and weighs the first page. Env: MARU_URL (a running server) or MARU_BIN (runs `demo`).
+// then acts on them (actions.mjs) and weighs the first page. Env: MARU_URL (a running server) or MARU_BIN (runs `demo`);
+// MARU_E2E_ONLY=runs walks the experiment pages alone (runs.mjs).
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -7,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { chromium } from 'playwright-core';
 import { actions } from './actions.mjs';
+import { experimentRuns } from './runs.mjs';
 
 const require = createRequire(import.meta.url);
 const axe = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
@@ -54,7 +56,8 @@ const open = async (width, height) => {
 };
 const settle = async (page) => { await page.waitForSelector('h1', { timeout: 15_000 }); await page.waitForFunction(() => !document.querySelector('.sk-page, .sk'), null, { timeout: 15_000 }); await page.evaluate(() => document.fonts.ready); };
 
-for (const [theme, lang, width, height] of [['light', 'en', 1440, 900], ['dark', 'ko', 390, 844]]) {
+const only = process.env.MARU_E2E_ONLY;
+if (!only) for (const [theme, lang, width, height] of [['light', 'en', 1440, 900], ['dark', 'ko', 390, 844]]) {
   for (const [name, path] of Object.entries(pages)) {
     const label = `${name} ${theme}/${lang}/${width}`; const { context, page, errors } = await open(width, height);
     try {
@@ -73,7 +76,7 @@ for (const [theme, lang, width, height] of [['light', 'en', 1440, 900], ['dark',
   }
 }
 
-{ // First page: every byte that the browser fetches for it, scripts and styles, compressed.
+if (!only) { // First page: every byte that the browser fetches for it, scripts and styles, compressed.
   const { context, page } = await open(1440, 900); let bytes = 0;
   const client = await context.newCDPSession(page); await client.send('Network.enable');
   const kinds = new Map(); client.on('Network.responseReceived', (e) => kinds.set(e.requestId, e.type)); client.on('Network.loadingFinished', (e) => { if (['Document', 'Script', 'Stylesheet'].includes(kinds.get(e.requestId))) bytes += e.encodedDataLength; });
@@ -83,7 +86,8 @@ for (const [theme, lang, width, height] of [['light', 'en', 1440, 900], ['dark',
   await page.keyboard.press('g'); await page.keyboard.press('d'); await page.waitForURL('**/data'); check('g d goes to Data', true);
   await context.close();
 }
-await actions({ base, open, get, settle, check, dataset, model, endpoint, pipeline, stop: child && stop, restart: () => launch(['up', '--home', home, '--listen', new URL(base).host]) });
+await experimentRuns({ base, open, settle, check, shots });
+if (!only) await actions({ base, open, get, settle, check, dataset, model, endpoint, pipeline, stop: child && stop, restart: () => launch(['up', '--home', home, '--listen', new URL(base).host]) });
 await browser.close();
 if (child) await stop();
 if (home) rmSync(home, { recursive: true, force: true });
