@@ -35,10 +35,64 @@ base::Status unknown_key(const std::string& what, const std::string& key,
   return fail(Code::kInvalidArgument, "unknown " + what + ": " + key, hint);
 }
 
-base::Result<double> number_of(const std::string& gate, const Json& value) {
-  if (value.is_number()) return value.as_double();
-  return fail(Code::kInvalidArgument,
-              "a gate's bound must be a number: " + gate + " = " + value.dump());
+base::Status check_metric_rule(const std::string& metric, const Json& rule) {
+  if (rule.is_number()) return {};
+  if (!rule.is_object() || rule.size() == 0)
+    return fail(Code::kInvalidArgument, "a gate is a number or {min, max, not_worse_than}: " +
+                                            metric + " = " + rule.dump());
+  for (const auto& [key, value] : rule.members()) {
+    if (key == "min" || key == "max") {
+      if (!value.is_number())
+        return fail(Code::kInvalidArgument, "a gate's bound must be a number: " + metric + "." +
+                                                key + " = " + value.dump());
+    } else if (key == "not_worse_than") {
+      if (!value.is_string())
+        return fail(Code::kInvalidArgument,
+                    "not_worse_than names an alias or a version: " + value.dump(), "champion");
+    } else {
+      return unknown_key("key of gate " + metric, key, {"min", "max", "not_worse_than"});
+    }
+  }
+  return {};
+}
+
+base::Result<std::int64_t> latency_bound_us(const std::string& gate, const Json& rule) {
+  auto bound = rule.is_string()
+                   ? base::parse_duration_us(rule.as_string())
+                   : fail(Code::kInvalidArgument, "a duration needs a unit: " + rule.dump());
+  if (!bound) return base::wrap(bound.error(), "reading gate " + gate, "write it as 2ms");
+  return bound;
+}
+
+base::Result<std::int64_t> memory_bound(const Json& rule) {
+  if (rule.is_number()) return rule.as_int();
+  auto bound = rule.is_string() ? base::parse_bytes(rule.as_string())
+                                : fail(Code::kInvalidArgument, "not a size: " + rule.dump());
+  if (!bound) return base::wrap(bound.error(), "reading gate memory", "write it as 256MiB");
+  return bound;
+}
+
+// Names and shapes; `whose` is what the metrics belong to.
+base::Status check_rules(const Json& gates, const std::vector<std::string>& metrics,
+                         const std::string& whose) {
+  if (gates.is_null()) return {};
+  if (!gates.is_object())
+    return fail(Code::kInvalidArgument,
+                "evaluate.gates is a map of metric to rule: " + gates.dump());
+  std::vector<std::string> known = metrics;
+  known.insert(known.end(), {"latency_p50", "latency_p99", "memory"});
+  for (const auto& [key, rule] : gates.members()) {
+    if (std::find(known.begin(), known.end(), key) == known.end())
+      return unknown_key("gate" + whose, key, known);
+    if (key == "latency_p99" || key == "latency_p50") {
+      TRY(latency_bound_us(key, rule));
+    } else if (key == "memory") {
+      TRY(memory_bound(rule));
+    } else {
+      TRY(check_metric_rule(key, rule));
+    }
+  }
+  return {};
 }
 
 // min and max are inclusive. A metric that could not be measured fails.
@@ -83,43 +137,27 @@ void add_comparison(const std::string& metric, const std::string& rival,
   out.push_back(std::move(gate));
 }
 
-base::Status check_metric(const std::string& metric, const Json& rule, const Report& report,
-                          const Comparison* comparison, Gates& out) {
-  if (rule.is_number()) {
-    add_bound(metric, larger_is_better(metric), rule.as_double(), report, out);
-    return {};
-  }
-  if (!rule.is_object() || rule.size() == 0)
-    return fail(Code::kInvalidArgument, "a gate is a number or {min, max, not_worse_than}: " +
-                                            metric + " = " + rule.dump());
+void check_metric(const std::string& metric, const Json& rule, const Report& report,
+                  const Comparison* comparison, Gates& out) {
+  if (rule.is_number())
+    return add_bound(metric, larger_is_better(metric), rule.as_double(), report, out);
   for (const auto& [key, value] : rule.members()) {
-    if (key == "min" || key == "max") {
-      TRY_ASSIGN(const double bound, number_of(metric + "." + key, value));
-      add_bound(metric, key == "min", bound, report, out);
-    } else if (key == "not_worse_than") {
-      if (!value.is_string())
-        return fail(Code::kInvalidArgument,
-                    "not_worse_than names an alias or a version: " + value.dump(), "champion");
+    if (key == "not_worse_than") {
       add_comparison(metric, value.as_string(), comparison, out);
     } else {
-      TRY(unknown_key("key of gate " + metric, key, {"min", "max", "not_worse_than"}));
+      add_bound(metric, key == "min", value.as_double(), report, out);
     }
   }
-  return {};
 }
 
-base::Status check_latency(const Json& rule, bool p99, const model::Bundle& bundle, Gates& out) {
-  GateResult gate;
-  gate.name = p99 ? "latency_p99" : "latency_p50";
-  const auto bound_us =
-      rule.is_string() ? base::parse_duration_us(rule.as_string())
-                       : base::Result<std::int64_t>(fail(
-                             Code::kInvalidArgument, "a duration needs a unit: " + rule.dump()));
-  if (!bound_us)
-    return base::wrap(bound_us.error(), "reading gate " + gate.name, "write it as 2ms");
+base::Status check_latency(const std::string& name, const Json& rule, const model::Bundle& bundle,
+                           Gates& out) {
+  TRY_ASSIGN(const std::int64_t bound_us, latency_bound_us(name, rule));
   TRY_ASSIGN(const Latency latency, measure_latency(bundle));
-  const double measured = p99 ? latency.p99_us : latency.p50_us;
-  gate.ok = measured <= static_cast<double>(*bound_us);
+  const double measured = name == "latency_p99" ? latency.p99_us : latency.p50_us;
+  GateResult gate;
+  gate.name = name;
+  gate.ok = measured <= static_cast<double>(bound_us);
   gate.value = show_us(measured);
   gate.bound = rule.as_string();
   gate.reason = "one row takes p50 " + show_us(latency.p50_us) + ", p99 " + show_us(latency.p99_us);
@@ -128,18 +166,13 @@ base::Status check_latency(const Json& rule, bool p99, const model::Bundle& bund
 }
 
 base::Status check_memory(const Json& rule, const model::Bundle& bundle, Gates& out) {
+  TRY_ASSIGN(const std::int64_t bound, memory_bound(rule));
+  const auto allowed = static_cast<std::uint64_t>(std::max<std::int64_t>(0, bound));
   GateResult gate;
   gate.name = "memory";
-  const auto bound =
-      rule.is_string() ? base::parse_bytes(rule.as_string())
-      : rule.is_number()
-          ? base::Result<std::int64_t>(rule.as_int())
-          : base::Result<std::int64_t>(fail(Code::kInvalidArgument, "not a size: " + rule.dump()));
-  if (!bound) return base::wrap(bound.error(), "reading gate memory", "write it as 256MiB");
-  gate.ok = bundle.memory_bytes() <= static_cast<std::uint64_t>(std::max<std::int64_t>(0, *bound));
+  gate.ok = bundle.memory_bytes() <= allowed;
   gate.value = base::format_bytes(bundle.memory_bytes());
-  gate.bound =
-      rule.is_string() ? rule.as_string() : base::format_bytes(static_cast<std::uint64_t>(*bound));
+  gate.bound = rule.is_string() ? rule.as_string() : base::format_bytes(allowed);
   gate.reason = "the loaded model takes " + gate.value;
   out.push_back(std::move(gate));
   return {};
@@ -153,27 +186,32 @@ Json GateResult::to_json() const {
   return out;
 }
 
+base::Status check_gate_rules(const Json& gates) {
+  std::vector<std::string> metrics;
+  for (const auto task :
+       {model::Task::kBinary, model::Task::kMulticlass, model::Task::kRegression}) {
+    for (std::string& name : metric_names(task)) {
+      if (std::find(metrics.begin(), metrics.end(), name) == metrics.end())
+        metrics.push_back(std::move(name));
+    }
+  }
+  return check_rules(gates, metrics, "");
+}
+
 base::Result<std::vector<GateResult>> check_gates(const Json& gates, const Report& report,
                                                   const Comparison* comparison,
                                                   const model::Bundle& bundle) {
+  TRY(check_rules(gates, metric_names(report.task),
+                  " for a " + std::string(model::task_name(report.task)) + " model"));
   Gates out;
   if (gates.is_null()) return out;
-  if (!gates.is_object())
-    return fail(Code::kInvalidArgument,
-                "evaluate.gates is a map of metric to rule: " + gates.dump());
-  const std::vector<std::string> metrics = metric_names(report.task);
   for (const auto& [key, rule] : gates.members()) {
     if (key == "latency_p99" || key == "latency_p50") {
-      TRY(check_latency(rule, key == "latency_p99", bundle, out));
+      TRY(check_latency(key, rule, bundle, out));
     } else if (key == "memory") {
       TRY(check_memory(rule, bundle, out));
-    } else if (std::find(metrics.begin(), metrics.end(), key) != metrics.end()) {
-      TRY(check_metric(key, rule, report, comparison, out));
     } else {
-      std::vector<std::string> known = metrics;
-      known.insert(known.end(), {"latency_p50", "latency_p99", "memory"});
-      TRY(unknown_key("gate for a " + std::string(model::task_name(report.task)) + " model", key,
-                      known));
+      check_metric(key, rule, report, comparison, out);
     }
   }
   return out;

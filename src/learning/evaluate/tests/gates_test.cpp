@@ -111,3 +111,17 @@ TEST_CASE("an unknown gate or key comes with the nearest known one") {
   CHECK_FALSE(run(R"([1])").has_value());
   CHECK(run("null")->empty());
 }
+
+TEST_CASE("gates are checked before anything is trained") {
+  const auto error = [](const char* gates) {
+    const base::Status status = evaluate::check_gate_rules(*base::parse_json(gates));
+    return status ? std::string() : status.error().text();
+  };
+  CHECK(error(R"({"roc_auc": {"min": 0.7}, "rmse": 3, "latency_p99": "2ms", "memory": 1000})")
+            .empty());
+  CHECK(error("null").empty());
+  CHECK(error(R"({"roc_acu": 0.7})").find("roc_auc") != std::string::npos);
+  CHECK(error(R"({"latency_p99": 2})").find("write it as 2ms") != std::string::npos);
+  CHECK(error(R"({"memory": "lots"})").find("write it as 256MiB") != std::string::npos);
+  CHECK(error(R"({"rmse": {}})").find("min, max, not_worse_than") != std::string::npos);
+}

@@ -181,11 +181,19 @@ base::Result<std::shared_ptr<Prepared>> prepare_constant(const Labels& labels, c
   return std::make_shared<ConstantLearner>(labels, train, valid);
 }
 
+base::Status check_learner(const std::string& learner) {
+  static const std::vector<std::string> kLearners = {"lightgbm", "linear", "constant"};
+  if (std::find(kLearners.begin(), kLearners.end(), learner) != kLearners.end()) return {};
+  std::string hint = base::did_you_mean(learner, kLearners);
+  if (hint.empty()) hint = "known: " + base::join(kLearners, ", ");
+  return fail(Code::kInvalidArgument, "unknown learner: " + learner, hint);
+}
+
 base::Result<std::shared_ptr<Prepared>> Prepared::make(const std::string& learner,
                                                        const Labels& labels, const Matrix& train,
                                                        const Matrix& valid,
                                                        const LearnOptions& options) {
-  static const std::vector<std::string> kLearners = {"lightgbm", "linear", "constant"};
+  TRY(check_learner(learner));
   if (train.features.rows == 0)
     return fail(Code::kInvalidArgument, "there are no rows to train on");
   TRY(check_matrix(labels, train, "train"));
@@ -194,12 +202,9 @@ base::Result<std::shared_ptr<Prepared>> Prepared::make(const std::string& learne
     return fail(Code::kInvalidArgument, "train and valid have different features: " +
                                             std::to_string(train.features.columns) + " and " +
                                             std::to_string(valid.features.columns));
-  if (learner == kLearners[0]) return prepare_lightgbm(labels, train, valid, options);
-  if (learner == kLearners[1]) return prepare_linear(labels, train, valid, options);
-  if (learner == kLearners[2]) return prepare_constant(labels, train, valid, options);
-  std::string hint = base::did_you_mean(learner, kLearners);
-  if (hint.empty()) hint = "known: " + base::join(kLearners, ", ");
-  return fail(Code::kInvalidArgument, "unknown learner: " + learner, hint);
+  if (learner == "lightgbm") return prepare_lightgbm(labels, train, valid, options);
+  if (learner == "linear") return prepare_linear(labels, train, valid, options);
+  return prepare_constant(labels, train, valid, options);
 }
 
 base::Result<Trained> fit(const Config& config, const Labels& labels, const Matrix& train,

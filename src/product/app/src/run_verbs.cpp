@@ -121,6 +121,12 @@ void print_leaderboard(const Json& summary) {
                number_text(trial["latency_us"].as_double(), 1)});
   }
   print(table.text());
+  const Json& search = summary["search"];
+  if (!search.is_null())
+    print(dim(std::to_string(search["trials"].as_int()) + " models tried in " +
+              base::format_seconds(search["seconds"].as_double()) + ", budget " +
+              base::format_seconds(search["budget_seconds"].as_double())) +
+          "\n");
 }
 
 void print_run(const Json& summary) {
@@ -178,6 +184,12 @@ Json run_summary(const Json& run, const Json& model) {
                            {"promoted", promoted["promoted"].as_bool()},
                            {"reason", promoted["reason"]},
                            {"seconds", run["seconds"]}});
+  for (const auto& task : run["tasks"].items()) {
+    if (task["name"].as_string() == "train" && !task["cached"].as_bool())
+      out.set("search", Json::object({{"trials", trained["trials"]},
+                                      {"seconds", task["seconds"]},
+                                      {"budget_seconds", trained["budget_seconds"]}}));
+  }
   for (const auto& version : model["versions"].items()) {
     if (!(version["version"] == evaluated["version"])) continue;
     Json leaderboard = Json::array();

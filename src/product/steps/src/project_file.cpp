@@ -11,6 +11,8 @@
 #include "maru/base/config.h"
 #include "maru/base/file.h"
 #include "maru/base/text.h"
+#include "maru/evaluate/evaluate.h"
+#include "maru/train/train.h"
 
 namespace maru::steps {
 namespace {
@@ -129,7 +131,8 @@ Status read_entry(const std::string& name, const YAML::Node& node, const std::st
   TRY(read_text(node["time"], "time", entry.time));
   if (const YAML::Node header = node["header"]) {
     entry.detect_header = false;
-    entry.header = header.as<bool>(true);
+    if (!YAML::convert<bool>::decode(header, entry.header))
+      return wrong(header, "`header` must be true or false");
   }
   for (auto& source : entry.sources) source = absolute(folder, source);
   if (entry.sources.empty() == entry.sql.empty()) {
@@ -198,6 +201,10 @@ Status read_train(const YAML::Node& root, ProjectFile& file) {
   if (!train || !train.IsMap()) return {};
   TRY(read_text(train["model"], "train.model", file.model));
   TRY(read_list(train["learners"], "train.learners", file.learners));
+  for (const auto& learner : file.learners) {
+    const Status known = train::check_learner(learner);
+    if (!known) return wrong(train["learners"], known.error().message, known.error().hint);
+  }
   TRY(read_with(train["seed"], "train.seed", parse_whole, file.seed));
   const YAML::Node automl = train["automl"];
   TRY(check_keys(automl, "train.automl", {"budget", "metric", "max_trials"}));
@@ -215,8 +222,12 @@ Status read_release(const YAML::Node& root, ProjectFile& file) {
   TRY(check_keys(evaluate, "evaluate", {"slices", "gates"}));
   if (evaluate && evaluate.IsMap()) {
     TRY(read_list(evaluate["slices"], "evaluate.slices", file.slices));
-    if (const YAML::Node gates = evaluate["gates"]; gates && gates.IsMap())
+    if (const YAML::Node gates = evaluate["gates"]; gates && !gates.IsNull()) {
+      if (!gates.IsMap()) return wrong(gates, "`evaluate.gates` must be a map of metric to rule");
       file.gates = to_json(gates);
+      const Status sound = evaluate::check_gate_rules(file.gates);
+      if (!sound) return wrong(gates, sound.error().message, sound.error().hint);
+    }
   }
   const YAML::Node serve = root["serve"];
   TRY(check_keys(serve, "serve", {"endpoint", "rollout"}));

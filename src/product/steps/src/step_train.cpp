@@ -259,7 +259,8 @@ base::Result<Json> run_train(const Services& services, pipeline::Attempt& attemp
                        {"learner", found->best.config.learner},
                        {"config", found->best.config.text()},
                        {"trials", static_cast<std::int64_t>(found->trials.size())},
-                       {"seconds", found->seconds}});
+                       {"seconds", found->seconds},
+                       {"budget_seconds", params["budget_seconds"]}});
 }
 
 }  // namespace maru::steps

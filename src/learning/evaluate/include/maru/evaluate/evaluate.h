@@ -79,6 +79,8 @@ struct GateResult {
   std::string value, bound, reason;
   base::Json to_json() const;
 };
+// Whether `evaluate.gates` of a project file can be meant for a model of any task: names and shapes. An unknown name comes with the nearest known one.
+base::Status check_gate_rules(const base::Json& gates);
 // `gates` is the `evaluate.gates` part of the project file. `comparison` may be null (no champion yet: such a gate passes and says so).
 base::Result<std::vector<GateResult>> check_gates(const base::Json& gates, const Report& report,
                                                   const Comparison* comparison,

@@ -91,6 +91,8 @@ class Prepared {
   virtual ~Prepared() = default;
   virtual base::Result<Trained> fit(const Config& config, const LearnOptions& options) = 0;
 };
+// kInvalidArgument, with the nearest known one, for a name that is no learner's.
+base::Status check_learner(const std::string& learner);
 transform::Target feature_target(const std::string& learner);  // kTrees or kLinear
 
 }  // namespace maru::train
