@@ -1,4 +1,4 @@
-#include "../src/output.h"
+#include "output.h"
 
 #include <doctest/doctest.h>
 
