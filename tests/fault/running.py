@@ -23,18 +23,22 @@ class Api:
     def __init__(self, address):
         self.address = address
 
-    def call(self, method, path, body=None, kind="application/json"):
+    def ask(self, method, path, body=None, headers=None):
+        """(status, headers, bytes) of a request to any path"""
         connection = http.client.HTTPConnection(self.address, timeout=60)
         try:
-            data = json.dumps(body) if body is not None and not isinstance(body, str) else body
-            connection.request(method, "/api/v1" + path, data, {"Content-Type": kind} if data else {})
+            connection.request(method, path, body, headers or {})
             answer = connection.getresponse()
-            text = answer.read().decode()
+            return answer.status, answer.headers, answer.read()
         except (OSError, http.client.HTTPException) as error:
             raise Gone(str(error)) from error
         finally:
             connection.close()
-        return answer.status, json.loads(text) if text else None
+
+    def call(self, method, path, body=None, kind="application/json"):
+        data = json.dumps(body) if body is not None and not isinstance(body, str) else body
+        status, _, text = self.ask(method, "/api/v1" + path, data, {"Content-Type": kind} if data else {})
+        return status, json.loads(text) if text else None
 
     def get(self, path):
         status, value = self.call("GET", path)
@@ -53,10 +57,10 @@ class Api:
 
 
 class Server(Api):
-    """`maru up` on a home, ready when it is constructed"""
+    """`maru up` on a home, ready when it is constructed; Gone when `faults` (MARU_FAULT) ended it before"""
 
-    def __init__(self, home):
-        self.process = subprocess.Popen([BINARY, "up", "--home", home, "--listen", "127.0.0.1:0"],
+    def __init__(self, home, faults=""):
+        self.process = subprocess.Popen([BINARY, "up", "--home", home, "--listen", "127.0.0.1:0"], env={**os.environ, "MARU_FAULT": faults},
                                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         self.log, address = [], None
         for line in self.process.stdout:
@@ -66,6 +70,8 @@ class Server(Api):
                 address = found.group(1)
                 break
         if not address:
+            if faults and self.process.wait() == -signal.SIGKILL:
+                raise Gone("killed before it was ready")
             raise AssertionError("no ready line:\n" + "".join(self.log[-30:]))
         super().__init__(address)
         threading.Thread(target=self.log.extend, args=(self.process.stdout,), daemon=True).start()
