@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 const ROWS = 400;
-const until = async (look, ok, limit_ms = 60_000) => {
+const until = async (look, ok, limit_ms = 120_000) => {
   const end = Date.now() + limit_ms; let seen;
   while (Date.now() < end) { seen = await look().catch(() => undefined); if (seen !== undefined && ok(seen)) return seen; await new Promise((r) => { setTimeout(r, 200); }); }
   return seen;
@@ -16,7 +16,7 @@ async function uploads({ base, open, get, settle, step }) {
   const { context, page, errors } = await open(1440, 900);
   await page.goto(`${base}/p/default/data?lang=en`); await settle(page);
   await page.locator('input[type=file]').setInputFiles(file);
-  await page.waitForURL('**/data/orders*', { timeout: 30_000 }); await settle(page);
+  await page.waitForURL('**/data/orders*'); await settle(page);
   const name = decodeURIComponent(new URL(page.url()).pathname.split('/').pop());
   const d = await get(`/datasets/${encodeURIComponent(name)}`); const profile = await get(`/datasets/${encodeURIComponent(name)}/profile`);
   step('an upload opens its profile', (await page.locator('h1').innerText()).includes(name), page.url());
@@ -26,7 +26,7 @@ async function uploads({ base, open, get, settle, step }) {
   step('the page shows the three columns', (await page.getByText('3 of 3').count()) === 1 && errors.length === 0, errors.join(' | '));
   const bad = join(folder, 'broken.parquet'); writeFileSync(bad, 'not a parquet file');
   await page.goto(`${base}/p/default/data?lang=en`); await settle(page); await page.locator('input[type=file]').setInputFiles(bad);
-  await page.waitForSelector('.main [role=alert]', { timeout: 20_000 });
+  await page.waitForSelector('.main [role=alert]');
   step('a file that cannot be read is refused with a card', /broken|parquet/i.test(await page.locator('.main [role=alert]').first().innerText()));
   await context.close(); rmSync(folder, { recursive: true, force: true });
 }
@@ -37,7 +37,7 @@ async function models({ base, open, get, settle, step, model, endpoint }) {
   if (!earlier) { console.log('models: one version only, so neither promoted nor rolled back'); await context.close(); return; }
   await page.goto(`${base}/p/default/models/${model}?lang=en`); await settle(page);
   await page.getByRole('button', { name: `Roll back to v${earlier}` }).click();
-  step('a roll back asks first', await page.getByRole('dialog').isVisible() && await now() === from);
+  await page.getByRole('dialog').waitFor(); step('a roll back asks first', await now() === from);
   await page.getByRole('button', { name: 'Cancel' }).click(); step('Cancel changes nothing', await now() === from);
   await page.getByRole('button', { name: `Roll back to v${earlier}` }).click();
   await page.getByLabel('Reason').fill('walked by a test'); await page.getByRole('button', { name: 'Roll back', exact: true }).click();
@@ -68,7 +68,7 @@ async function runs({ base, open, get, settle, step, pipeline }) {
   await page.evaluate(() => { window.before = document.querySelector('.pr-dag'); });
   await page.getByRole('button', { name: 'Stop', exact: true }).click();
   step('Stop stops it', await until(state, (s) => s === 'cancelled') === 'cancelled', await state());
-  const retry = page.getByRole('button', { name: 'Retry from failed' }); await retry.waitFor({ timeout: 10_000 });
+  const retry = page.getByRole('button', { name: 'Retry from failed' }); await retry.waitFor();
   step('the page followed the run without being drawn anew', await page.evaluate(() => document.querySelector('.pr-dag') === window.before));
   await retry.click();
   step('Retry goes on with the same run', ['pending', 'running', 'succeeded'].includes(await until(state, (s) => s !== 'cancelled')), await state());
@@ -85,9 +85,9 @@ async function endpoints({ base, open, get, settle, step, endpoint }) {
   for (let i = 0; i < 3; i += 1) { await page.keyboard.press('Enter'); await page.waitForSelector('[data-testid=answer]'); }
   const id = await page.locator('[data-testid=answer] code').innerText();
   step('the form’s requests are counted', await until(answered, (n) => n > was) > was);
-  const log = await until(() => get(`/endpoints/${endpoint}/log?limit=50`), (l) => l.rows.some((r) => r.id === id), 15_000);
+  const log = await until(() => get(`/endpoints/${endpoint}/log?limit=50`), (l) => l.rows.some((r) => r.id === id));
   step('the answer’s id is in the request log', log.rows.some((r) => r.id === id), id);
-  await page.getByText(id).nth(1).waitFor({ timeout: 15_000 }).then(() => step('the page shows the request by itself', true), () => step('the page shows the request by itself', false));
+  await page.getByText(id).nth(1).waitFor().then(() => step('the page shows the request by itself', true), () => step('the page shows the request by itself', false));
   step('live charts keep their canvas', await page.evaluate(() => window.before.every((c) => c.isConnected)));
   step('the endpoint page logs no error', errors.length === 0, errors.join(' | ')); await context.close();
 }
@@ -102,12 +102,12 @@ async function switches({ base, open, settle, step }) {
   await page.getByRole('button', { name: 'Light / dark' }).click(); step('the button in the bar switches the theme', (await doc())[1] === 'light'); await context.close();
 }
 
-async function keys({ base, open, settle, step, dataset }) {
+async function keys({ base, open, settle, go, step, dataset }) {
   const { context, page, errors } = await open(1440, 900); await page.goto(`${base}/p/default?lang=en`); await settle(page);
-  for (const [key, place] of Object.entries({ d: 'data', p: 'pipelines', e: 'experiments', m: 'models', s: 'endpoints', o: 'monitor' })) { await page.keyboard.press('g'); await page.keyboard.press(key); await page.waitForURL(`**/${place}`, { timeout: 5000 }).then(() => step(`g ${key} goes to ${place}`, true), () => step(`g ${key} goes to ${place}`, false, page.url())); }
-  await page.keyboard.press('Control+k'); await page.keyboard.type(dataset ?? 'data'); await page.getByRole('option').first().waitFor(); await page.keyboard.press('Enter');
-  await page.waitForURL((u) => !u.pathname.endsWith('/monitor'), { timeout: 5000 }).then(() => step('the palette opens what was typed', true), () => step('the palette opens what was typed', false, page.url()));
-  await settle(page); let seen = 0;
+  for (const [key, place] of Object.entries({ d: 'data', p: 'pipelines', e: 'experiments', m: 'models', s: 'endpoints', o: 'monitor' })) step(`g ${key} goes to ${place}`, await go(page, key, `**/${place}`), page.url());
+  await page.keyboard.press('Control+k'); await page.getByRole('combobox').waitFor(); await page.keyboard.type(dataset ?? 'data'); await page.keyboard.press('Enter'); // at once: it waits for the answer
+  await page.waitForURL((u) => !u.pathname.endsWith('/monitor')).then(() => step('the palette opens what was typed', true), () => step('the palette opens what was typed', false, page.url()));
+  await page.getByRole('dialog').waitFor({ state: 'hidden' }); await settle(page); let seen = 0;
   for (let i = 0; i < 25; i += 1) { await page.keyboard.press('Tab'); seen += await page.evaluate(() => { const a = document.activeElement; if (!a || a === document.body) return 0; const s = getComputedStyle(a); return s.outlineStyle !== 'none' || s.boxShadow !== 'none' ? 1 : 0; }); }
   step('what Tab reaches shows its focus', seen >= 23, `${seen} of 25`); step('the keyboard walk logs no error', errors.length === 0, errors.join(' | ')); await context.close();
 }
@@ -117,11 +117,11 @@ async function away({ base, open, settle, step, stop, restart }) {
   if (!stop) return;
   const { context, page } = await open(1440, 900); await page.goto(`${base}/p/default?lang=en`); await settle(page);
   const heading = await page.locator('h1').innerText(); await stop();
-  await page.waitForSelector('[data-testid=away]', { timeout: 40_000 }).then(() => step('a server that is away is said calmly', true), () => step('a server that is away is said calmly', false));
+  await page.waitForSelector('[data-testid=away]').then(() => step('a server that is away is said calmly', true), () => step('a server that is away is said calmly', false));
   step('the last answers stay', await page.locator('h1').innerText() === heading && await page.locator('.main [role=alert]').count() === 0);
   await restart();
-  await page.waitForSelector('[data-testid=away]', { state: 'detached', timeout: 40_000 }).then(() => step('the page finds the server again by itself', true), () => step('the page finds the server again by itself', false));
-  await page.locator('.foot .pulse').waitFor({ timeout: 20_000 }).then(() => step('and is live again', true), () => step('and is live again', false)); await context.close();
+  await page.waitForSelector('[data-testid=away]', { state: 'detached' }).then(() => step('the page finds the server again by itself', true), () => step('the page finds the server again by itself', false));
+  await page.locator('.foot .pulse').waitFor().then(() => step('and is live again', true), () => step('and is live again', false)); await context.close();
 }
 
 export async function actions(tools) {

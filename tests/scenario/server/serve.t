@@ -17,6 +17,12 @@ http PUT /api/v1/endpoints/shop
   {"model": "visitors"}
   => 200
 
+# What a move of the alias would change is asked first; nothing moves.
+http PUT /api/v1/models/visitors/aliases/champion?dry_run=true
+  {"version": 1}
+  => 200
+  {"from": 1, "to": 1, "endpoints": ["shop", "..."], "consequences": ["champion moves from v1 to v1", "..."]}
+
 http POST /api/v1/endpoints/shop/predict
   {"instances": [{"visitor": 1, "age": 30, "city": "서울", "plan": "pro", "visits": 3, "signup": "2024-05-01 10:00:00"}]}
   => 200

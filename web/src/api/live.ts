@@ -9,6 +9,7 @@ const listeners = new Set<Listener>();
 const stateListeners = new Set<() => void>();
 let source: EventSource | null = null;
 let timer: ReturnType<typeof setTimeout> | undefined;
+let heard = new Set<string>(); // the topics of the source that is open
 let state: 'off' | 'live' | 'reconnecting' = 'off';
 
 function setState(s: typeof state) { if (s !== state) { state = s; stateListeners.forEach((f) => f()); } }
@@ -20,7 +21,11 @@ function connect() {
   const topics = [...wanted.keys()];
   if (!topics.length || document.hidden) { setState('off'); return; }
   source = new EventSource(`/api/v1/events?topics=${encodeURIComponent(topics.join(','))}`);
-  source.onopen = () => { const back = state === 'reconnecting'; setState('live'); if (back) void queryClient.invalidateQueries(); };
+  source.onopen = () => {
+    const back = state === 'reconnecting'; setState('live'); if (back) void queryClient.invalidateQueries();
+    const fresh = topics.filter((t) => !heard.has(t)); heard = new Set(topics);
+    for (const t of fresh) listeners.forEach((f) => f(t, null)); // what happened between the page's question and now was not heard
+  };
   source.onerror = () => { setState('reconnecting'); if (source?.readyState === EventSource.CLOSED) { clearTimeout(timer); timer = setTimeout(connect, 3000); } };
   for (const topic of topics) {
     source.addEventListener(topic, (e) => {
@@ -36,7 +41,7 @@ export function useLiveState() {
   return useSyncExternalStore((f) => { stateListeners.add(f); return () => stateListeners.delete(f); }, () => state);
 }
 
-/** Listens to topics while mounted. Without `on`, everything asked from the server for this project is asked again. */
+/** Listens to topics while mounted; data is null once when listening begins. Without `on`, everything asked from the server for this project is asked again. */
 export function useTopics(topics: string[], on?: Listener) {
   const client = useQueryClient(); const project = useProject(); const key = topics.join(',');
   useEffect(() => {
@@ -48,6 +53,7 @@ export function useTopics(topics: string[], on?: Listener) {
     const listener: Listener = (topic, data) => {
       if (!mine.includes(topic)) return;
       if (on) { on(topic, data); return; }
+      if (data == null) return;
       clearTimeout(late);
       if (Date.now() - last > 1500) refetch(); else late = setTimeout(refetch, 1500);
     };

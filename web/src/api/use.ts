@@ -17,11 +17,11 @@ export function useApi<T>(path: string | null, options?: { live?: number; keep?:
   });
 }
 
-/** A change; afterwards everything of the project is asked again. */
-export function useChange<T, V = void>(call: (v: V) => { path: string; method: string; body?: unknown; raw?: Blob }) {
+/** A change; afterwards everything of the project is asked again. `dry`: nothing changed, so nothing is asked again. */
+export function useChange<T, V = void>(call: (v: V) => { path: string; method: string; body?: unknown; raw?: Blob }, options?: { dry?: boolean }) {
   const project = useProject(); const client = useQueryClient();
   return useMutation<T, Error, V>({
     mutationFn: (v) => { const c = call(v); return api<T>(c.path, project, c); },
-    onSuccess: () => client.invalidateQueries({ queryKey: [project] }),
+    onSuccess: () => (options?.dry ? undefined : client.invalidateQueries({ queryKey: [project] })),
   });
 }

@@ -28,7 +28,7 @@ export function Endpoint() {
   const { id } = useParams({ strict: false }) as { id: string }; const t = useT(); const href = useHref(); const path = `/endpoints/${encodeURIComponent(id)}`; const [live, setLive] = useState<Live>({});
   usePage([[t('Endpoints', '엔드포인트'), href('endpoints')], [id]], { cli: 'maru endpoint list', curl: `curl -s ${location.origin}/api/v1${path}/predict -d '{"instances":[{}]}'` });
   const query = useApi<E>(path, { live: 2000 });
-  useTopics([`endpoint:${id}`], (_t, d) => setLive((d ?? {}) as Live));
+  useTopics([`endpoint:${id}`], (_t, d) => d && setLive(d as Live));
   return <Loaded query={query}>{(e) => <EndpointPage e={e} live={live} />}</Loaded>;
 }
 

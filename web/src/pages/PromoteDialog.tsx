@@ -16,7 +16,7 @@ type Result = Schemas['AliasResult'];
 export function PromoteDialog({ model, version, close }: { model: string; version: Schemas['ModelVersion']; close(): void }) {
   const t = useT(); const f = useFmt(); const [reason, setReason] = useState('');
   const path = `/models/${encodeURIComponent(model)}/aliases/champion`;
-  const dry = useChange<Result>(() => ({ path: path + '?dry_run=true', method: 'PUT', body: { version: version.version } }));
+  const dry = useChange<Result>(() => ({ path: path + '?dry_run=true', method: 'PUT', body: { version: version.version } }), { dry: true });
   const real = useChange<Result>(() => ({ path, method: 'PUT', body: { version: version.version, reason } }));
   useEffect(() => { dry.mutate(); }, []); // eslint-disable-line react-hooks/exhaustive-deps
   const failed = version.gates.filter((g) => !g.ok); const metric = version.metric; const from = dry.data?.metrics_from?.[metric]?.value, to = dry.data?.metrics_to?.[metric]?.value;

@@ -20,21 +20,20 @@ export function Shell() {
   const t = useT(); const { lang, setLang, theme, setTheme } = usePrefs(); const project = useProject(); const href = useHref();
   const [page, setPage] = useState<Page>({ crumbs: [], cmd: { cli: 'maru doctor', curl: '' } });
   const [pal, setPal] = useState(false); const [keys, setKeys] = useState(false);
-  const places = usePlaces(); const loc = useLocation(); const nav = useNavigate(); const main = useRef<HTMLElement>(null);
+  const places = usePlaces(); const loc = useLocation(); const nav = useNavigate(); const main = useRef<HTMLElement>(null); const g = useRef(-1e9); // when g was pressed; kept while the places' counts change
   useTopics([`project:${project}`]);
   const flip = useMemo(() => ({ lang: () => setLang(lang === 'ko' ? 'en' : 'ko'), theme: () => setTheme(theme === 'dark' ? 'light' : 'dark') }), [lang, theme, setLang, setTheme]);
   useEffect(() => {
-    let g = 0;
     const on = (e: KeyboardEvent) => {
       if ((e.metaKey || e.ctrlKey) && e.key === 'k') { e.preventDefault(); setPal((p) => !p); return; }
       const el = e.target as HTMLElement; if (/INPUT|TEXTAREA|SELECT/.test(el.tagName) || e.metaKey || e.ctrlKey || e.altKey) return;
-      if (Date.now() - g < 900) { g = 0; const p = places.find((x) => x.k === e.key)?.to ?? (e.key === ',' ? href('settings') : e.key === 'g' ? href('guide') : null); if (p) void nav({ to: p as '/' }); return; }
+      if (e.timeStamp - g.current < 1500) { g.current = -1e9; const p = places.find((x) => x.k === e.key)?.to ?? (e.key === ',' ? href('settings') : e.key === 'g' ? href('guide') : null); if (p) void nav({ to: p as '/' }); return; }
       if (e.key === '/') { e.preventDefault(); setPal(true); }
       if (e.key === '?') setKeys(true);
       if (e.key === 't') flip.theme();
       if (e.key === 'l') flip.lang();
       if (e.key === 'f') { const box = document.querySelector<HTMLInputElement>('.filter input'); if (box) { e.preventDefault(); box.focus(); } }
-      if (e.key === 'g') g = Date.now();
+      if (e.key === 'g') g.current = e.timeStamp;
     };
     addEventListener('keydown', on); return () => removeEventListener('keydown', on);
   }, [places, nav, href, flip]);

@@ -117,15 +117,17 @@ Json consequences(const Services& s, const tracking::Model& model, const std::st
   lines.push(alias + " moves from " +
              (from == 0 ? std::string("nothing") : "v" + std::to_string(from)) + " to v" +
              std::to_string(to));
-  for (const auto& endpoint : followers(s, model.name, alias).items()) {
+  const Json endpoints =
+      followers(s, model.name, alias);  // named: a range over a temporary dangles
+  for (const auto& endpoint : endpoints.items()) {
     lines.push("endpoint " + endpoint.as_string() + " answers every later request with v" +
                std::to_string(to) + "; v" + std::to_string(from) + " stays warm for a roll-back");
   }
   const auto* target = find_version(model, to);
   for (const auto& gate : target->gates.items()) {
     if (!gate["ok"].as_bool())
-      lines.push("gate " + gate["name"].as_string() + " failed: " + gate["value"].as_string() +
-                 ", bound " + gate["bound"].as_string());
+      lines.push("gate " + gate["name"].as_string() + " failed: " + gate["value"].dump() +
+                 ", bound " + gate["bound"].dump());
   }
   return lines;
 }
