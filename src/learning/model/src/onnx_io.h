@@ -15,6 +15,9 @@ inline constexpr std::size_t kMaxElements = 200'000'000;  // of one tensor or at
 // quantised tensors, sizes that do not fit their data, names used twice, values used before they are made. kDataLoss or kUnimplemented.
 base::Result<transform::Graph> read_onnx(std::string_view bytes, base::Json* metadata = nullptr);
 
+// Whether ONNX bytes of anybody may be given to ONNX Runtime: no weights in other files (a path out of a stranger's model), no impossible shapes, no deep nesting.
+base::Status check_foreign_onnx(std::string_view bytes);
+
 // Names made once, used after they are made, outputs made at all.
 base::Status check_graph(const transform::Graph& graph);
 

@@ -1,10 +1,10 @@
 #include "ort.h"
 
 #include <malloc.h>
-#include <onnxruntime_cxx_api.h>
 
 #include <algorithm>
-#include <cstdlib>
+
+#include "ort_session.h"
 
 namespace maru::model {
 namespace {
@@ -15,15 +15,6 @@ using base::Result;
 using base::Status;
 using transform::Port;
 using transform::TensorType;
-
-Ort::Env& environment() {
-  // Lives as long as the process: sessions of static objects may outlast any other order. 1.28 has no telemetry; a newer library would read this.
-  static Ort::Env* env = [] {
-    ::setenv("ORT_DISABLE_TELEMETRY", "1", 1);
-    return std::make_unique<Ort::Env>(ORT_LOGGING_LEVEL_FATAL, "maru").release();
-  }();
-  return *env;
-}
 
 Result<Port> port_of(std::string name, const Ort::TypeInfo& info) {
   Port out;
@@ -58,15 +49,7 @@ Result<Port> port_of(std::string name, const Ort::TypeInfo& info) {
 class Session final : public OrtSession {
  public:
   Status open_session(std::string_view bytes, const Signature& signature) {
-    Ort::SessionOptions options;
-    options.SetIntraOpNumThreads(1);
-    options.SetInterOpNumThreads(1);
-    options.SetExecutionMode(ORT_SEQUENTIAL);
-    options.SetGraphOptimizationLevel(ORT_ENABLE_BASIC);
-    options.AddConfigEntry("session.intra_op.allow_spinning", "0");
-    options.DisableCpuMemArena();
-    options.DisableMemPattern();
-    session_ = Ort::Session(environment(), bytes.data(), bytes.size(), options);
+    session_ = open_ort(bytes, ORT_ENABLE_BASIC);
     Ort::AllocatorWithDefaultOptions allocator;
     std::vector<Port> inputs;
     for (std::size_t i = 0; i < session_.GetInputCount(); ++i) {

@@ -1,0 +1,11 @@
+#pragma once
+#include <onnxruntime_cxx_api.h>
+
+#include <string_view>
+
+namespace maru::model {
+
+// One thread, sequential, no arena, no spinning: threads are the server's to share out. Throws what ONNX Runtime throws.
+Ort::Session open_ort(std::string_view onnx_bytes, GraphOptimizationLevel level);
+
+}  // namespace maru::model
