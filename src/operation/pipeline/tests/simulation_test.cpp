@@ -114,6 +114,7 @@ class Simulation {
     base::Context context;
     const auto run = scheduler_->wait(run_id_, context);
     REQUIRE(run.has_value());
+    check_nothing_repeats();  // what was committed between the last look and the end
     for (const auto& task : run->tasks) {
       if (task.state != State::kSucceeded) continue;
       CHECK(task.outputs["by"].as_string() == committed_.at(task.name));
