@@ -68,9 +68,11 @@ const settle = async (page) => {
   for (const end = Date.now() + 10_000; Date.now() < end;) { await frames(page); if (asked.get(page).size === 0 && await page.evaluate(() => !document.querySelector('.sk-page, .sk'))) return; }
 };
 
+/** Works on all of them, three at a time. */
+const each = async (list, work) => { let next = 0; await Promise.all([0, 1, 2].map(async () => { while (next < list.length) await work(list[next++]); })); };
 const only = process.env.MARU_E2E_ONLY;
-if (!only) for (const [theme, lang, width, height] of [['light', 'en', 1440, 900], ['dark', 'ko', 390, 844]]) {
-  for (const [name, path] of Object.entries(pages)) {
+if (!only) {
+  await each([['light', 'en', 1440, 900], ['dark', 'ko', 390, 844]].flatMap((look) => Object.entries(pages).map((page) => [...look, ...page])), async ([theme, lang, width, height, name, path]) => {
     const label = `${name} ${theme}/${lang}/${width}`; const { context, page, errors } = await open(width, height);
     try {
       await page.goto(`${base}${path}${path.includes('?') ? '&' : '?'}theme=${theme}&lang=${lang}`, { waitUntil: 'load' }); await settle(page);
@@ -85,7 +87,7 @@ if (!only) for (const [theme, lang, width, height] of [['light', 'en', 1440, 900
       check(`${label} logs no error`, errors.length === 0, errors.slice(0, 2).join(' | '));
     } catch (e) { check(label, false, `${String(e.message).split('\n')[0]} ${errors.slice(0, 2).join(' | ')}`); }
     await context.close();
-  }
+  });
 }
 
 if (!only) { // First page: every byte that the browser fetches for it, scripts and styles, compressed.
@@ -98,7 +100,7 @@ if (!only) { // First page: every byte that the browser fetches for it, scripts 
   await go(page, 'd', '**/data'); check('g d goes to Data', true);
   await context.close();
 }
-if (!only || only === 'runs') await experimentRuns({ base, open, settle, check, shots, frames });
+if (!only || only === 'runs') await experimentRuns({ base, open, settle, check, shots, frames, each });
 if (!only || only === 'actions') await actions({ base, open, get, settle, go, check, dataset, model, endpoint, pipeline, stop: child && stop, restart: () => launch(['up', '--home', home, '--listen', new URL(base).host]) });
 await browser.close();
 if (child) await stop();

@@ -7,7 +7,7 @@ const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.mi
 const RUNS = Number(process.env.MARU_E2E_RUNS ?? 10_000), METRICS = 100;
 const PIXEL = Buffer.from('iVBORw0KGgoAAAANSUhEUgAAAAoAAAAKCAYAAACNMs+9AAAAFUlEQVR42mNk+M9Qz0AEYBxVSF+FAAhKDveksOjmAAAAAElFTkSuQmCC', 'base64');
 
-export async function experimentRuns({ base, open, settle, check, shots, frames: drawn }) {
+export async function experimentRuns({ base, open, settle, check, shots, frames: drawn, each }) {
   const rest = async (path, body) => { const a = await fetch(`${base}/api/2.0/mlflow/${path}`, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) }); if (!a.ok) throw new Error(`${path} ${a.status} ${(await a.text()).slice(0, 200)}`); return a.json(); };
   const get = async (path) => (await fetch(`${base}/api/v1${path}`)).json();
   const step = (name, ok, detail = '') => check(`runs: ${name}`, ok, detail);
@@ -77,7 +77,7 @@ export async function experimentRuns({ base, open, settle, check, shots, frames:
   // Every page in both languages and themes.
   const e = `/p/default/experiments`; const one = `${e}/${encodeURIComponent('vision/작은 실험')}`;
   const pages = { list: e, table: `${one}?sel=${ids[0]},${ids[1]}`, wide: `${e}/wide`, run: `${one}/runs/${ids[0]}`, metrics: `${one}/runs/${ids[0]}?tab=metrics&smooth=0.6`, files: `${one}/runs/${ids[0]}?tab=artifacts&file=table.csv`, compare: `${one}/compare?runs=${ids.join(',')}&smooth=0.3`, 'compare-500': `${e}/wide/compare?top=500` };
-  for (const [theme, lang, width, height] of [['light', 'en', 1440, 900], ['dark', 'ko', 390, 844], ['dark', 'ko', 1440, 900]]) for (const [name, path] of Object.entries(pages)) {
+  await each([['light', 'en', 1440, 900], ['dark', 'ko', 390, 844], ['dark', 'ko', 1440, 900]].flatMap((look) => Object.entries(pages).map((page) => [...look, ...page])), async ([theme, lang, width, height, name, path]) => {
     const label = `${name} ${theme}/${lang}/${width}`; const v = await open(width, height);
     try {
       const at = Date.now(); await v.page.goto(`${base}${path}${path.includes('?') ? '&' : '?'}theme=${theme}&lang=${lang}`); await settle(v.page); if (name === 'compare-500') console.log(`runs: comparison of 500 × ${METRICS} ${Date.now() - at} ms (${theme}, ${width})`);
@@ -86,5 +86,5 @@ export async function experimentRuns({ base, open, settle, check, shots, frames:
       await v.page.evaluate(axe); const bad = await v.page.evaluate(() => window.axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'] })); step(`${label} passes axe`, bad.violations.length === 0, bad.violations.map((x) => `${x.id} ${x.nodes.length} ${x.nodes[0].target.join(' ')} ${x.nodes[0].html.slice(0, 120)}`).join(' | ')); step(`${label} logs no error`, v.errors.length === 0, v.errors.slice(0, 2).join(' | '));
     } catch (x) { step(label, false, `${String(x.message).split('\n')[0]} ${v.errors.slice(0, 2).join(' | ')}`); }
     await v.context.close();
-  }
+  });
 }

@@ -1,7 +1,7 @@
 import { num, type Schemas } from '../api/client';
 import type { formatters } from './format';
 import { josa } from './josa';
-import { metricLabel } from './words';
+import { metricLabel, type Words } from './words';
 
 type T = (en: string, ko: string) => string;
 type F = ReturnType<typeof formatters>;
@@ -18,21 +18,21 @@ export function alertTitle(t: T, f: F, a: { kind: string; message: string; colum
 }
 
 /** What is wrong with a column, by the kind of the finding; `rows` says how much of it. */
+export const ANOMALY_KO: Readonly<Record<string, string>> = {
+  dataset_low_num_examples: '행 수가 정해 둔 하한보다 적습니다', schema_new_column: '스키마에 없는 새 열입니다', feature_type_not_present: '열이 없습니다',
+  unexpected_string: '글자가 들어 있어 스키마의 형과 다릅니다', expected_int_got_float: '정수여야 하는데 소수가 들어 있습니다', unexpected_data_type: '스키마의 형과 다릅니다',
+  feature_type_low_fraction_present: '결측이 허용한 비율보다 많습니다', out_of_range_values: '정해 둔 범위를 벗어난 값이 있습니다', enum_type_unexpected_string_values: '처음 보는 값이 있습니다', feature_type_high_unique: '고유해야 하는 값이 되풀이됩니다',
+};
 export function anomalyText(t: T, a: { kind: string; message: string }): string {
-  const ko: Record<string, string> = {
-    dataset_low_num_examples: '행 수가 정해 둔 하한보다 적습니다', schema_new_column: '스키마에 없는 새 열입니다', feature_type_not_present: '열이 없습니다',
-    unexpected_string: '글자가 들어 있어 스키마의 형과 다릅니다', expected_int_got_float: '정수여야 하는데 소수가 들어 있습니다', unexpected_data_type: '스키마의 형과 다릅니다',
-    feature_type_low_fraction_present: '결측이 허용한 비율보다 많습니다', out_of_range_values: '정해 둔 범위를 벗어난 값이 있습니다', enum_type_unexpected_string_values: '처음 보는 값이 있습니다', feature_type_high_unique: '고유해야 하는 값이 되풀이됩니다',
-  };
-  return ko[a.kind] ? t(a.message, ko[a.kind]) : a.message;
+  return ANOMALY_KO[a.kind] ? t(a.message, ANOMALY_KO[a.kind]) : a.message;
 }
+export const FIX_KO: Readonly<Record<string, string>> = {
+  dataset_low_num_examples: '출처를 확인하세요', schema_new_column: '스키마에 반영하거나 출처에서 빼세요', feature_type_not_present: '출처에서 되살리세요. 이름이 바뀌었는지도 확인하세요',
+  unexpected_string: '출처의 행을 고치거나 새 형을 받아들이세요', expected_int_got_float: '출처의 행을 고치거나 새 형을 받아들이세요', unexpected_data_type: '출처의 행을 고치거나 새 형을 받아들이세요',
+  feature_type_low_fraction_present: '이 열을 채우는 단계를 확인하고, 맞다면 스키마에 반영하세요', out_of_range_values: '출처의 행을 고치거나 범위를 넓히세요', enum_type_unexpected_string_values: '아는 값으로 바꾸거나 스키마에 반영하세요', feature_type_high_unique: '되풀이된 행을 지우세요',
+};
 export function anomalyFix(t: T, a: { kind: string; fix: string }): string {
-  const ko: Record<string, string> = {
-    dataset_low_num_examples: '출처를 확인하세요', schema_new_column: '스키마에 반영하거나 출처에서 빼세요', feature_type_not_present: '출처에서 되살리세요. 이름이 바뀌었는지도 확인하세요',
-    unexpected_string: '출처의 행을 고치거나 새 형을 받아들이세요', expected_int_got_float: '출처의 행을 고치거나 새 형을 받아들이세요', unexpected_data_type: '출처의 행을 고치거나 새 형을 받아들이세요',
-    feature_type_low_fraction_present: '이 열을 채우는 단계를 확인하고, 맞다면 스키마에 반영하세요', out_of_range_values: '출처의 행을 고치거나 범위를 넓히세요', enum_type_unexpected_string_values: '아는 값으로 바꾸거나 스키마에 반영하세요', feature_type_high_unique: '되풀이된 행을 지우세요',
-  };
-  return a.fix && ko[a.kind] ? t(a.fix, ko[a.kind]) : a.fix;
+  return a.fix && FIX_KO[a.kind] ? t(a.fix, FIX_KO[a.kind]) : a.fix;
 }
 
 /** Name of a gate with its bound: "AUC, at least 0.6". */
@@ -54,13 +54,16 @@ export function driftReason(t: T, f: F, d: { reason: string; measures?: Record<s
   return d.reason;
 }
 
+export const ACTIONS: Words = {
+  'alias.set': ['Promoted', '승격'], 'alias.rollback': ['Rolled back', '되돌림'], 'alias.delete': ['Alias removed', '별칭 삭제'], 'project.run': ['Run started', '실행 시작'], 'model.register': ['Registered', '등록'],
+  'model.rename': ['Model renamed', '모델 이름 변경'], 'model.delete': ['Model deleted', '모델 삭제'], 'version.delete': ['Version deleted', '버전 삭제'], 'version.stage': ['Stage changed', '단계 변경'],
+  'dataset.import': ['Data added', '데이터 추가'], 'dataset.upload': ['Data added', '데이터 추가'], 'schema.accept': ['Schema changed', '스키마 변경'], 'schema.put': ['Schema changed', '스키마 변경'],
+  'endpoint.route': ['Route changed', '라우팅 변경'], 'endpoint.put': ['Endpoint set', '엔드포인트 설정'], 'endpoint.delete': ['Endpoint removed', '엔드포인트 삭제'],
+  'alert.acknowledge': ['Alert seen', '알림 확인'], 'run.edit': ['Run edited', '실행 편집'], 'tracking.import': ['Runs imported', '실행 가져오기'],
+};
 /** A line of the audit log as a sentence's head; unknown actions keep their name. */
 export function actionWord(t: T, action: string): string {
-  const words: Record<string, [string, string]> = {
-    'alias.set': ['Promoted', '승격'], 'alias.rollback': ['Rolled back', '되돌림'], 'alias.delete': ['Alias removed', '별칭 삭제'], 'project.run': ['Run started', '실행 시작'], 'model.register': ['Registered', '등록'],
-    'dataset.import': ['Data added', '데이터 추가'], 'dataset.upload': ['Data added', '데이터 추가'], 'schema.accept': ['Schema changed', '스키마 변경'], 'endpoint.route': ['Route changed', '라우팅 변경'],
-  };
-  const w = words[action]; return w ? t(w[0], w[1]) : action;
+  const w = ACTIONS[action]; return w ? t(w[0], w[1]) : action;
 }
 /** The cause in an audit line or a trigger, without the ids and lists that other pages show. */
 export function causeText(t: T, f: F, detail: string): string {

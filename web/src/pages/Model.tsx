@@ -4,7 +4,7 @@ import { useState } from 'react';
 import type { Schemas } from '../api/client';
 import { useApi } from '../api/use';
 import { useHref, useView } from '../lib/nav';
-import { lowerIsBetter, metricLabel, taskWord } from '../lib/words';
+import { lowerIsBetter, metricLabel, stateOf, stateWord, taskWord } from '../lib/words';
 import { josa } from '../lib/josa';
 import { gateName } from '../lib/say';
 import { useFmt, usePrefs, useT } from '../prefs';
@@ -38,7 +38,7 @@ function ModelPage({ m, at }: { m: ModelT; at?: string }) {
   return (
     <div className="page">
       <div className="ph">
-        <div className="grow"><h1>{m.name}<span className="at">@{cur.version}</span>{cur.aliases.map((a) => <Chip key={a} s="alias" className={a === 'champion' ? '' : 'soft'}>@{a}</Chip>)}{cur.state !== 'ready' && <Chip s="warn">{cur.state}</Chip>}</h1>
+        <div className="grow"><h1>{m.name}<span className="at">@{cur.version}</span>{cur.aliases.map((a) => <Chip key={a} s="alias" className={a === 'champion' ? '' : 'soft'}>@{a}</Chip>)}{cur.state !== 'ready' && <Chip s={stateOf(cur.state)} title={cur.reason}>{stateWord(t, cur.state)}</Chip>}</h1>
           <div className="meta"><span>{taskWord(t, m.task)}</span>{cur.card.label && <span>{t('predicts', '예측 대상')} <b>{cur.card.label}</b></span>}<span>{[cur.card.learner, 'ONNX', f.bytes(cur.bytes)].filter(Boolean).join(' · ')}</span><span title={f.iso(cur.created_us)}>{f.ago(cur.created_us)}</span>{cur.snapshot && <span>{t('data', '데이터')} <code>{cur.snapshot.slice(0, 12)}</code></span>}</div></div>
         <div className="acts">{isChampion && earlier && <button className="btn danger" onClick={() => setBack(true)}><History size={14} />{t(`Roll back to v${earlier.from}`, `${josa('v' + earlier.from, '으로/로')} 되돌리기`)}</button>}{!isChampion && <button className="btn primary" disabled={cur.state !== 'ready'} onClick={() => setPromote(true)}><Rocket size={14} />{t('Promote to @champion', '@champion으로 승격')}</button>}</div>
       </div>

@@ -8,7 +8,7 @@ import type { Schemas } from '../api/client';
 import { useTopics } from '../api/live';
 import { useApi, useChange, useProject } from '../api/use';
 import { useHref, useView } from '../lib/nav';
-import { stateOf, stateWord, triggerWord } from '../lib/words';
+import { stageWord, stateOf, stateWord, triggerWord } from '../lib/words';
 import { useFmt, useT } from '../prefs';
 import { Chip } from '../ui/Chip';
 import { ErrorNote } from '../ui/ErrorNote';
@@ -35,7 +35,7 @@ function RunPage({ r }: { r: Run }) {
   const begin = r.started_us || r.created_us; const end = r.finished_us || now * 1000;
   const nodes: Node[] = useMemo(() => r.tasks.map((k) => {
     const st = k.started_us ? (k.started_us - begin) / 1e6 : -1; const d = k.started_us ? ((k.finished_us || now * 1000) - k.started_us) / 1e6 : 0;
-    const sub = k.state === 'failed' ? k.error.slice(0, 40) : k.state === 'running' ? k.progress_stage || t('running', '실행 중') : k.cached ? t('cached', '캐시') : k.finished_us && k.started_us ? f.dur(d) : stateWord(t, k.state);
+    const sub = k.state === 'failed' ? k.error.slice(0, 40) : k.state === 'running' ? (k.progress_stage && stageWord(t, k.progress_stage)) || t('running', '실행 중') : k.cached ? t('cached', '캐시') : k.finished_us && k.started_us ? f.dur(d) : stateWord(t, k.state);
     return { id: k.name, s: stateOf(k.state, k.cached), sub, p: k.state === 'running' && k.progress >= 0 ? Math.min(1, k.progress) : undefined, deps: k.after, q: k.queued_us ? Math.max(0, (k.queued_us - begin) / 1e6) : Math.max(0, st), st, d, attempt: k.attempts > 1 ? k.attempts : undefined };
   }), [r, begin, now, t, f]);
   const bad = r.tasks.find((k) => k.state === 'failed'); const first = bad ?? r.tasks.find((k) => k.state === 'running') ?? r.tasks[r.tasks.length - 1];

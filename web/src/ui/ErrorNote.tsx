@@ -1,11 +1,13 @@
 import { RotateCcw, XCircle } from 'lucide-react';
 import { ApiError } from '../api/client';
+import { ERRORS } from '../lib/words';
 import { useT } from '../prefs';
 
 /** What went wrong, why, and what to do: one card for every failed request. */
 export function ErrorNote({ error, retry }: { error: Error; retry?(): void }) {
   const t = useT(); const e = error instanceof ApiError ? error : null;
-  const title = e?.status === 0 ? t('The server does not answer.', '서버가 응답하지 않습니다.') : e?.status === 404 ? t('This is not here.', '찾는 것이 없습니다.') : t('This could not be done.', '요청을 처리하지 못했습니다.');
+  const word = ERRORS[e?.code ?? ''];
+  const title = e?.status === 0 ? t('The server does not answer.', '서버가 응답하지 않습니다.') : word ? t(word[0], word[1]) : e?.status === 404 ? t('This is not here.', '찾는 것이 없습니다.') : t('This could not be done.', '요청을 처리하지 못했습니다.');
   return (
     <div className="note n-bad" role="alert"><XCircle size={16} className="bad" />
       <div className="grow col" style={{ gap: 5 }}>
