@@ -2,6 +2,7 @@
 #include <array>
 #include <cmath>
 
+#include "foreign_bundle.h"
 #include "maru/base/file.h"
 #include "maru/base/hash.h"
 #include "maru/base/id.h"
@@ -322,6 +323,9 @@ Result<std::shared_ptr<const Bundle>> Bundle::create(const std::string& folder,
 }
 
 Result<std::shared_ptr<const Bundle>> Bundle::load(const std::string& folder) {
+  const std::string index = base::join_path(folder, "maru.json"),
+                    onnx = base::join_path(folder, "model.onnx");
+  if (!base::path_exists(index) && base::path_exists(onnx)) return load_foreign_bundle(onnx);
   auto bundle = std::make_shared<LoadedBundle>();
   TRY(bundle->read(folder));
   return bundle;

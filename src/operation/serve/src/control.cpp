@@ -350,30 +350,63 @@ base::Status Server::put_endpoint(const EndpointConfig& config) {
     slot->implicit = false;
     endpoint = slot;
     impl.unknown.erase(config.name);
+    impl.unloaded.erase(config.name);
   }
   return impl.on_loader([&impl, endpoint, config] { return impl.apply(endpoint, config, false); },
                         -1);
 }
 
+// With `mutex` held. What the caller then destroys, without the lock, frees the models.
+std::shared_ptr<Endpoint> Server::Impl::take_out(
+    std::map<std::string, std::shared_ptr<Endpoint>, std::less<>>::iterator at) {
+  auto gone = std::make_shared<Endpoint>();
+  at->second->removed = true;
+  gone->entry.swap(at->second->entry);
+  gone->previous.swap(at->second->previous);
+  gone->on_demand.swap(at->second->on_demand);
+  endpoints.erase(at);
+  publish();
+  return gone;
+}
+
 base::Status Server::remove_endpoint(const std::string& name) {
   Impl& impl = *impl_;
-  std::shared_ptr<Endpoint> endpoint;
-  EntryPtr entry;  // freed after the lock, with the versions kept warm
-  std::vector<std::shared_ptr<const LoadedVersion>> previous;
-  std::deque<std::shared_ptr<const LoadedVersion>> on_demand;
+  std::shared_ptr<Endpoint> gone;  // outlives the lock
   const std::lock_guard lock(impl.mutex);
   const auto found = impl.endpoints.find(name);
   if (found == impl.endpoints.end() || found->second->implicit) {
     return base::fail(Code::kNotFound, "no endpoint has the name: " + name,
                       base::did_you_mean(name, impl.near_names()));
   }
-  endpoint = found->second;
-  endpoint->removed = true;
-  entry.swap(endpoint->entry);
-  previous.swap(endpoint->previous);
-  on_demand.swap(endpoint->on_demand);
-  impl.endpoints.erase(found);
-  impl.publish();
+  gone = impl.take_out(found);
+  return {};
+}
+
+base::Status Server::load(const std::string& model) {
+  Impl& impl = *impl_;
+  {
+    const std::lock_guard lock(impl.mutex);
+    impl.unloaded.erase(model);
+  }
+  return impl.on_loader([&impl, model] { return impl.load_on_demand(model, 0); }, -1);
+}
+
+base::Status Server::unload(const std::string& model) {
+  Impl& impl = *impl_;
+  TRY_ASSIGN(const auto models, impl.options.source->models());
+  const bool known = std::any_of(models.begin(), models.end(),
+                                 [&](const auto& each) { return each.first == model; });
+  std::shared_ptr<Endpoint> gone;  // outlives the lock
+  const std::lock_guard lock(impl.mutex);
+  const auto found = impl.endpoints.find(model);
+  if (found == impl.endpoints.end() && !known)
+    return base::fail(Code::kNotFound, "no endpoint or model has the name: " + model,
+                      base::did_you_mean(model, impl.near_names()));
+  if (found != impl.endpoints.end() && !found->second->implicit)
+    return base::fail(Code::kFailedPrecondition, "an endpoint is in production: " + model,
+                      "delete the endpoint, or change its route");
+  if (found != impl.endpoints.end()) gone = impl.take_out(found);
+  impl.unloaded.insert(model);
   return {};
 }
 

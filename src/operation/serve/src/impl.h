@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -99,6 +100,8 @@ struct Server::Impl {
   // server.cpp: the request side
   base::Result<Picked> pick(std::string_view name, const CallOptions& call);
   base::Result<Picked> pick_slowly(std::string_view name, const CallOptions& call);
+  base::Result<Answer> run_rows(Picked& picked, const CallOptions& call, std::int64_t start_ns,
+                                const Fill& fill, model::Predictions& out);
   void finish(const ServedArm& arm, const Timing& timing, std::size_t shard);
   void mirror(const Picked& picked, const model::InputBatch& batch,
               const model::Predictions& answer, const std::string& id,
@@ -121,6 +124,8 @@ struct Server::Impl {
   ArmPtr arm_of(const Endpoint& endpoint, const std::string& name,
                 std::shared_ptr<const LoadedVersion> loaded, std::shared_ptr<CanaryGuard> guard);
   std::vector<ArmPtr> extras(const Endpoint& endpoint, const EndpointConfig& config);
+  std::shared_ptr<Endpoint> take_out(
+      std::map<std::string, std::shared_ptr<Endpoint>, std::less<>>::iterator at);
   void publish();  // with `mutex` held: the table from all entries
   base::Status on_loader(std::function<base::Status()> job, std::int64_t wait_ms);
   std::shared_ptr<Endpoint> find(std::string_view name) const;
@@ -149,7 +154,8 @@ struct Server::Impl {
   std::map<std::pair<std::string, int>, VersionRecord> records;
   std::condition_variable record_changed;  // a record left kLoading or kWarming
   std::map<std::string, std::int64_t, std::less<>>
-      unknown;  // names that are no model -> when asked
+      unknown;                                  // names that are no model -> when asked
+  std::set<std::string, std::less<>> unloaded;  // by unload(), until load()
 };
 
 }  // namespace maru::serve

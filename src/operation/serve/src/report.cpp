@@ -212,6 +212,31 @@ std::vector<ServedVersion> Server::versions() const {
   return out;
 }
 
+std::vector<VersionTotals> Server::totals() const {
+  const std::lock_guard lock(impl_->mutex);
+  std::vector<VersionTotals> out;
+  for (const auto& [name, endpoint] : impl_->endpoints) {
+    for (const auto& stats : endpoint->stats->versions()) {
+      VersionTotals totals;
+      totals.name = name;
+      totals.model = stats->model;
+      totals.version = stats->version;
+      totals.failed = stats->input_errors.read() + stats->model_errors.read();
+      totals.answered = stats->requests() - std::min(stats->requests(), totals.failed);
+      totals.rows = stats->rows.read();
+      totals.answered_ns = stats->answered_ns.read();
+      totals.parse_ns = stats->parse_ns.read();
+      totals.queue_ns = stats->queue_ns.read();
+      totals.model_ns = stats->model_ns.read();
+      totals.last_us = stats->last_us.load(std::memory_order_relaxed);
+      const auto record = impl_->records.find({stats->model, stats->version});
+      if (record != impl_->records.end()) totals.memory_bytes = record->second.memory_bytes;
+      out.push_back(std::move(totals));
+    }
+  }
+  return out;
+}
+
 std::string Server::metrics_text() const {
   std::vector<Series> series;
   std::vector<std::pair<std::string, std::shared_ptr<EndpointStats>>> endpoints;

@@ -102,6 +102,37 @@ base::Result<model::InputBatch> rows_for(const model::Signature& to, const model
   return out;
 }
 
+tl::unexpected<base::Error> refuse_rows(const model::Bundle& bundle) {
+  model::Predictions none;
+  return tl::unexpected<base::Error>(bundle.evaluator().predict({}, none).error());
+}
+
+// From the arrival of the request to its turn, without what parsing took.
+std::int64_t queued_ns(const CallOptions& options, std::int64_t start_ns) {
+  if (options.received_ns <= 0) return 0;
+  return std::max<std::int64_t>(0, start_ns - options.received_ns - options.parse_ns);
+}
+
+// The tensors that were asked for, in their order.
+base::Status select_outputs(const std::vector<std::string>& wanted,
+                            std::vector<model::TensorValue>& tensors) {
+  if (wanted.empty()) return {};
+  std::vector<model::TensorValue> out;
+  for (const std::string& name : wanted) {
+    const auto at = std::find_if(tensors.begin(), tensors.end(),
+                                 [&](const auto& tensor) { return tensor.name == name; });
+    if (at == tensors.end()) {
+      std::vector<std::string> known;
+      for (const auto& tensor : tensors) known.push_back(tensor.name);
+      return base::fail(Code::kInvalidArgument, "unknown output `" + name + "`",
+                        "the model's outputs: " + base::join(known, ", "));
+    }
+    out.push_back(*at);
+  }
+  tensors = std::move(out);
+  return {};
+}
+
 // The rows are lent: a sink that does not keep them leaves their memory for the next call of this
 // thread. A failed call has no rows.
 void lend(PredictionSink& sink, const ServedArm& arm, const Timing& timing,
@@ -201,6 +232,9 @@ base::Result<Picked> Server::Impl::pick_slowly(std::string_view name, const Call
                               : "try again in a moment");
       }
     }
+    if (unloaded.count(name) != 0)
+      return base::fail(Code::kUnavailable, "model was unloaded: " + text,
+                        "POST /v2/repository/models/" + text + "/load");
     if (found == endpoints.end()) {
       const auto asked = unknown.find(name);
       if (asked != unknown.end() &&
@@ -307,19 +341,16 @@ base::Result<Answer> Server::choose(std::string_view name, const CallOptions& op
   return answer;
 }
 
-base::Result<Answer> Server::predict(std::string_view name, const CallOptions& options,
-                                     const Fill& fill, model::Predictions& out) const {
-  Impl& impl = *impl_;
-  base::Clock& clock = *impl.options.clock;
-  const std::int64_t start_ns = clock.monotonic_ns();
-  auto found = impl.pick(name, options);
-  if (!found) return tl::unexpected<base::Error>(std::move(found.error()));
-  Picked& picked = *found;
+base::Result<Answer> Server::Impl::run_rows(Picked& picked, const CallOptions& call,
+                                            std::int64_t start_ns, const Fill& fill,
+                                            model::Predictions& out) {
+  base::Clock& clock = *options.clock;
   const ServedArm& arm = *picked.arm;
   const model::Bundle& bundle = *arm.loaded->bundle;
   const std::size_t shard = thread_number() % kShards;
   ScratchUse scratch;
 
+  if (bundle.tensors() != nullptr) return refuse_rows(bundle);
   base::Status done = fill(bundle.signature(), scratch->batch);
   const std::int64_t filled_ns = clock.monotonic_ns();
   std::int64_t end_ns = filled_ns;
@@ -337,30 +368,70 @@ base::Result<Answer> Server::predict(std::string_view name, const CallOptions& o
     end_ns = clock.monotonic_ns();
   }
   timing.time_us = clock.now_us();
-  timing.parse_ns = options.parse_ns + filled_ns - start_ns;
-  timing.model_ns = end_ns - filled_ns;
-  timing.queue_ns =
-      options.received_ns > 0
-          ? std::max<std::int64_t>(0, start_ns - options.received_ns - options.parse_ns)
-          : 0;
-  timing.total_ns = timing.parse_ns + timing.model_ns + timing.queue_ns;
-  impl.finish(arm, timing, shard);
+  timing.set(call.parse_ns + filled_ns - start_ns, queued_ns(call, start_ns), end_ns - filled_ns);
+  finish(arm, timing, shard);
 
   Answer answer;
   answer.id = base::new_id(clock);
   answer.version = arm.loaded->version;
   answer.model_ns = timing.model_ns;
   if (done && picked.shadow && picked.shadow != picked.arm && timing.rows > 0)
-    impl.mirror(picked, scratch->batch, out, answer.id, options.principal);
-  if (impl.options.sink != nullptr && options.log && (timing.rows > 0 || !done)) {
+    mirror(picked, scratch->batch, out, answer.id, call.principal);
+  if (options.sink != nullptr && call.log && (timing.rows > 0 || !done)) {
     PredictionRecord& record = scratch->record;
     record.id = answer.id;
-    record.principal = options.principal;
+    record.principal = call.principal;
     record.error = done ? std::string() : done.error().text();
-    lend(*impl.options.sink, arm, timing, out, record, scratch->batch);
+    lend(*options.sink, arm, timing, out, record, scratch->batch);
   }
   if (!done) return tl::unexpected<base::Error>(std::move(done.error()));
   answer.bundle = std::shared_ptr<const model::Bundle>(std::move(picked.arm), &bundle);
+  return answer;
+}
+
+base::Result<Answer> Server::predict(std::string_view name, const CallOptions& options,
+                                     const Fill& fill, model::Predictions& out) const {
+  const std::int64_t start_ns = impl_->options.clock->monotonic_ns();
+  auto picked = impl_->pick(name, options);
+  if (!picked) return tl::unexpected<base::Error>(std::move(picked.error()));
+  return impl_->run_rows(*picked, options, start_ns, fill, out);
+}
+
+base::Result<Answer> Server::infer(std::string_view name, const CallOptions& options,
+                                   const std::vector<model::TensorValue>& tensors,
+                                   const std::vector<std::string>& wanted,
+                                   std::vector<model::TensorValue>& out) const {
+  Impl& impl = *impl_;
+  base::Clock& clock = *impl.options.clock;
+  const std::int64_t start_ns = clock.monotonic_ns();
+  auto found = impl.pick(name, options);
+  if (!found) return tl::unexpected<base::Error>(std::move(found.error()));
+  const model::Bundle& bundle = *found->arm->loaded->bundle;
+  if (bundle.tensors() == nullptr) {
+    thread_local model::Predictions predictions;
+    const auto fill = [&](const model::Signature& signature, model::InputBatch& batch) {
+      return model::fill_from_tensors(signature, tensors, batch);
+    };
+    TRY_ASSIGN(Answer answer, impl.run_rows(*found, options, start_ns, fill, predictions));
+    out = model::answer_tensors(answer.bundle->signature(), predictions);
+    TRY(select_outputs(wanted, out));
+    return answer;
+  }
+  Timing timing;
+  const base::Status ran = bundle.tensors()->run(tensors, wanted, out);
+  timing.time_us = clock.now_us();
+  timing.set(options.parse_ns, queued_ns(options, start_ns), clock.monotonic_ns() - start_ns);
+  timing.rows = 1;
+  if (!ran)
+    timing.outcome = ran.error().code == Code::kInvalidArgument ? Timing::Outcome::kInputError
+                                                                : Timing::Outcome::kModelError;
+  impl.finish(*found->arm, timing, thread_number() % kShards);
+  if (!ran) return tl::unexpected<base::Error>(ran.error());
+  Answer answer;
+  answer.id = base::new_id(clock);
+  answer.version = found->arm->loaded->version;
+  answer.model_ns = timing.model_ns;
+  answer.bundle = std::shared_ptr<const model::Bundle>(std::move(found->arm), &bundle);
   return answer;
 }
 

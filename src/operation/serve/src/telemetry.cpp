@@ -140,6 +140,16 @@ void EndpointStats::record(VersionStats& stats, const Timing& timing, std::size_
   else if (timing.outcome == Timing::Outcome::kModelError)
     stats.model_errors.add(shard, 1);
   stats.rows.add(shard, timing.rows);
+  stats.last_us.store(timing.time_us, std::memory_order_relaxed);
+  if (timing.outcome == Timing::Outcome::kAnswered) {
+    const auto whole = [](std::int64_t ns) {
+      return static_cast<std::uint64_t>(std::max<std::int64_t>(0, ns));
+    };
+    stats.answered_ns.add(shard, whole(timing.total_ns));
+    stats.parse_ns.add(shard, whole(timing.parse_ns));
+    stats.queue_ns.add(shard, whole(timing.queue_ns));
+    stats.model_ns.add(shard, whole(timing.model_ns));
+  }
   stages[0].add(shard, timing.parse_ns);
   stages[1].add(shard, timing.queue_ns);
   stages[2].add(shard, timing.model_ns);

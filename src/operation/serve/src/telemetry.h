@@ -68,6 +68,8 @@ struct VersionStats {
   const int version;
   Histogram total;
   Counter total_ns, rows, input_errors, model_errors;
+  Counter answered_ns, parse_ns, queue_ns, model_ns;  // of answered calls
+  std::atomic<std::int64_t> last_us{0};
   std::uint64_t requests() const;  // answered and failed
 
  private:
@@ -80,6 +82,12 @@ struct Timing {
   std::int64_t time_us = 0;  // wall clock at the end
   std::int64_t parse_ns = 0, queue_ns = 0, model_ns = 0, total_ns = 0;
   std::uint64_t rows = 0;
+  void set(std::int64_t parse, std::int64_t queue, std::int64_t model) {
+    parse_ns = parse;
+    queue_ns = queue;
+    model_ns = model;
+    total_ns = parse + queue + model;
+  }
   enum class Outcome : std::uint8_t {
     kAnswered,
     kInputError,

@@ -2,6 +2,7 @@
 
 #include <charconv>
 
+#include "inference/wire.h"
 #include "mlflow/wire.h"
 
 namespace maru::api {
@@ -48,6 +49,7 @@ base::Status audit(const Services& services, const Context& context, const std::
 
 std::string primary_metric(const std::string& task) {
   if (task == "regression") return "rmse";
+  if (task == "tensors") return "";  // a model from elsewhere was measured elsewhere
   return task == "multiclass" ? "log_loss" : "roc_auc";
 }
 
@@ -62,7 +64,9 @@ void add_routes(Router& router, const Services& services) {
   add_status_routes(router, services);
   add_search_routes(router, services);
   add_lineage_routes(router, services);
-  add_inference_routes(router, services);
+  inference::add_open_inference_routes(router, services);
+  inference::add_repository_routes(router, services);
+  inference::add_scoring_routes(router, services);
   mlflow::add_registry_routes(router, services);
   mlflow::add_logged_model_routes(router, services);
   mlflow::add_artifact_routes(router, services);

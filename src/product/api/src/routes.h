@@ -25,7 +25,6 @@ void add_monitor_routes(Router& router, const Services& services);
 void add_status_routes(Router& router, const Services& services);
 void add_lineage_routes(Router& router, const Services& services);
 void add_search_routes(Router& router, const Services& services);
-void add_inference_routes(Router& router, const Services& services);
 
 inline std::string project_of(const Request& request) {
   return std::string(request.query_param("project", "default"));

@@ -183,7 +183,7 @@ void add_models(CLI::App& app, Arguments& a) {
            [&a] { return model_rollback(a.common, a.name, a.alias); });
   rollback->add_option("model", a.name)->required();
   rollback->add_option("--alias", a.alias);
-  CLI::App* import = verb(*model, a, "import", "register a bundle folder",
+  CLI::App* import = verb(*model, a, "import", "register a model folder or an ONNX file",
                           "maru model import ./bundle --name churn",
                           [&a] { return model_import(a.common, a.second, a.name, a.task); });
   import->add_option("path", a.second)->required();

@@ -182,7 +182,7 @@ base::Status Home::Impl::open_pipelines() {
   };
   TRY_ASSIGN(scheduler, pipeline::Scheduler::open(*db, executors, clock, scheduler_options));
   TRY_ASSIGN(scheduling, pipeline::Scheduling::open(*db, *scheduler, clock));
-  projects = std::make_unique<ProjectRuns>(step_services(), *scheduler, *scheduling);
+  projects = std::make_unique<ProjectRuns>(step_services(), *scheduler, *scheduling, path("tmp"));
   return {};
 }
 

@@ -45,6 +45,18 @@ const Json& champion_or_newest(const Json& model) {
   return model["versions"].at(0);
 }
 
+// A model from elsewhere has no metric of ours.
+std::string quality_text(const std::string& metric, const std::string& value) {
+  return metric.empty() ? "–" : metric + " " + value;
+}
+
+void print_tensors(const char* title, const Json& specs) {
+  print(std::string(title) + "\n");
+  for (const auto& spec : specs.items())
+    print("- " + spec["name"].as_string() + "  " + spec["datatype"].as_string() + " " +
+          spec["shape"].dump() + "\n");
+}
+
 }  // namespace
 
 int model_list(const Invocation& invocation) {
@@ -64,11 +76,12 @@ int model_list(const Invocation& invocation) {
     for (const auto& row : result["models"].items()) {
       const Json& latest = row["latest"];
       const std::int64_t champion = row["aliases"]["champion"].as_int();
-      table.row({row["name"].as_string(), row["task"].as_string(),
-                 champion == 0 ? "–" : "v" + std::to_string(champion),
-                 "v" + std::to_string(latest["version"].as_int()),
-                 latest["metric"].as_string() + " " + number_text(latest["value"].as_double(NAN)),
-                 age_text(row["updated_us"].as_int())});
+      table.row(
+          {row["name"].as_string(), row["task"].as_string(),
+           champion == 0 ? "–" : "v" + std::to_string(champion),
+           "v" + std::to_string(latest["version"].as_int()),
+           quality_text(latest["metric"].as_string(), number_text(latest["value"].as_double(NAN))),
+           age_text(row["updated_us"].as_int())});
     }
     print(table.text());
     return 0;
@@ -91,7 +104,7 @@ int model_show(const Invocation& invocation, const std::string& name) {
     for (const auto& version : result["versions"].items()) {
       const std::string metric = version["metric"].as_string();
       table.row({"v" + std::to_string(version["version"].as_int()), alias_list(version["aliases"]),
-                 metric + " " + interval_text(version["metrics"][metric]),
+                 quality_text(metric, interval_text(version["metrics"][metric])),
                  gate_text(version["gates"]),
                  number_text(version["traffic"].as_double() * 100, 0) + " %",
                  age_text(version["created_us"].as_int())});
@@ -112,6 +125,12 @@ int model_card(const Invocation& invocation, const std::string& text) {
       return 0;
     }
     print("# " + name + " v" + std::to_string(version["version"].as_int()) + "\n\n");
+    if (card.has("tensors")) {
+      print("A model from elsewhere: " + version["description"].as_string() + ".\n\n");
+      print_tensors("Takes", card["tensors"]["inputs"]);
+      print_tensors("Gives", card["tensors"]["outputs"]);
+      return 0;
+    }
     print("Predicts `" + card["label"].as_string() + "` (" + card["task"].as_string() + ") with " +
           card["config"].as_string() + ".\n");
     print("Learnt from " + base::format_count(card["rows"]["train"].as_int()) + " rows of " +

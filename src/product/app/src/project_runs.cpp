@@ -3,8 +3,10 @@
 #include <algorithm>
 
 #include "maru/base/file.h"
+#include "maru/base/id.h"
 #include "maru/base/log.h"
 #include "maru/model/model.h"
+#include "maru/model/tensor.h"
 
 namespace maru::app {
 namespace {
@@ -20,13 +22,25 @@ std::vector<std::string> texts(const Json& json) {
   return out;
 }
 
+// A folder that goes away with it, if it was made at all.
+struct Scratch {
+  explicit Scratch(std::string folder) : path(std::move(folder)) {}
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+  ~Scratch() { (void)base::remove_tree(path); }
+  const std::string path;
+};
+
 std::string project_of(const Json& body) { return body["project"].as_string_or("default"); }
 
 }  // namespace
 
 ProjectRuns::ProjectRuns(steps::Services services, pipeline::Scheduler& scheduler,
-                         pipeline::Scheduling& scheduling)
-    : services_(services), scheduler_(scheduler), scheduling_(scheduling) {}
+                         pipeline::Scheduling& scheduling, std::string temp_folder)
+    : services_(services),
+      scheduler_(scheduler),
+      scheduling_(scheduling),
+      temp_folder_(std::move(temp_folder)) {}
 
 base::Result<std::string> ProjectRuns::submit(const Json& body, base::Context& context) {
   TRY_ASSIGN(steps::ProjectFile file,
@@ -78,32 +92,40 @@ base::Result<Json> ProjectRuns::predict(const Json& body, base::Context& context
 }
 
 base::Result<Json> ProjectRuns::import_model(const Json& body, base::Context& context) {
-  const std::string path = body["path"].as_string(), name = body["name"].as_string(),
+  const std::string given = body["path"].as_string(), name = body["name"].as_string(),
                     project = project_of(body);
-  if (!base::is_folder(path))
-    return base::fail(Code::kNotFound, "no bundle folder at: " + path,
-                      "name the folder that `maru model export` wrote");
+  if (!base::path_exists(given))
+    return base::fail(Code::kNotFound, "no model at: " + given,
+                      "name an ONNX file, or a model folder of MLflow or of `maru model export`");
+  const bool file = !base::is_folder(given);
+  const Scratch scratch(base::join_path(temp_folder_, "import-" + base::new_id(*services_.clock)));
+  if (file) TRY(model::adopt_onnx(given, scratch.path));
+  const std::string path = file ? scratch.path : given;
   TRY_ASSIGN(const auto bundle, model::Bundle::load(path));
   TRY_ASSIGN(const auto experiment,
              services_.tracking->runs().ensure_experiment(project, "imports"));
   TRY_ASSIGN(const auto run,
              services_.tracking->runs().create_run(
-                 {.experiment_id = experiment.id, .name = name, .source = "import:" + path}));
+                 {.experiment_id = experiment.id, .name = name, .source = "import:" + given}));
   TRY_ASSIGN(const auto names, base::list_folder(path));
-  for (const auto& file : names) {
-    if (base::is_folder(base::join_path(path, file))) continue;
-    TRY_ASSIGN(const std::string bytes, base::read_file(base::join_path(path, file)));
-    TRY(services_.tracking->artifacts().put_artifact(run.id, "model/" + file, bytes));
+  for (const auto& entry : names) {
+    if (base::is_folder(base::join_path(path, entry))) continue;
+    TRY_ASSIGN(const std::string bytes, base::read_file(base::join_path(path, entry)));
+    TRY(services_.tracking->artifacts().put_artifact(run.id, "model/" + entry, bytes));
   }
   TRY(services_.tracking->runs().finish_run(run.id, "FINISHED"));
   tracking::ModelVersion facts;
   facts.state = "ready";
   facts.run_id = run.id;
-  facts.description = "imported from " + path;
-  TRY_ASSIGN(
-      const auto version,
-      services_.tracking->registry().register_version(
-          project, name, std::string(model::task_name(bundle->signature().task)), path, facts));
+  facts.description = "imported from " + given;
+  if (bundle->tensors() != nullptr)
+    facts.card = Json::object({{"task", "tensors"}, {"tensors", bundle->metadata()}});
+  TRY_ASSIGN(const auto version, services_.tracking->registry().register_version(
+                                     project, name,
+                                     bundle->tensors() != nullptr
+                                         ? "tensors"
+                                         : std::string(model::task_name(bundle->signature().task)),
+                                     path, facts));
   const std::string alias = body["alias"].as_string();
   if (!alias.empty()) {
     TRY(services_.tracking->registry().set_alias(project, name, alias, version.version, "import",

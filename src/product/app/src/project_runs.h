@@ -13,7 +13,7 @@ namespace maru::app {
 class ProjectRuns {
  public:
   ProjectRuns(steps::Services services, pipeline::Scheduler& scheduler,
-              pipeline::Scheduling& scheduling);
+              pipeline::Scheduling& scheduling, std::string temp_folder);
   base::Result<std::string> submit(const base::Json& body, base::Context& context);
   base::Result<base::Json> init(const base::Json& body, base::Context& context);
   base::Result<base::Json> predict(const base::Json& body, base::Context& context);
@@ -28,6 +28,7 @@ class ProjectRuns {
   steps::Services services_;
   pipeline::Scheduler& scheduler_;
   pipeline::Scheduling& scheduling_;
+  const std::string temp_folder_;
   std::mutex retrain_mutex_;  // one decision at a time
 };
 

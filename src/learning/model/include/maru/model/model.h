@@ -112,6 +112,8 @@ struct BundleFacts {
   data::Table sample;  // up to 256 raw training rows, stored for replay, native check and warm-up
 };
 
+class TensorModel;  // maru/model/tensor.h
+
 // A model folder: MLmodel, model.onnx, signature, conda.yaml, python_env.yaml, requirements.txt, maru.json, sample.json; loads with stock mlflow.pyfunc.
 class Bundle {
  public:
@@ -123,10 +125,12 @@ class Bundle {
                                                             const BundleFacts& facts,
                                                             const data::Table& replay_rows,
                                                             const Predictions& expected);
-  // Reads a folder and checks it against the hashes in maru.json (kDataLoss). Compiles the native plan when every node is known and checks it on the
+  // Reads a folder and checks it against the hashes in maru.json (kDataLoss). A folder with a model.onnx and no maru.json is a model from elsewhere: tensors() serves it. Compiles the native plan when every node is known and checks it on the
   // sample rows against the scores that ONNX Runtime gave for them when the bundle was made; else, and without sample rows, ONNX Runtime serves.
   static base::Result<std::shared_ptr<const Bundle>> load(const std::string& folder);
   virtual ~Bundle() = default;
+  // Not null for a model from elsewhere, which has no named columns: signature() is then empty and evaluator() refuses.
+  virtual const TensorModel* tensors() const { return nullptr; }
   virtual const Signature& signature() const = 0;
   virtual const base::Json& metadata() const = 0;
   virtual const data::Table& sample() const = 0;

@@ -75,4 +75,7 @@ class TensorModel {
 // By ONNX Runtime. kDataLoss for bytes that are no model, kUnimplemented for inputs or outputs that are no tensors.
 base::Result<std::unique_ptr<TensorModel>> load_tensor_model(std::string_view onnx_bytes);
 
+// Makes a folder that Bundle::load and stock mlflow.pyfunc load from an ONNX file of anybody; the file is tried first. The folder must not be there.
+base::Status adopt_onnx(const std::string& onnx_path, const std::string& folder);
+
 }  // namespace maru::model

@@ -13,6 +13,7 @@
 #include "maru/base/pool.h"
 #include "maru/base/result.h"
 #include "maru/model/model.h"
+#include "maru/model/tensor.h"
 
 namespace maru::serve {
 
@@ -79,6 +80,16 @@ struct EndpointConfig {
       route;  // DESIGN §6: {"kind", "arms", "sticky", "shadow"}; null: the alias champion with weight 1
   base::Json to_json() const;
   static base::Result<EndpointConfig> from_json(const base::Json& json);
+};
+
+// What one version did under one name since it was first asked: for statistics of clients.
+struct VersionTotals {
+  std::string name, model;  // the endpoint, or the model called by its own name
+  int version = 0;
+  std::uint64_t answered = 0, failed = 0, rows = 0;
+  std::uint64_t answered_ns = 0, parse_ns = 0, queue_ns = 0, model_ns = 0;  // of answered calls
+  std::int64_t last_us = 0;  // wall clock of the last call; 0: none
+  std::uint64_t memory_bytes = 0;
 };
 
 struct LatencySummary {
@@ -151,6 +162,12 @@ class Server {
   std::vector<EndpointStatus> list() const;
   base::Result<EndpointStatus> status(const std::string& name) const;  // kNotFound with near names
   std::vector<ServedVersion> versions() const;
+  std::vector<VersionTotals> totals() const;
+
+  // Loads a model that callers may name, and keeps it. Waits for `loader`.
+  base::Status load(const std::string& model);
+  // Frees a model that was loaded because callers named it; later calls are kUnavailable until load(). kFailedPrecondition for an endpoint: it is in production.
+  base::Status unload(const std::string& model);
 
   // Picks the version that answers (route, stickiness). kNotFound, kUnavailable while loading. `name` is an endpoint, or a model when no endpoint has the name.
   base::Result<Answer> choose(std::string_view name, const CallOptions& options) const;
@@ -158,6 +175,12 @@ class Server {
   using Fill = std::function<base::Status(const model::Signature&, model::InputBatch&)>;
   base::Result<Answer> predict(std::string_view name, const CallOptions& options, const Fill& fill,
                                model::Predictions& out) const;
+  // The same for tensors: a model of named columns takes and gives its columns as tensors (model::fill_from_tensors, answer_tensors), a model from elsewhere
+  // its own. The outputs in the order of `wanted`, or all when it is empty. Calls of a model from elsewhere are counted and not logged.
+  base::Result<Answer> infer(std::string_view name, const CallOptions& options,
+                             const std::vector<model::TensorValue>& tensors,
+                             const std::vector<std::string>& wanted,
+                             std::vector<model::TensorValue>& out) const;
   // Prometheus text of requests, errors, latency histograms by endpoint and version.
   std::string metrics_text() const;
 

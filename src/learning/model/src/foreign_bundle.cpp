@@ -1,0 +1,91 @@
+#include "foreign_bundle.h"
+
+#include <algorithm>
+
+#include "maru/base/file.h"
+#include "maru/base/hash.h"
+#include "maru/model/tensor.h"
+#include "mlflow_files.h"
+#include "onnx_io.h"
+#include "ort.h"
+
+namespace maru::model {
+namespace {
+
+using base::Json;
+using base::Result;
+using base::Status;
+
+class RefusingEvaluator final : public Evaluator {
+ public:
+  Status predict(const InputBatch&, Predictions&) const override {
+    return base::fail(base::Code::kFailedPrecondition,
+                      "this model takes tensors, not rows of named columns",
+                      "call /v2/models/NAME/infer, or /v1/models/NAME:predict");
+  }
+  std::string_view engine() const override { return "onnxruntime"; }
+  std::string reason() const override { return "a model from elsewhere"; }
+};
+
+Json specs_json(const std::vector<TensorSpec>& specs) {
+  Json out = Json::array();
+  for (const TensorSpec& spec : specs) {
+    Json shape = Json::array();
+    for (const std::int64_t extent : spec.shape) shape.push(extent);
+    out.push(Json::object({{"name", spec.name},
+                           {"datatype", std::string(datatype_name(spec.type))},
+                           {"shape", std::move(shape)}}));
+  }
+  return out;
+}
+
+class ForeignBundle final : public Bundle {
+ public:
+  Status read(const std::string& path) {
+    TRY_ASSIGN(const std::string bytes, base::read_file(path, kMaxOnnxBytes));
+    file_bytes_ = bytes.size();
+    const std::uint64_t before = allocated_bytes();
+    TRY_ASSIGN(model_, load_tensor_model(bytes));
+    const std::uint64_t after = allocated_bytes();
+    // Another thread may have freed meanwhile: never less than the file.
+    memory_bytes_ = std::max<std::uint64_t>(after > before ? after - before : 0, bytes.size());
+    metadata_ = Json::object({{"learner", "onnx"},
+                              {"inputs", specs_json(model_->inputs())},
+                              {"outputs", specs_json(model_->outputs())}});
+    return {};
+  }
+  const TensorModel* tensors() const override { return model_.get(); }
+  const Signature& signature() const override { return signature_; }
+  const Json& metadata() const override { return metadata_; }
+  const data::Table& sample() const override { return sample_; }
+  const Evaluator& evaluator() const override { return evaluator_; }
+  std::uint64_t file_bytes() const override { return file_bytes_; }
+  std::uint64_t memory_bytes() const override { return memory_bytes_; }
+
+ private:
+  std::unique_ptr<TensorModel> model_;
+  Signature signature_;
+  Json metadata_;
+  data::Table sample_;
+  RefusingEvaluator evaluator_;
+  std::uint64_t file_bytes_ = 0, memory_bytes_ = 0;
+};
+
+}  // namespace
+
+Result<std::shared_ptr<const Bundle>> load_foreign_bundle(const std::string& onnx_path) {
+  auto bundle = std::make_shared<ForeignBundle>();
+  TRY(bundle->read(onnx_path));
+  return bundle;
+}
+
+Status adopt_onnx(const std::string& onnx_path, const std::string& folder) {
+  TRY_ASSIGN(const std::string bytes, base::read_file(onnx_path, kMaxOnnxBytes));
+  TRY_ASSIGN(const auto model, load_tensor_model(bytes));
+  TRY(base::make_folders(folder));
+  for (const auto& [name, text] : mlflow_files(*model, base::sha256_hex(bytes), bytes.size()))
+    TRY(base::write_file_atomic(base::join_path(folder, name), text));
+  return base::write_file_atomic(base::join_path(folder, "model.onnx"), bytes);
+}
+
+}  // namespace maru::model
