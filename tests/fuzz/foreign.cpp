@@ -6,6 +6,7 @@
 
 using namespace maru::tracking;
 using maru::base::Code;
+using namespace std::string_literals;
 
 namespace {
 
@@ -51,14 +52,11 @@ void fuzz_one(std::string_view input) {
 }
 
 std::vector<std::string> fuzz_seeds() {
-  return {
-      "artifact_uri: file:///x\nend_time: null\nname: 'it''s'\ntags: []\n",
-      "a:\n  b: \"x\\u00e9\\\n    y\"\n- c\n",
-      "list:\n- one\n- two: 2\n  three: .nan\nlong: first\n  second\n",
-      record("some bytes") + record(""),
-      std::string("\x09\x00\x00\x00\x00\x00\x00\xf0?\x10\x05*\x10\n\x0e\n\x04loss\x15\x00\x00\x80?",
-                  32),
-      std::string("*\x1c\n\x1a\n\x01"
-                  "aB\x0e\x08\x01\x12\x00\"\x04\x00\x00\x80?J\x05\n\x03\n\x01s",
-                  30)};
+  return {"artifact_uri: file:///x\nend_time: null\nname: 'it''s'\ntags: []\n",
+          "a:\n  b: \"x\\u00e9\\\n    y\"\n- c\n",
+          "list:\n- one\n- two: 2\n  three: .nan\nlong: first\n  second\n",
+          record("some bytes") + record(""),
+          "\x09\x00\x00\x00\x00\x00\x00\xf0?\x10\x05*\x10\n\x0e\n\x04loss\x15\x00\x00\x80?"s,
+          "*\x1c\n\x1a\n\x01"
+          "aB\x0e\x08\x01\x12\x00\"\x04\x00\x00\x80?J\x05\n\x03\n\x01s"s};
 }

@@ -60,6 +60,10 @@ http POST /api/v1/endpoints/shop/predict
   {"instances": [
   => 400
 
+http PUT /api/v1/endpoints/shop
+  [{"model": "visitors"}]
+  => 400
+
 http GET /api/v1/no/such/path
   => 404
   {"error_code": "...", "message": "..."}

@@ -1,5 +1,7 @@
 #include "maru/stats/profile.h"
 
+#include <charconv>
+
 namespace maru::stats {
 namespace {
 
@@ -74,8 +76,14 @@ base::Result<ColumnProfile> ColumnProfile::from_json(const Json& json) {
   out.std_sample = json["std"].as_double();
   out.skewness = json["skewness"].as_double();
   out.kurtosis = json["kurtosis"].as_double();
-  for (const auto& [probability, value] : json["quantiles"].members())
-    out.quantiles.emplace_back(std::stod(probability), value.as_double());
+  for (const auto& [text, value] : json["quantiles"].members()) {
+    double probability = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), probability);
+    if (error != std::errc() || end != text.data() + text.size())
+      return base::fail(base::Code::kInvalidArgument,
+                        "a profile has a quantile of no probability: " + text);
+    out.quantiles.emplace_back(probability, value.as_double());
+  }
   for (const auto& bin : json["histogram"].items())
     out.histogram.push_back(
         {bin["low"].as_double(), bin["high"].as_double(), bin["count"].as_double()});

@@ -52,6 +52,15 @@ const Anomaly* find(const std::vector<Anomaly>& list, const std::string& kind) {
 
 }  // namespace
 
+TEST_CASE("a stored profile whose quantile has no number for a name is refused") {
+  const auto json = base::parse_json(
+      R"({"rows":1,"columns":[{"name":"a","type":"float","quantiles":{"half":1}}]})");
+  REQUIRE(json);
+  const auto read = Profile::from_json(*json);
+  REQUIRE_FALSE(read);
+  CHECK(read.error().code == base::Code::kInvalidArgument);
+}
+
 TEST_CASE("moments and quantiles of a small column are those computed by hand") {
   const ColumnProfile p = profile_column(numbers("x", {1, 2, 2, 3, 10, std::nan("")}));
   CHECK(p.count == 6);

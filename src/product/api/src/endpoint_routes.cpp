@@ -112,6 +112,9 @@ base::Result<Response> get_endpoint(const Services& s, const Request& request) {
 
 base::Result<Response> put_endpoint(const Services& s, const Request& request, Context& context) {
   TRY_ASSIGN(Json body, body_json(request));
+  if (!body.is_object())
+    return base::fail(base::Code::kInvalidArgument, "an endpoint is a JSON object",
+                      R"(send {"model": NAME})");
   const std::string project = project_of(request), name(request.param("endpoint"));
   body.set("name", name).set("project", project);
   TRY_ASSIGN(const auto config, serve::EndpointConfig::from_json(body));
