@@ -172,7 +172,7 @@ def test_tags_and_deletion(experiment):
     mlflow.set_experiment(experiment_id=experiment)
 
 
-def test_a_trace_belongs_to_the_run_it_was_made_in(experiment):
+def test_a_trace_belongs_to_the_run_it_was_made_in(server, experiment):
     with mlflow.start_run() as run, mlflow.start_span(name="in run"):
         pass
     with mlflow.start_span(name="linked"):
@@ -183,6 +183,12 @@ def test_a_trace_belongs_to_the_run_it_was_made_in(experiment):
     client.link_traces_to_run([linked], run.info.run_id)
     found = mlflow.search_traces(locations=[experiment], run_id=run.info.run_id, return_type="list")
     assert {t.info.tags["mlflow.traceName"] for t in found} == {"in run", "linked"}
+    early = "tr-" + uuid.uuid4().hex  # its spans still wait in the client
+    client.link_traces_to_run([early], run.info.run_id)
+    headers = {"Content-Type": "application/x-protobuf", "x-mlflow-experiment-id": experiment}
+    requests.post(server.url + "/v1/traces", data=otlp(bytes.fromhex(early[3:]), 1).SerializeToString(), headers=headers, timeout=30).raise_for_status()
+    found = mlflow.search_traces(locations=[experiment], run_id=run.info.run_id, return_type="list")
+    assert early in {t.info.trace_id for t in found}
 
 
 def test_feedback_and_expectations(experiment):

@@ -6,6 +6,7 @@ import uuid
 
 import pandas
 import pytest
+import requests
 
 mlflow = pytest.importorskip("mlflow")
 from mlflow import MlflowClient  # noqa: E402
@@ -333,3 +334,29 @@ def test_autologging(tracking, client, experiment, library):
         flavor.autolog(disable=True)
     got = client.get_run(run.info.run_id)
     assert got.info.status == "FINISHED" and got.data.params and got.data.metrics
+
+
+def test_what_is_no_text_is_refused_by_name(server):
+    """Numbers are no text, but in ids that older clients send so, and in enums."""
+    def post(path, body):
+        return requests.post(f"{server.url}/api/2.0/mlflow/{path}", json=body, timeout=30)
+
+    made = post("runs/create", {"experiment_id": 0, "start_time": "1"})
+    assert made.status_code == 200 and made.json()["run"]["info"]["experiment_id"] == "0"
+    run = made.json()["run"]["info"]["run_id"]
+    assert post("runs/update", {"run_id": run, "status": 3}).json()["run_info"]["status"] == "FINISHED"
+    for path, body, said in [("experiments/create", {"name": 123}, "Invalid value 123 for parameter 'name'"),
+                             ("experiments/create", {"name": "x", "artifact_location": 9.0}, "Invalid value 9.0 for parameter 'artifact_location'"),
+                             ("experiments/create", {"name": "x", "tags": "5"}, "Invalid value \"5\" for parameter 'tags'"),
+                             ("runs/log-metric", {"run_id": 31, "key": "m", "value": 1, "timestamp": 1}, "Invalid value 31 for parameter 'run_id'"),
+                             ("runs/log-parameter", {"run_id": run, "key": 31, "value": "1"}, "Invalid value 31 for parameter 'key'"),
+                             ("runs/set-tag", {"run_id": run, "key": "k", "value": 41}, "Invalid value 41 for parameter 'value'")]:
+        answer = post(path, body)
+        assert answer.status_code == 400 and said in answer.json()["message"], answer.text
+
+
+def test_a_relative_artifact_location_is_the_servers(server):
+    """A client started elsewhere must not write to another folder of the same name."""
+    made = mlflow.MlflowClient(server.url).create_experiment("relative-" + uuid.uuid4().hex[:8], artifact_location="my_location")
+    location = mlflow.MlflowClient(server.url).get_experiment(made).artifact_location
+    assert location.startswith("/") and location.endswith("/my_location")

@@ -262,6 +262,52 @@ Json span_json(const Span& span) {
   return out;
 }
 
+namespace {
+
+// MLflow keeps each attribute of a span in its files as JSON text; what is such text already stays.
+Json packed(const Json& attributes) {
+  Json::Object out;
+  for (const auto& [key, value] : attributes.members()) {
+    const bool text =
+        value.is_string() && !value.as_string().empty() &&
+        std::string_view("{[\"").find(value.as_string().front()) != std::string_view::npos &&
+        base::parse_json(value.as_string()).has_value();
+    out.emplace_back(key, text ? value : Json(value.dump()));
+  }
+  return Json::object_of(std::move(out));
+}
+
+}  // namespace
+
+Json trace_file(const std::vector<Span>& spans) {
+  Json list = Json::array();
+  for (const Span& span : spans) {
+    Json events = Json::array(), links = Json::array();
+    for (const SpanEvent& event : span.events)
+      events.push(Json::object({{"name", event.name},
+                                {"time_unix_nano", event.time_ns},
+                                {"attributes", event.attributes}}));
+    for (const SpanLink& link : span.links)
+      links.push(Json::object({{"trace_id", "tr-" + link.trace_id},
+                               {"span_id", link.span_id},
+                               {"attributes", link.attributes}}));
+    list.push(Json::object(
+        {{"trace_id", bytes_json(span.trace_id)},
+         {"span_id", bytes_json(span.span_id)},
+         {"parent_span_id", span.parent_id.empty() ? Json() : bytes_json(span.parent_id)},
+         {"name", span.name},
+         {"start_time_unix_nano", span.start_ns},
+         {"end_time_unix_nano", span.end_ns},
+         {"events", std::move(events)},
+         {"status",
+          Json::object({{"code", "STATUS_CODE_" + std::string(span_status_name(span.status))},
+                        {"message", span.message}})},
+         {"attributes", packed(span.attributes)},
+         {"links", std::move(links)}}));
+  }
+  return Json::object({{"spans", std::move(list)}});
+}
+
 Result<std::vector<Span>> read_trace_file(const Json& file) {
   const Json& spans = file["spans"];
   if (!spans.is_array()) return base::fail(Code::kDataLoss, "traces.json holds no list of spans");

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <set>
 
@@ -197,102 +198,53 @@ namespace {
 
 using Series = std::vector<Point>;
 
-// Positions among `count` steps, evenly spaced, the last one always (MLflow's rule).
+// The first positions of `limit` equal parts of `count` points (SQL's NTILE), the last one in place of the last part's: MLflow's rule.
 std::vector<std::size_t> chosen_ranks(std::size_t count, std::size_t limit) {
-  std::vector<std::size_t> out;
-  if (count <= limit) {
-    for (std::size_t i = 0; i < count; ++i) out.push_back(i);
-    return out;
-  }
-  const double interval = static_cast<double>(count) / static_cast<double>(limit);
-  for (std::size_t i = 0; i < limit; ++i)
-    out.push_back(static_cast<std::size_t>(static_cast<double>(i) * interval));
-  if (out.back() != count - 1) out.push_back(count - 1);
+  const std::size_t size = count / limit, larger = count % limit;
+  std::vector<std::size_t> out(limit);
+  for (std::size_t i = 0; i < limit; ++i) out[i] = i * size + std::min(i, larger);
+  out.back() = count - 1;
   return out;
 }
 
-// The chosen ones among the steps that any of the runs has.
-std::vector<std::int64_t> chosen_steps(const std::vector<Series>& histories, std::size_t limit) {
-  std::vector<std::int64_t> steps;
-  for (const auto& points : histories)
-    for (const auto& point : points)
-      if (steps.empty() || steps.back() != point.step) steps.push_back(point.step);
-  std::sort(steps.begin(), steps.end());
-  steps.erase(std::unique(steps.begin(), steps.end()), steps.end());
-  std::vector<std::int64_t> out;
-  for (const std::size_t rank : chosen_ranks(steps.size(), limit)) out.push_back(steps[rank]);
-  return out;
-}
-
-// The chosen ones among the steps of one run, without a list of them all.
-std::vector<std::int64_t> chosen_steps(const Series& points, std::size_t limit) {
-  if (points.empty()) return {};
-  std::size_t count = 1;
-  std::int64_t last = points.front().step;
-  for (const auto& point : points) {
-    count += point.step != last ? 1 : 0;
-    last = point.step;
+// The first of each of `limit` equal parts of the points, the last one, and the lowest and highest ones. By points, not by steps: many
+// values may share a step.
+void sample(const Series& points, std::size_t limit, const std::string& run_id,
+            std::vector<SampledPoint>& out) {
+  const auto add = [&](const Point& point) {
+    out.push_back({run_id, point.value, point.step, point.time_ms});
+  };
+  if (points.size() <= limit) {
+    for (const auto& point : points) add(point);
+    return;
   }
-  const auto ranks = chosen_ranks(count, limit);
-  std::vector<std::int64_t> out;
-  auto wanted = ranks.begin();
-  std::size_t rank = 0;
-  last = points.front().step;
-  for (const auto& point : points) {
-    if (point.step != last) ++rank;
-    last = point.step;
-    if (rank != *wanted) continue;
-    out.push_back(last);
-    if (++wanted == ranks.end()) break;
+  std::size_t lowest = 0, highest = 0;
+  for (std::size_t i = 0; i < points.size(); ++i) {
+    const double value = points[i].value, low = points[lowest].value, high = points[highest].value;
+    if (std::isnan(low) || value < low) lowest = i;
+    if (std::isnan(high) || value > high) highest = i;
   }
-  return out;
-}
-
-// The points of the chosen steps, of the first and last step, and the lowest and highest ones.
-void sample(const Series& points, const std::vector<std::int64_t>& steps, bool extremes,
-            const std::string& run_id, std::vector<SampledPoint>& out) {
-  if (points.empty()) return;
-  const Point *lowest = &points.front(), *highest = lowest;
-  if (extremes) {
-    for (const auto& point : points) {
-      if (point.value < lowest->value) lowest = &point;
-      if (point.value > highest->value) highest = &point;
-    }
-  }
-  const std::int64_t first = points.front().step, last = points.back().step;
-  auto step = steps.begin();
-  for (const auto& point : points) {
-    while (step != steps.end() && *step < point.step) ++step;
-    const bool chosen = step != steps.end() && *step == point.step;
-    const bool extreme = extremes && (&point == lowest || &point == highest);
-    if (chosen || extreme || point.step == first || point.step == last)
-      out.push_back({run_id, point.value, point.step, point.time_ms});
-  }
+  auto chosen = chosen_ranks(points.size(), limit);
+  chosen.insert(chosen.end(), {lowest, highest});
+  std::sort(chosen.begin(), chosen.end());
+  chosen.erase(std::unique(chosen.begin(), chosen.end()), chosen.end());
+  for (const std::size_t rank : chosen) add(points[rank]);
 }
 
 }  // namespace
 
 Result<std::vector<SampledPoint>> RunTables::sample_metric(const SampleQuery& query) {
-  std::vector<Series> histories;
-  std::size_t most = 0;
+  std::vector<SampledPoint> out;
   for (const auto& run_id : query.run_ids) {
     TRY_ASSIGN(const std::int64_t number, number_of(run_id));
     TRY_ASSIGN(Series points, metrics_.history(number, query.key));
-    const bool all = !query.start_step && !query.end_step;
-    if (!all)
+    if (query.start_step || query.end_step)
       std::erase_if(points, [&](const Point& point) {
         return (query.start_step && point.step < *query.start_step) ||
                (query.end_step && point.step > *query.end_step);
       });
-    most = std::max(most, points.size());
-    histories.push_back(std::move(points));
+    sample(points, std::max<std::size_t>(query.limit, 1), run_id, out);
   }
-  const std::size_t limit = std::max<std::size_t>(query.limit, 1);
-  const auto steps = histories.size() == 1 ? chosen_steps(histories.front(), limit)
-                                           : chosen_steps(histories, limit);
-  std::vector<SampledPoint> out;
-  for (std::size_t i = 0; i < histories.size(); ++i)
-    sample(histories[i], steps, most > query.limit, query.run_ids[i], out);
   return out;
 }
 

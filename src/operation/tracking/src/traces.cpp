@@ -21,7 +21,7 @@ using store::Row;
 using store::Value;
 using store::Writer;
 
-constexpr std::array<store::Migration, 1> kMigrations = {{{1, R"sql(
+constexpr std::array<store::Migration, 2> kMigrations = {{{1, R"sql(
 CREATE TABLE traces (
   number BIGINT NOT NULL, id TEXT PRIMARY KEY, experiment_id TEXT NOT NULL, time_ms BIGINT NOT NULL, duration_ms BIGINT NOT NULL,
   state TEXT NOT NULL, client_request_id TEXT NOT NULL, request_preview TEXT, response_preview TEXT, tags TEXT NOT NULL,
@@ -31,6 +31,9 @@ CREATE INDEX traces_by_time ON traces (experiment_id, time_ms, id);
 CREATE TABLE trace_spans (trace BIGINT NOT NULL, span TEXT NOT NULL, otlp BYTEA NOT NULL, PRIMARY KEY (trace, span)) WITHOUT ROWID;
 CREATE TABLE trace_runs (run_id TEXT NOT NULL, trace BIGINT NOT NULL, PRIMARY KEY (trace, run_id));
 CREATE TABLE trace_assessments (trace BIGINT NOT NULL, id TEXT NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (trace, id));
+)sql"},
+                                                          {2, R"sql(
+CREATE TABLE trace_runs_early (trace_id TEXT NOT NULL, run_id TEXT NOT NULL, created_us BIGINT NOT NULL, PRIMARY KEY (trace_id, run_id));
 )sql"}}};
 
 constexpr const char* kNameTag = "mlflow.traceName";
@@ -78,6 +81,19 @@ Status merge(Text& into, const Text& from) {
   return {};
 }
 
+// Links that came before their trace become its own.
+Status take_early_links(Writer& writer, const TraceRow& row) {
+  const auto cells = params(row.trace.id, row.number);
+  TRY_ASSIGN(const auto taken,
+             writer.execute("INSERT INTO trace_runs (run_id, trace) SELECT run_id, $2 FROM "
+                            "trace_runs_early WHERE trace_id = $1 ON CONFLICT DO NOTHING",
+                            cells));
+  if (taken == 0) return {};
+  const auto key = params(row.trace.id);
+  TRY(writer.execute("DELETE FROM trace_runs_early WHERE trace_id = $1", key));
+  return {};
+}
+
 Result<std::optional<TraceRow>> find(Writer& writer, const std::string& id) {
   const auto key = params(id);
   TRY_ASSIGN(const auto rows, writer.query(std::string(kTraceColumns) + "WHERE id = $1", key));
@@ -97,7 +113,8 @@ Value preview_cell(const std::optional<std::string>& text) {
 }
 
 Status save(Writer& writer, TraceRow& row) {
-  if (row.number == 0) {
+  const bool added = row.number == 0;
+  if (added) {
     TRY_ASSIGN(const auto last, writer.query("SELECT COALESCE(MAX(number), 0) FROM traces"));
     row.number = last[0].integer(0) + 1;
   }
@@ -120,6 +137,7 @@ Status save(Writer& writer, TraceRow& row) {
       "excluded.tags, metadata = excluded.metadata, final = excluded.final, spans = "
       "excluded.spans, expected = excluded.expected, assessments = excluded.assessments",
       cells));
+  if (added) return take_early_links(writer, row);
   return {};
 }
 
@@ -324,8 +342,17 @@ class StoredTraces final : public Traces {
   Status link_to_run(const std::vector<std::string>& ids, const std::string& run_id) override {
     return db_.write([&](Writer& writer) -> Status {
       for (const std::string& id : ids) {
-        TRY_ASSIGN(const TraceRow row, find_or_fail(writer, id));
-        TRY(link(writer, row.number, run_id));
+        TRY_ASSIGN(const auto row, find(writer, id));
+        if (row) {
+          TRY(link(writer, row->number, run_id));
+          continue;
+        }
+        TRY(check_id(id));
+        const auto cells = params(id, run_id, clock_.now_us());
+        TRY(
+            writer.execute("INSERT INTO trace_runs_early (trace_id, run_id, created_us) VALUES "
+                           "($1, $2, $3) ON CONFLICT DO NOTHING",
+                           cells));
       }
       return {};
     });

@@ -167,4 +167,25 @@ TEST_CASE("a sample keeps the ends and the extremes of every run") {
   CHECK(part.size() == 10);
 }
 
+TEST_CASE("a sample takes the first of each equal part of the points, and the last point") {
+  TestHouse house;
+  const std::string run = house.run(house.experiment("e"), "a");
+  RunBatch batch;
+  for (int i = 0; i < 20; ++i) batch.metrics.push_back({"m", 10, i / 2, i % 2});
+  REQUIRE(house.runs().log(run, batch).has_value());
+  using Points = std::vector<std::pair<std::int64_t, std::int64_t>>;  // steps and times
+  const auto sampled = [&](const std::string& key, std::size_t limit) {
+    const auto points = *house.runs().sample_metric({.run_ids = {run}, .key = key, .limit = limit});
+    Points out;
+    for (const auto& point : points) out.emplace_back(point.step, point.time_ms);
+    return out;
+  };
+  CHECK(sampled("m", 5) == Points{{0, 0}, {2, 0}, {4, 0}, {6, 0}, {9, 1}});
+  RunBatch nan;
+  for (int i = 0; i < 20; ++i)
+    nan.metrics.push_back({"n", i == 0 ? NAN : i == 7 ? -1.0 : i == 11 ? 5.0 : 0.0, i, 0});
+  REQUIRE(house.runs().log(run, nan).has_value());
+  CHECK(sampled("n", 2) == Points{{0, 0}, {7, 0}, {11, 0}, {19, 0}});  // NaN is no extreme
+}
+
 }  // namespace maru::tracking

@@ -1,3 +1,5 @@
+#include <filesystem>
+
 #include "mlflow/limits.h"
 #include "mlflow/run_shapes.h"
 
@@ -21,6 +23,15 @@ View view_of(Fields& fields, std::string_view name) {
   return View::kActive;
 }
 
+// A path of this machine is told to clients as it is here, wherever they were started.
+std::string absolute_location(const std::string& location) {
+  if (location.empty() || location.front() == '/' || location.find(':') != std::string::npos)
+    return location;
+  std::error_code failure;
+  const auto folder = std::filesystem::current_path(failure);
+  return failure ? location : (folder / location).string();
+}
+
 Result<Json> create(const Services& s, Fields& fields) {
   const std::string name = fields.required_text("name");
   const std::string location = fields.text("artifact_location");
@@ -35,7 +46,8 @@ Result<Json> create(const Services& s, Fields& fields) {
     return base::fail(Code::kInvalidArgument, "Invalid value \"" + location +
                                                   "\" for parameter 'artifact_location' supplied: "
                                                   "URL can't include fragments or '..'");
-  TRY_ASSIGN(const auto made, s.tracking->runs().create_experiment(kProject, name, location, tags));
+  TRY_ASSIGN(const auto made, s.tracking->runs().create_experiment(
+                                  kProject, name, absolute_location(location), tags));
   return Json::object({{"experiment_id", made.id}});
 }
 

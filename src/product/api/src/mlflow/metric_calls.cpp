@@ -78,28 +78,30 @@ Result<Response> history(const Services& s, const Request& request) {
   return Response::json_text(out + "}");
 }
 
-Result<std::vector<std::string>> bulk_runs(Fields& fields, std::string_view name) {
-  auto ids = fields.texts(name);
+Result<std::vector<std::string>> bulk_runs(Fields& fields) {
+  auto ids = fields.texts("run_id");
   TRY(fields.status());
   if (ids.empty())
-    return base::fail(
-        Code::kInvalidArgument,
-        "GetMetricHistoryBulk request must specify at least one " + std::string(name) + ".");
+    return base::fail(Code::kInvalidArgument,
+                      "GetMetricHistoryBulk request must specify at least one run_id.");
   if (ids.size() > kMaxBulkRuns)
     return base::fail(Code::kInvalidArgument,
-                      "GetMetricHistoryBulk request cannot specify more than 100 " +
-                          std::string(name) + ". Received " + std::to_string(ids.size()) + " " +
-                          std::string(name) + ".");
+                      "GetMetricHistoryBulk request cannot specify more than 100 run_ids. "
+                      "Received " +
+                          std::to_string(ids.size()) + " run_ids.");
   for (const auto& id : ids) TRY(check_run_id(id));
   return ids;
 }
 
 Result<Response> bulk(const Services& s, const Request& request) {
   TRY_ASSIGN(Fields fields, Fields::of(request));
-  TRY_ASSIGN(auto ids, bulk_runs(fields, "run_id"));
-  const std::string key = fields.required_text("metric_key");
+  TRY_ASSIGN(auto ids, bulk_runs(fields));
+  const std::string key = fields.text("metric_key");
   const std::size_t limit = max_results(fields, kMaxHistory, kMaxHistory);
   TRY(fields.status());
+  if (key.empty())
+    return base::fail(Code::kInvalidArgument,
+                      "GetMetricHistoryBulk request must specify a metric_key.");
   std::sort(ids.begin(), ids.end());
   std::string out = "{\"metrics\":[";
   const std::string name = quoted(key);
@@ -116,12 +118,23 @@ Result<Response> bulk(const Services& s, const Request& request) {
 Result<Response> interval(const Services& s, const Request& request) {
   TRY_ASSIGN(Fields fields, Fields::of(request));
   tracking::SampleQuery query;
-  TRY_ASSIGN(query.run_ids, bulk_runs(fields, "run_ids"));
+  query.run_ids = fields.texts("run_ids");
+  if (query.run_ids.empty()) fields.required_text("run_ids");
   query.key = fields.required_text("metric_key");
   query.start_step = fields.integer("start_step");
   query.end_step = fields.integer("end_step");
-  query.limit = max_results(fields, kDefaultSampled, kMaxSampled);
+  const std::int64_t limit = fields.integer("max_results").value_or(kDefaultSampled);
   TRY(fields.status());
+  if (query.run_ids.size() > kMaxBulkRuns)
+    return base::fail(
+        Code::kInvalidArgument,
+        "GetMetricHistoryBulkInterval request must specify at most 100 run_ids. Received " +
+            std::to_string(query.run_ids.size()) + " run_ids.");
+  for (const auto& id : query.run_ids) TRY(check_run_id(id));
+  if (limit < 1 || limit > static_cast<std::int64_t>(kMaxSampled))
+    return base::fail(Code::kInvalidArgument, "max_results must be between 1 and 2500. Received " +
+                                                  std::to_string(limit) + ".");
+  query.limit = static_cast<std::size_t>(limit);
   if (query.start_step.has_value() != query.end_step.has_value())
     return base::fail(Code::kInvalidArgument,
                       "If either start step or end step are specified, both must be specified.");

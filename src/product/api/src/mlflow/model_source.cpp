@@ -33,6 +33,8 @@ bool is_local(std::string_view uri) {
 
 std::string local_path(std::string_view uri) {
   if (base::to_lower_ascii(scheme_of(uri)) == "file") uri.remove_prefix(5);
+  const bool other_host = uri.starts_with("//") && !uri.starts_with("///");
+  if (other_host) return {};
   while (uri.starts_with("//")) uri.remove_prefix(1);
   return std::string(uri);
 }
@@ -55,10 +57,28 @@ bool leads_upwards(const std::string& text) {
          text.find('\0') != std::string::npos || text.find("\\..") != std::string::npos;
 }
 
+// Without "." and "..", as the path would be read; "" when it leads above its root.
+std::string normal_path(const std::string& path) {
+  std::vector<std::string> parts;
+  for (const std::string& part : base::split(path, '/')) {
+    if (part == "..") {
+      if (parts.empty()) return {};
+      parts.pop_back();
+    } else if (!part.empty() && part != ".") {
+      parts.push_back(part);
+    }
+  }
+  std::string out;
+  for (const std::string& part : parts) out += "/" + part;
+  return out;
+}
+
 Status check_local(const std::string& source, const std::string& root, const char* owner) {
-  const std::string path = decoded(local_path(source));
+  const std::string told = decoded(local_path(source));
+  const std::string path = told.starts_with('/') ? normal_path(told) : "";
   const std::string folder = local_path(root);
-  if (is_local(root) && !folder.empty() && folder.front() == '/' && !leads_upwards(path) &&
+  const bool plain = told.find('\0') == std::string::npos && told.find('\\') == std::string::npos;
+  if (is_local(root) && folder.size() > 1 && folder.front() == '/' && plain &&
       (path == folder || path.starts_with(folder + "/")))
     return {};
   return base::fail(Code::kInvalidArgument,

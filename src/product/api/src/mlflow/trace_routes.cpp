@@ -92,6 +92,19 @@ Result<std::vector<Span>> spans_of(const Services& s, const Trace& trace) {
   return spans;
 }
 
+// The spans as a file, as MLflow's page and clients before 3.0 ask for them.
+Result<Response> trace_file(const Services& s, const Request& request) {
+  TRY_ASSIGN(Fields in, Fields::of(request));
+  const std::string id = in.required_text("request_id");
+  TRY(in.status());
+  TRY_ASSIGN(const Trace trace, s.tracking->traces().get(id));
+  TRY_ASSIGN(const auto spans, spans_of(s, trace));
+  Response response = Response::json(tracking::trace_file(spans));
+  response.headers.set("Content-Disposition", "attachment; filename=traces.json");
+  response.headers.set("X-Content-Type-Options", "nosniff");
+  return response;
+}
+
 // ---- V3
 
 Json info_answer(const Trace& trace) {
@@ -234,6 +247,7 @@ Result<Json> link_to_run(const Services& s, Fields& in) {
                       "Cannot link more than 100 traces to a run in one "
                       "request.");
   TRY(s.tracking->runs().get_run(run));
+  // A client may send this before the trace itself: its spans wait in a queue there.
   TRY(s.tracking->traces().link_to_run(ids, run));
   return Json::object();
 }
@@ -265,6 +279,16 @@ Json assessment_answer(Json assessment) {
   return Json::object({{"assessment", std::move(assessment)}});
 }
 
+// MLflow keeps an expectation that is no plain value as JSON text.
+void pack_expectation(Json& assessment) {
+  const Json value = assessment["expectation"]["value"];
+  if (!value.is_object() && !value.is_array()) return;
+  assessment.set(
+      "expectation",
+      Json::object({{"serialized_value", Json::object({{"serialization_format", "JSON_FORMAT"},
+                                                       {"value", value.dump()}})}}));
+}
+
 Result<Json> add_assessment(const Services& s, Fields& in) {
   const std::string trace = in.required_text("trace_id");
   auto wanted = in.object("assessment");
@@ -274,6 +298,7 @@ Result<Json> add_assessment(const Services& s, Fields& in) {
   TRY(wanted->status());
   Json body = wanted->json();
   body.set("assessment_id", nullptr);  // the server gives it
+  pack_expectation(body);
   TRY_ASSIGN(Json made, s.tracking->traces().add_assessment(trace, body));
   return assessment_answer(std::move(made));
 }
@@ -307,6 +332,7 @@ Result<Json> update_assessment(const Services& s, Fields& in) {
     if (std::find(kFields.begin(), kFields.end(), path) != kFields.end())
       changes.set(path, wanted->json()[path]);
   }
+  pack_expectation(changes);
   TRY_ASSIGN(Json changed, s.tracking->traces().update_assessment(trace, id, changes));
   return assessment_answer(std::move(changed));
 }
@@ -432,6 +458,8 @@ void add_trace_routes(Router& router, const Services& s) {
     return Json::object();
   });
 
+  router.add(Method::kGet, "/ajax-api/2.0/mlflow/get-trace-artifact", options(kRead),
+             [s](const Request& request, Context&) { return trace_file(s, request); });
   router.add(Method::kGet, "/api/v1/traces", {kRead},
              [s](const Request& request, Context&) { return list_own(s, request); });
   router.add(Method::kGet, "/api/v1/traces/{id}", {kRead},

@@ -96,6 +96,18 @@ std::optional<double> real_of(const Json& value) {
   return number_of<double>(text);
 }
 
+// A number stands for its digits only in ids that older clients sent so, and in enums; elsewhere it is no text, as with MLflow.
+bool may_be_number(std::string_view name) {
+  return name.starts_with("experiment_id") || name == "version" || name == "status" ||
+         name.ends_with("view_type") || name == "entity" || name == "action";
+}
+
+std::optional<std::string> text_of(std::string_view name, const Json& value) {
+  if (value.is_string()) return value.as_string();
+  if (may_be_number(name) && (value.is_int() || value.is_uint())) return value.dump();
+  return std::nullopt;
+}
+
 }  // namespace
 
 Result<Fields> Fields::of(const Request& request) {
@@ -145,10 +157,9 @@ void Fields::refuse(std::string_view name, const Json& value, const std::string&
 std::optional<std::string> Fields::optional_text(std::string_view name) {
   const Json* value = member(name);
   if (value == nullptr) return std::nullopt;
-  if (value->is_string()) return value->as_string();
-  if (value->is_int() || value->is_uint()) return value->dump();
-  refuse(name, *value, "Value must be a string");
-  return std::nullopt;
+  auto out = text_of(name, *value);
+  if (!out) refuse(name, *value, "Value must be a string");
+  return out;
 }
 
 std::string Fields::text(std::string_view name) { return optional_text(name).value_or(""); }
@@ -205,10 +216,8 @@ std::vector<std::string> Fields::texts(std::string_view name) {
   const Json* value = member(name);
   if (value == nullptr) return out;
   const auto take = [&](const Json& item) {
-    if (item.is_string())
-      out.push_back(item.as_string());
-    else if (item.is_int() || item.is_uint())
-      out.push_back(item.dump());
+    if (auto text = text_of(name, item))
+      out.push_back(std::move(*text));
     else
       refuse(name, *value, "Value must be an array of strings");
   };

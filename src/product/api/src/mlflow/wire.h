@@ -23,7 +23,8 @@ class Fields {
 
   bool has(std::string_view name) const;  // present and not null
   std::string text(
-      std::string_view name);  // "" when absent; a number (an experiment id) becomes its digits
+      std::string_view
+          name);  // "" when absent; of an experiment id, a version or an enum also a number
   std::string required_text(std::string_view name);   // present, not ""
   std::string required_value(std::string_view name);  // present; "" is a value
   std::optional<std::string> optional_text(std::string_view name);

@@ -58,5 +58,6 @@ std::string write_span(const Span& span);  // protobuf; read_span() gives it bac
 base::Json span_json(const Span& span);    // protobuf's JSON: ids in base64, snake_case names
 // The spans of an artifact `traces.json`, as MLflow's clients upload it (2.14 to 3.x).
 base::Result<std::vector<Span>> read_trace_file(const base::Json& file);
+base::Json trace_file(const std::vector<Span>& spans);  // such a file
 
 }  // namespace maru::tracking

@@ -175,8 +175,8 @@ class Runs {
   // All points, without repetitions, by (step, time, value).
   virtual base::Result<std::vector<MetricPoint>> metric_history(const std::string& run_id,
                                                                 const std::string& key) = 0;
-  // At most about `limit` points a run over the union of all runs' steps, evenly spaced; each run's first, last, smallest and largest
-  // point stay in.
+  // Of each run at most `limit` points, evenly spaced among its points by (step, time, value), its last one among them; and its smallest
+  // and largest.
   virtual base::Result<std::vector<SampledPoint>> sample_metric(const SampleQuery& query) = 0;
   virtual base::Result<std::vector<std::string>> metric_keys(const std::string& run_id) = 0;
   // The keys that the newest 1,000 runs of an experiment have.

@@ -78,6 +78,7 @@ class Traces {
   // The ids of what was removed.
   virtual base::Result<std::vector<std::string>> remove(const std::string& experiment_id,
                                                         const TraceRemoval& removal) = 0;
+  // A trace that is not there yet is linked when it comes.
   virtual base::Status link_to_run(const std::vector<std::string>& ids,
                                    const std::string& run_id) = 0;
 
