@@ -6,7 +6,7 @@
 
 using namespace maru::tracking;
 using maru::base::Code;
-using namespace std::string_literals;
+using std::string_literals::operator""s;
 
 namespace {
 
