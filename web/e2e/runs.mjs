@@ -72,11 +72,27 @@ export async function experimentRuns({ base, open, settle, check, shots, frames:
   // Viewers.
   for (const [file, look] of [['plots/그림.png', '.view img'], ['table.csv', '.view table td:has-text("a, b")'], ['README.md', '.view .md b'], ['eval/evaluation.json', '.view pre'], ['page.html', '.view iframe[sandbox=""]'], ['weights.bin', '.view button']]) { await page.goto(`${base}/p/default/experiments/x/runs/${ids[0]}?lang=en&tab=artifacts&file=${encodeURIComponent(file)}`); await settle(page); await page.locator(look).first().waitFor(); if (file.endsWith('png')) step('a picture is drawn', await page.locator('.view img').evaluate((i) => i.decode().then(() => i.naturalWidth)) === 10); }
   step('every file has its viewer and a script in a page does not run', !(await page.title()).includes('owned')); errors.splice(0, errors.length, ...errors.filter((e) => !/sandboxed/.test(e)));
-  step('no page logged an error', errors.length === 0, errors.slice(0, 3).join(' | ')); await context.close();
+  step('no page logged an error', errors.length === 0, errors.slice(0, 3).join(' | ')); errors.length = 0;
+
+  // Traces: three spans over OpenTelemetry's wire; search, state, the tree, a span that failed.
+  const hex = (n, digits) => n.toString(16).padStart(digits, '0'); const attribute = (key, value) => ({ key, value: { stringValue: JSON.stringify(value) } });
+  for (let i = 1; i <= 3; i++) {
+    const ns = (ms) => `${(now - 60_000 + i * 1000 + ms)}000000`; const span = (k, parent, name, from, to, more) => ({ traceId: hex(i, 32), spanId: hex(i * 16 + k, 16), ...(parent ? { parentSpanId: hex(i * 16 + parent, 16) } : {}), name, startTimeUnixNano: ns(from), endTimeUnixNano: ns(to), status: { code: 1 }, attributes: [], ...more });
+    const spans = [span(1, 0, 'answer', 0, 260, { attributes: [attribute('mlflow.spanType', 'CHAIN'), attribute('mlflow.spanInputs', { q: `질문 ${i}` }), attribute('mlflow.spanOutputs', 'an answer')], ...(i === 2 ? { status: { code: 2, message: 'refused' } } : {}) }), span(2, 1, 'retrieve', 5, 60), span(3, 1, 'llm', 70, 255, { attributes: [attribute('mlflow.spanInputs', { prompt: 'hello' })], events: [{ name: 'first_token', timeUnixNano: ns(90), attributes: [] }], ...(i === 2 ? { status: { code: 2, message: 'too long' } } : {}) })];
+    const sent = await fetch(`${base}/v1/traces`, { method: 'POST', headers: { 'Content-Type': 'application/json', 'x-mlflow-experiment-id': small }, body: JSON.stringify({ resourceSpans: [{ resource: { attributes: [] }, scopeSpans: [{ scope: { name: 'walk' }, spans }] }] }) }); if (!sent.ok) throw new Error(`v1/traces ${sent.status} ${await sent.text()}`);
+  }
+  const traces = `/p/default/experiments/${encodeURIComponent('vision/작은 실험')}/traces`; const listed = (n) => page.waitForFunction((k) => document.querySelectorAll('.dg .dr').length === k, n).then(() => true, () => false);
+  await page.goto(`${base}/p/default/experiments/${encodeURIComponent('vision/작은 실험')}?lang=en`); await settle(page); await page.getByRole('button', { name: 'Traces', exact: true }).click(); await page.waitForURL('**/traces**'); step('three traces are listed', await listed(3));
+  await page.getByRole('button', { name: 'Failed', exact: true }).click(); step('one of them failed', await listed(1)); await page.getByRole('button', { name: 'All', exact: true }).click(); await listed(3);
+  await page.getByRole('combobox', { name: /Filter/ }).fill('질문 3'); step('a word is found in what a trace was asked', await listed(1)); await page.getByRole('combobox', { name: /Filter/ }).fill(''); await listed(3);
+  await page.getByRole('button', { name: 'Failed', exact: true }).click(); await listed(1); await page.locator('.dg .dr').first().click(); await page.getByRole('tree').waitFor(); await settle(page);
+  step('the tree holds every span', await page.getByRole('treeitem').count() === 3 && await page.getByRole('treeitem').nth(2).getAttribute('aria-level') === '2'); step('the span that failed is open', await page.locator('.tr-span').getByText('too long').isVisible() && await page.locator('.tr-span pre').first().innerText().then((x) => x.includes('hello')));
+  await page.getByRole('tab', { name: /Events/ }).click(); step('its event is told', await page.locator('.tr-span').getByText('first_token').isVisible());
+  await page.locator('.tr-tree .fold').first().click(); step('a folded span hides what is below it', await page.getByRole('treeitem').count() === 1); const failedTrace = new URL(page.url()).pathname; step('no trace page logged an error', errors.length === 0, errors.slice(0, 3).join(' | ')); await context.close();
 
   // Every page in both languages and themes.
   const e = `/p/default/experiments`; const one = `${e}/${encodeURIComponent('vision/작은 실험')}`;
-  const pages = { list: e, table: `${one}?sel=${ids[0]},${ids[1]}`, wide: `${e}/wide`, run: `${one}/runs/${ids[0]}`, metrics: `${one}/runs/${ids[0]}?tab=metrics&smooth=0.6`, files: `${one}/runs/${ids[0]}?tab=artifacts&file=table.csv`, compare: `${one}/compare?runs=${ids.join(',')}&smooth=0.3`, 'compare-500': `${e}/wide/compare?top=500` };
+  const pages = { list: e, table: `${one}?sel=${ids[0]},${ids[1]}`, wide: `${e}/wide`, run: `${one}/runs/${ids[0]}`, metrics: `${one}/runs/${ids[0]}?tab=metrics&smooth=0.6`, files: `${one}/runs/${ids[0]}?tab=artifacts&file=table.csv`, compare: `${one}/compare?runs=${ids.join(',')}&smooth=0.3`, 'compare-500': `${e}/wide/compare?top=500`, traces, trace: failedTrace };
   await each([['light', 'en', 1440, 900], ['dark', 'ko', 390, 844], ['dark', 'ko', 1440, 900]].flatMap((look) => Object.entries(pages).map((page) => [...look, ...page])), async ([theme, lang, width, height, name, path]) => {
     const label = `${name} ${theme}/${lang}/${width}`; const v = await open(width, height);
     try {

@@ -6,7 +6,9 @@ import { StatusIcon } from '../ui/StatusIcon';
 import { tone, useStatusWord, type Status } from '../ui/status';
 
 export type Task = { id: string; s: Status; sub: string; p?: number; deps: string[]; group?: string; q: number; st: number; d: number; attempt?: number };
-const W = 122, H = 46;
+const H = 46;
+/** Wide enough for the name, within limits. */
+const wide = (id: string) => Math.max(122, Math.min(190, 48 + id.length * 7.2));
 
 /** HTML nodes over one SVG of edges. Layout by dagre; arrow keys walk the graph; the same order is read out as a list. */
 export function Dag({ tasks, cur, onCur, height: h0 = 250 }: { tasks: Task[]; cur: string; onCur(id: string): void; height?: number }) {
@@ -14,7 +16,7 @@ export function Dag({ tasks, cur, onCur, height: h0 = 250 }: { tasks: Task[]; cu
   const t = useT(); const word = useStatusWord();
   const g = useMemo(() => {
     const g = new dagre.graphlib.Graph(); g.setGraph({ rankdir: narrow ? 'TB' : 'LR', nodesep: 12, ranksep: 22, marginx: 6, marginy: 6 }); g.setDefaultEdgeLabel(() => ({}));
-    tasks.forEach((k) => g.setNode(k.id, { width: W, height: H })); tasks.forEach((k) => k.deps.forEach((d) => g.setEdge(d, k.id, { weight: k.deps.length === 1 ? 4 : 1 }))); dagre.layout(g); return g;
+    tasks.forEach((k) => g.setNode(k.id, { width: wide(k.id), height: H })); tasks.forEach((k) => k.deps.forEach((d) => g.setEdge(d, k.id, { weight: k.deps.length === 1 ? 4 : 1 }))); dagre.layout(g); return g;
   }, [tasks, narrow]);
   const gw = g.graph().width ?? 100, gh = g.graph().height ?? 100;
   const box = useRef<HTMLDivElement>(null); const [z, setZ] = useState(1); const [o, setO] = useState({ x: 0, y: 0 });
@@ -29,10 +31,10 @@ export function Dag({ tasks, cur, onCur, height: h0 = 250 }: { tasks: Task[]; cu
       onPointerDown={(e) => { if ((e.target as HTMLElement).closest('button')) return; const s = { x: e.clientX - o.x, y: e.clientY - o.y }; const mv = (v: PointerEvent) => setO({ x: v.clientX - s.x, y: v.clientY - s.y }); addEventListener('pointermove', mv); addEventListener('pointerup', () => removeEventListener('pointermove', mv), { once: true }); }}>
       <div style={{ transform: `translate(${o.x}px, ${o.y}px) scale(${z})`, transformOrigin: '0 0', position: 'absolute', left: 0, top: 0 }}>
         <svg width={gw} height={gh} style={{ position: 'absolute', overflow: 'visible', left: 0, top: 0 }} aria-hidden>
-          {tasks.flatMap((k) => k.deps.map((d) => { const a = pos(d), b = pos(k.id), x0 = a.x + W / 2, x1 = b.x - W / 2, m = Math.max(16, (x1 - x0) * 0.5); const live = k.s === 'run'; const done = by[d].s === 'ok' || by[d].s === 'cached'; const y0 = a.y + H / 2, y1 = b.y - H / 2; const path = narrow ? `M${a.x} ${y0}C${a.x} ${y0 + 14} ${b.x} ${y1 - 14} ${b.x} ${y1}` : `M${x0} ${a.y}C${x0 + m} ${a.y} ${x1 - m} ${b.y} ${x1} ${b.y}`; return <path key={d + k.id} d={path} fill="none" className={live ? 'edge live' : 'edge'} stroke={live ? 'var(--run-fill)' : by[d].s === 'bad' ? 'var(--bad-fill)' : done ? 'var(--line-2)' : 'var(--line-2)'} strokeDasharray={!done && !live ? '3 4' : undefined} strokeWidth={cur === d || cur === k.id ? 2.2 : 1.4} />; }))}
+          {tasks.flatMap((k) => k.deps.map((d) => { const a = pos(d), b = pos(k.id), x0 = a.x + wide(d) / 2, x1 = b.x - wide(k.id) / 2, m = Math.max(16, (x1 - x0) * 0.5); const live = k.s === 'run'; const done = by[d].s === 'ok' || by[d].s === 'cached'; const y0 = a.y + H / 2, y1 = b.y - H / 2; const path = narrow ? `M${a.x} ${y0}C${a.x} ${y0 + 14} ${b.x} ${y1 - 14} ${b.x} ${y1}` : `M${x0} ${a.y}C${x0 + m} ${a.y} ${x1 - m} ${b.y} ${x1} ${b.y}`; return <path key={d + k.id} d={path} fill="none" className={live ? 'edge live' : 'edge'} stroke={live ? 'var(--run-fill)' : by[d].s === 'bad' ? 'var(--bad-fill)' : done ? 'var(--line-2)' : 'var(--line-2)'} strokeDasharray={!done && !live ? '3 4' : undefined} strokeWidth={cur === d || cur === k.id ? 2.2 : 1.4} />; }))}
         </svg>
         {tasks.map((k) => { const p = pos(k.id); return (
-          <button key={k.id} data-id={k.id} className={`node s-${tone(k.s)} ${k.s}`} aria-pressed={cur === k.id} tabIndex={cur === k.id ? 0 : -1} onClick={() => onCur(k.id)} style={{ left: p.x - W / 2, top: p.y - H / 2, width: W, height: H }}>
+          <button key={k.id} data-id={k.id} className={`node s-${tone(k.s)} ${k.s}`} aria-pressed={cur === k.id} tabIndex={cur === k.id ? 0 : -1} onClick={() => onCur(k.id)} style={{ left: p.x - wide(k.id) / 2, top: p.y - H / 2, width: wide(k.id), height: H }}>
             <StatusIcon s={k.s} size={15} /><span className="col grow" style={{ gap: 0 }}><span className="m trunc">{k.id}<span className="sr">, {word(k.s)}, </span></span><span className="t3 trunc num" style={{ fontSize: 11.5 }}>{k.sub}</span></span>
             {k.p != null && <i className="np"><b style={{ width: k.p * 100 + '%' }} /></i>}
           </button>); })}

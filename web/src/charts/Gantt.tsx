@@ -6,7 +6,7 @@ import type { Task } from './Dag';
 
 /** Each bar in three tones: queued, hand-over, running. The hand-over is what other engines hide. */
 export function Gantt({ tasks, cur, onCur, now, total }: { tasks: Task[]; cur: string; onCur(id: string): void; now: number | null; total: number }) {
-  const t = useT(); const f = useFmt(); const marks = ticks(0, total, 5);
+  const t = useT(); const f = useFmt(); const marks = ticks(0, total, innerWidth <= 720 ? 3 : 5);
   const pc = (v: number) => (v / total) * 100 + '%';
   return (
     <div className="gantt" role="group" aria-label={t('Timeline', '시간표')}>

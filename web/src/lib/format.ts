@@ -39,3 +39,7 @@ export function formatters(lang: Lang) {
     iso: (us: number | null | undefined) => (ok(us) && us > 0 ? new Date(us / 1000).toISOString() : ''),
   };
 }
+
+const NOUNS = /(?<![\d.,])1 (model|pipeline|dataset|set|warning|error|experiment|run|endpoint|alert|version|row|column|trace|span|token|request|gate|file|input|trial)s\b/g;
+/** English counts exactly one of a thing without an s. */
+export const singular = (text: string) => (text.includes('1 ') ? text.replace(NOUNS, '1 $1') : text);

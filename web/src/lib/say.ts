@@ -35,9 +35,11 @@ export function anomalyFix(t: T, a: { kind: string; fix: string }): string {
   return a.fix && FIX_KO[a.kind] ? t(a.fix, FIX_KO[a.kind]) : a.fix;
 }
 
+/** A measured value as the server writes it, with the unit as people do: 3.31 us, 10ms, 256MiB. */
+export const unitText = (text: string) => text.replace(/(\d) ?us\b/g, '$1 µs').replace(/(\d)(ms|s|[kKMG]i?B)\b/g, '$1 $2');
 /** Name of a gate with its bound: "AUC, at least 0.6". */
 export function gateName(t: T, f: F, g: Pick<Schemas['Gate'], 'name' | 'bound'>): string {
-  const [metric, how] = g.name.split(/\.([^.]*)$/); const bound = f.sig(g.bound, 4);
+  const [metric, how] = g.name.split(/\.([^.]*)$/); const bound = unitText(f.sig(g.bound, 4));
   if (how === 'min') return t(`${metricLabel(t, metric)}, at least ${bound}`, `${metricLabel(t, metric)} ${bound} 이상`);
   if (how === 'max') return t(`${metricLabel(t, metric)}, at most ${bound}`, `${metricLabel(t, metric)} ${bound} 이하`);
   if (how === 'not_worse_than') return t(`${metricLabel(t, metric)}, not worse than ${bound}`, `${metricLabel(t, metric)}: ${bound}보다 나쁘지 않음`);
@@ -57,6 +59,7 @@ export function driftReason(t: T, f: F, d: { reason: string; measures?: Record<s
 export const ACTIONS: Words = {
   'alias.set': ['Promoted', '승격'], 'alias.rollback': ['Rolled back', '되돌림'], 'alias.delete': ['Alias removed', '별칭 삭제'], 'project.run': ['Run started', '실행 시작'], 'model.register': ['Registered', '등록'],
   'model.rename': ['Model renamed', '모델 이름 변경'], 'model.delete': ['Model deleted', '모델 삭제'], 'version.delete': ['Version deleted', '버전 삭제'], 'version.stage': ['Stage changed', '단계 변경'],
+  'model.load': ['Model loaded', '모델 적재'], 'model.unload': ['Model unloaded', '모델 내림'],
   'dataset.import': ['Data added', '데이터 추가'], 'dataset.upload': ['Data added', '데이터 추가'], 'schema.accept': ['Schema changed', '스키마 변경'], 'schema.put': ['Schema changed', '스키마 변경'],
   'endpoint.route': ['Route changed', '라우팅 변경'], 'endpoint.put': ['Endpoint set', '엔드포인트 설정'], 'endpoint.delete': ['Endpoint removed', '엔드포인트 삭제'],
   'alert.acknowledge': ['Alert seen', '알림 확인'], 'run.edit': ['Run edited', '실행 편집'], 'tracking.import': ['Runs imported', '실행 가져오기'],

@@ -20,6 +20,7 @@ import { Modal } from '../ui/Modal';
 import { curl, usePage } from '../ui/page';
 import { Panel } from '../ui/Panel';
 import { Picker } from '../ui/Picker';
+import { RunsOrTraces } from '../ui/RunsOrTraces';
 import { Seg } from '../ui/Seg';
 import { Sheet, type SheetCol } from '../ui/Sheet';
 import { Skeleton } from '../ui/Skeleton';
@@ -77,7 +78,7 @@ function Table({ name, at, keys }: { name: string; at: string; keys: Schemas['Ru
   return (
     <div className="page fill ex">
       <div className="ph"><div className="grow"><h1>{name}</h1><div className="meta"><span><b className="num" data-testid="total">{f.int(total)}</b> {text ? t('runs match', '실행이 맞음') : view === 'deleted' ? t('runs in the trash', '실행이 휴지통에 있음') : t('runs', '실행')}</span>{best && <span>{t('best', '최고')} {metricLabel(t, goal)} <b className="num">{f.sig(num(best.metrics[goal]), 5)}</b> · <A className="link under" to={href('experiments', name, 'runs', best.id)}>{runName(best)}</A></span>}</div></div>
-        <div className="acts"><button className="btn" onClick={() => { void navigator.clipboard?.writeText(location.href).then(() => { setCopied(true); setTimeout(() => setCopied(false), 1500); }); }}><Link2 size={14} />{copied ? t('Copied', '복사됨') : t('Link to this view', '이 보기의 링크')}</button>{total > 1 && <button className="btn" onClick={() => compare(true)}><GitCompareArrows size={14} />{t(`Compare ${total > 500 ? 'first 500' : 'all ' + total}`, `${total > 500 ? '앞의 500개' : total + '개'} 비교`)}</button>}</div></div>
+        <div className="acts"><RunsOrTraces name={name} at="runs" /><button className="btn" onClick={() => { void navigator.clipboard?.writeText(location.href).then(() => { setCopied(true); setTimeout(() => setCopied(false), 1500); }); }}><Link2 size={14} />{copied ? t('Copied', '복사됨') : t('Link to this view', '이 보기의 링크')}</button>{total > 1 && <button className="btn" onClick={() => compare(true)}><GitCompareArrows size={14} />{t(`Compare ${total > 500 ? 'first 500' : 'all ' + total}`, `${total > 500 ? '앞의 500개' : total + '개'} 비교`)}</button>}</div></div>
       <div className="row wrap top-align" style={{ gap: 8 }}><FilterBox value={text} onChange={(v) => set({ q: v })} keys={keys} error={refused} />
         <Seg label={t('Which runs', '어떤 실행')} value={view} onChange={(v) => { setSel(new Set()); set({ view: v === 'deleted' ? v : null }); }} options={[['active', t('Kept', '보관')], ['deleted', t('Trash', '휴지통')]]} />
         <Picker label={t('Columns', '열')} icon={<Columns3 size={14} />} groups={groups} value={shown} onChange={put} /></div>

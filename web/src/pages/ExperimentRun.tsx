@@ -62,16 +62,20 @@ function Overview({ r, save, saving }: { r: Run; save(tags: Record<string, strin
   const t = useT(); const f = useFmt(); const href = useHref(); const tags = Object.entries(r.tags).filter(([k]) => k !== NOTE && !k.startsWith('mlflow.log-model')); const [key, setKey] = useState(''), [value, setValue] = useState('');
   return (
     <div className="grid12">
-      <Facts className="c6 m12" title={t('Metrics', '지표')} rows={Object.entries(r.metrics).map(([k, v]) => [k, num(v) == null ? String(v) : f.sig(v, 6)])} right none={t('No metric was logged.', '기록된 지표가 없습니다.')} label={(k) => metricLabel(t, k)} />
-      <Facts className="c6 m12" title={t('Parameters', '매개변수')} rows={Object.entries(r.params)} none={t('No parameter was logged.', '기록된 매개변수가 없습니다.')} />
+      <div className="c6 m12 stack">
+      <Facts title={t('Metrics', '지표')} rows={Object.entries(r.metrics).map(([k, v]) => [k, num(v) == null ? String(v) : f.sig(v, 6)])} right none={t('No metric was logged.', '기록된 지표가 없습니다.')} label={(k) => metricLabel(t, k)} />
       <Note r={r} save={save} saving={saving} />
-      <Panel className="c6 m12 top-align" title={t('Data and models', '데이터와 모델')} flush>
+      </div>
+      <div className="c6 m12 stack">
+      <Facts title={t('Parameters', '매개변수')} rows={Object.entries(r.params)} none={t('No parameter was logged.', '기록된 매개변수가 없습니다.')} />
+      <Panel title={t('Data and models', '데이터와 모델')} flush>
         {r.datasets.length + r.models.length + (r.model_version ? 1 : 0) === 0 && <p className="t3 pad14">{t('The run names neither data nor models.', '실행에 데이터와 모델이 적혀 있지 않습니다.')}</p>}
         <div className="list">
           {r.datasets.map((d) => <div className="lr" key={d.name + d.digest + d.context}><div className="grow" style={{ minWidth: 0 }}><div className="row gap1"><A className="namelink m trunc" to={href('data', d.name)}>{d.name}</A>{d.context && <Chip s="plain">{d.context}</Chip>}</div><div className="t3 fs12 mono trunc" title={d.source}>{d.digest} · {d.source_type || d.source}</div></div></div>)}
           {r.models.map((m) => <div className="lr" key={m.direction + m.id}><div className="grow" style={{ minWidth: 0 }}><div className="row gap1"><span className="m trunc">{m.name || m.id}</span><Chip s="plain">{m.direction === 'in' ? t('read', '사용') : t('made', '생성')}</Chip></div><div className="t3 fs12 mono trunc">{m.id}{m.type && ` · ${m.type}`}</div></div></div>)}
           {r.model_version && <div className="lr"><A className="namelink m" to={href('models', `${r.model_version.model}@${r.model_version.version}`)}>{r.model_version.model} v{r.model_version.version}</A>{r.model_version.aliases.map((a) => <Chip key={a} s="alias">@{a}</Chip>)}</div>}
         </div></Panel>
+      </div>
       <Facts className="c12" title={t('Tags', '태그')} rows={tags} none={t('No tag.', '태그가 없습니다.')} remove={r.state === 'active' ? (k) => void save({ [k]: null }) : undefined}>
         {r.state === 'active' && <form className="row wrap" style={{ padding: '8px 14px 12px' }} onSubmit={(e) => { e.preventDefault(); void save({ [key.trim()]: value }).then(() => { setKey(''); setValue(''); }); }}><input className="input" style={{ width: 180 }} aria-label={t('Tag', '태그')} placeholder={t('Tag', '태그')} value={key} onChange={(e) => setKey(e.target.value)} /><input className="input" style={{ width: 240 }} aria-label={t('Value', '값')} placeholder={t('Value', '값')} value={value} onChange={(e) => setValue(e.target.value)} /><button className="btn" disabled={!key.trim() || saving}>{t('Add', '추가')}</button></form>}
       </Facts>
@@ -80,10 +84,10 @@ function Overview({ r, save, saving }: { r: Run; save(tags: Record<string, strin
 }
 
 /** Keys and values with a search. */
-function Facts({ title, rows, right, none, label, remove, className, children }: { title: string; rows: [string, string][]; right?: boolean; none: string; label?(k: string): string; remove?(k: string): void; className: string; children?: ReactNode }) {
+function Facts({ title, rows, right, none, label, remove, className, children }: { title: string; rows: [string, string][]; right?: boolean; none: string; label?(k: string): string; remove?(k: string): void; className?: string; children?: ReactNode }) {
   const t = useT(); const f = useFmt(); const [q, setQ] = useState(''); const all = useMemo(() => [...rows].sort(([a], [b]) => a.localeCompare(b)), [rows]); const found = all.filter(([k, v]) => matches(k, q) || matches(v, q));
   return (
-    <Panel className={className + ' top-align'} title={title} right={<>{rows.length > 8 && <input className="input" style={{ height: 26, width: 150 }} value={q} placeholder={t('Search', '찾기')} aria-label={`${title}: ${t('Search', '찾기')}`} onChange={(e) => setQ(e.target.value)} />}<span className="t3 fs12 num">{f.int(found.length)}</span></>} flush>
+    <Panel className={`${className ?? ''} top-align`} title={title} right={<>{rows.length > 8 && <input className="input" style={{ height: 26, width: 150 }} value={q} placeholder={t('Search', '찾기')} aria-label={`${title}: ${t('Search', '찾기')}`} onChange={(e) => setQ(e.target.value)} />}<span className="t3 fs12 num">{f.int(found.length)}</span></>} flush>
       {rows.length ? <div className="tscroll tall" tabIndex={0}><table className="tb"><tbody>{found.slice(0, MOST_ROWS).map(([k, v]) => <tr key={k}><td className={label ? 't2' : 'mono fs12'} title={k} style={{ overflowWrap: 'anywhere' }}>{label ? label(k) : k}</td><td className={right ? 'r m num' : ''} style={{ overflowWrap: 'anywhere' }}>{v}</td>{remove && <td className="r" style={{ width: 40 }}><button className="btn ghost icon sm" aria-label={t(`Remove ${k}`, `${k} 삭제`)} onClick={() => remove(k)}><Trash2 size={12} /></button></td>}</tr>)}</tbody></table>{found.length > MOST_ROWS && <p className="t3 fs12 pad14">{t(`${found.length - MOST_ROWS} more: search`, `${found.length - MOST_ROWS}개 더: 찾기로 좁히십시오`)}</p>}</div> : <p className="t3 pad14">{none}</p>}{children}
     </Panel>
   );
@@ -92,7 +96,7 @@ function Facts({ title, rows, right, none, label, remove, className, children }:
 function Note({ r, save, saving }: { r: Run; save(tags: Record<string, string | null>): Promise<unknown>; saving: boolean }) {
   const t = useT(); const text = r.tags[NOTE] ?? ''; const [draft, setDraft] = useState<string | null>(null);
   return (
-    <Panel className="c6 m12 top-align" title={t('Notes', '메모')} hint="Markdown" right={draft == null && r.state === 'active' && <button className="btn sm ghost" onClick={() => setDraft(text)}><Pencil size={12} />{t('Edit', '편집')}</button>}>
+    <Panel title={t('Notes', '메모')} hint="Markdown" right={draft == null && r.state === 'active' && <button className="btn sm ghost" onClick={() => setDraft(text)}><Pencil size={12} />{t('Edit', '편집')}</button>}>
       {draft == null ? (text ? <Markdown text={text} /> : <p className="t3">{t('Nothing written yet.', '아직 적은 것이 없습니다.')}</p>) : <form className="col" style={{ gap: 8 }} onSubmit={(e) => { e.preventDefault(); void save({ [NOTE]: draft }).then(() => setDraft(null)); }}><textarea className="input mono fs12" style={{ height: 180, padding: 9, resize: 'vertical' }} aria-label={t('Notes', '메모')} value={draft} onChange={(e) => setDraft(e.target.value)} /><div className="row" style={{ justifyContent: 'flex-end' }}><button type="button" className="btn sm" onClick={() => setDraft(null)}>{t('Cancel', '취소')}</button><button className="btn sm primary" disabled={saving}>{t('Save', '저장')}</button></div></form>}
     </Panel>
   );

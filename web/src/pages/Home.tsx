@@ -73,24 +73,26 @@ function Overview({ s }: { s: Status }) {
       <div className="ph"><div><h1>{verdict(t, s)}</h1><div className="meta"><span>{f.date(Date.now() * 1000)}</span><span>{t('server up', '서버 가동')} {f.dur(s.server.uptime_s)}</span><span>{t('home', '홈 폴더')} <code>{s.server.home}</code></span></div></div></div>
       <Floor s={s} />
       <div className="grid12">
-        <Needs s={s} />
+        <div className="hm-side">
+          <Needs s={s} />
+          <Panel className="hm-cost" title={t('What does it cost?', '비용은 얼마인가요?')}>
+            <p className="answer">{f.dur(s.cost.cpu_seconds)} <span className="t3 m fs12">{t('of processor time since the server started', '서버 시작 이후 프로세서 시간')}</span></p>
+            <dl className="kv" style={{ marginTop: 12 }}><dt>{t('One prediction', '예측 1건')}</dt><dd className="num">{s.cost.cpu_us_per_prediction > 0 ? f.us(s.cost.cpu_us_per_prediction) : '–'}</dd><dt>{t('Predictions', '예측')}</dt><dd className="num">{f.int(s.cost.predictions)}</dd><dt>{t('Memory', '메모리')}</dt><dd className="num">{f.bytes(s.cost.rss_bytes)}</dd><dt>{t('Data and models', '데이터와 모델')}</dt><dd className="num">{f.bytes(s.cost.disk_bytes)}</dd><dt>{t('Disk left', '남은 디스크')}</dt><dd className="num">{f.bytes(s.cost.disk_free_bytes)}</dd></dl>
+          </Panel>
+        </div>
         <div className="c8 m12 hm-q" style={{ display: 'grid', gridTemplateColumns: 'repeat(auto-fit, minmax(min(330px, 100%), 1fr))', gap: 14, alignContent: 'start' }}>
           <Panel title={t('Is my data all right?', '데이터는 괜찮은가요?')} right={<A className="link fs12" to={href('data')}>{t('All data', '전체 데이터')}</A>} flush>
             <p className="answer ap">{!s.datasets.length ? t('No data yet.', '아직 데이터가 없습니다.') : blocked ? t('Not all of it.', '일부에 문제가 있습니다.') : t('Yes.', '예.')} <span className="t3 m fs12">{blocked ? t(`${blocked} of ${s.datasets.length} sets break a rule`, `${s.datasets.length}개 중 ${blocked}개 규칙 위반`) : t(`${s.datasets.length} sets`, `데이터셋 ${s.datasets.length}개`)}</span></p>
             <div className="list">{s.datasets.slice(0, 6).map((d) => <A key={d.name} to={href('data', d.name)}><StatusIcon s={d.errors ? 'bad' : d.warnings ? 'warn' : 'ok'} /><div className="grow"><div className="m trunc">{d.name} <span className="t3">@{d.number}</span></div><div className="t3 fs12 trunc">{t(`${f.int(d.rows)} rows`, `${f.int(d.rows)}행`)} · {f.ago(d.updated_us)}</div></div>{d.errors + d.warnings > 0 && <span className="t2 fs12">{t(d.errors + d.warnings === 1 ? '1 anomaly' : `${d.errors + d.warnings} anomalies`, `이상 ${d.errors + d.warnings}건`)}</span>}</A>)}</div>
           </Panel>
           <Panel title={t('Is my model all right?', '모델은 괜찮은가요?')} right={<A className="link fs12" to={href('monitor')}>{t('Monitor', '모니터')}</A>} flush>
-            <p className="answer ap">{!s.endpoints.length ? t('Nothing is served.', '서빙 중인 모델이 없습니다.') : weak ? t('Look at it.', '확인해 보세요.') : t('Yes.', '예.')} <span className="t3 m fs12">{weak ? t(`${weak} of ${s.endpoints.length} drift or do not answer`, `${s.endpoints.length}개 중 ${weak}개 드리프트 또는 응답 불가`) : ''}</span></p>
+            <p className="answer ap">{!s.endpoints.length ? t('Nothing is served.', '서빙 중인 모델이 없습니다.') : weak ? t('Look at it.', '확인해 보세요.') : t('Yes.', '예.')} <span className="t3 m fs12">{weak ? t(weak === 1 ? `1 of ${s.endpoints.length} drifts or does not answer` : `${weak} of ${s.endpoints.length} drift or do not answer`, `${s.endpoints.length}개 중 ${weak}개 드리프트 또는 응답 불가`) : ''}</span></p>
             <div className="list">{s.endpoints.map((e) => <A key={e.name} to={href('endpoints', e.name)}><StatusIcon s={e.state === 'ready' && e.drifting ? 'warn' : endpointState(e.state)} /><div className="grow"><div className="m trunc">{e.name} <span className="t3">v{e.version}</span></div><div className="t3 fs12 trunc">{t(`${f.int(e.requests)} requests, ${f.int(e.errors)} failed`, `요청 ${f.int(e.requests)}건, 실패 ${f.int(e.errors)}건`)}{e.drifting ? t(` · ${e.drifting} inputs drift`, ` · 입력 ${e.drifting}개 드리프트`) : ''}</div></div><div className="right num" style={{ minWidth: 84 }}><div className="m">{e.realised == null ? '–' : `${metricLabel(t, e.metric)} ${f.fix(e.realised)}`}</div><div className="t3 fs12">p99 {e.p99_us > 0 ? f.us(e.p99_us) : '–'}</div></div></A>)}
               {s.models.map((m) => <A key={'m' + m.name} to={href('models', m.name)}><Boxes size={14} className="t3" /><div className="grow"><div className="m trunc">{m.name}</div><div className="t3 fs12">{m.champion ? t(`champion v${m.champion} of ${m.versions}`, `챔피언 v${m.champion}, 모두 ${m.versions}개`) : t(`${m.versions} versions`, `버전 ${m.versions}개`)}</div></div><span className="num t2">{m.metric ? `${metricLabel(t, m.metric)} ${f.fix(m.value)}` : ''}</span></A>)}
             </div>
           </Panel>
-          <Panel title={t('What changed?', '무엇이 바뀌었나요?')} hint={t('newest first', '최신순')} flush>
+          <Panel className="hm-wide" title={t('What changed?', '무엇이 바뀌었나요?')} hint={t('newest first', '최신순')} flush>
             {s.changes.length ? <ul className="list">{s.changes.slice(0, 8).map((c, i) => <li key={i} style={{ alignItems: 'flex-start' }}><span className="t3 fs12 nowrap" style={{ minWidth: 66, paddingTop: 1 }} title={f.iso(c.time_us)}>{f.ago(c.time_us)}</span><div className="grow"><div><span className="m" title={c.action}>{actionWord(t, c.action)}</span> <span className="t2">{c.object}</span></div><div className="t3 fs12" style={{ overflowWrap: 'anywhere' }}>{[causeText(t, f, c.detail), c.principal].filter(Boolean).join(' · ')}</div></div></li>)}</ul> : <p className="t3" style={{ padding: '2px 14px 14px' }}>{t('No change is recorded yet.', '아직 기록된 변경이 없습니다.')}</p>}
-          </Panel>
-          <Panel title={t('What does it cost?', '비용은 얼마인가요?')}>
-            <p className="answer">{f.dur(s.cost.cpu_seconds)} <span className="t3 m fs12">{t('of processor time since the server started', '서버 시작 이후 프로세서 시간')}</span></p>
-            <dl className="kv" style={{ marginTop: 12 }}><dt>{t('One prediction', '예측 1건')}</dt><dd className="num">{s.cost.cpu_us_per_prediction > 0 ? f.us(s.cost.cpu_us_per_prediction) : '–'}</dd><dt>{t('Predictions', '예측')}</dt><dd className="num">{f.int(s.cost.predictions)}</dd><dt>{t('Memory', '메모리')}</dt><dd className="num">{f.bytes(s.cost.rss_bytes)}</dd><dt>{t('Data and models', '데이터와 모델')}</dt><dd className="num">{f.bytes(s.cost.disk_bytes)}</dd><dt>{t('Disk left', '남은 디스크')}</dt><dd className="num">{f.bytes(s.cost.disk_free_bytes)}</dd></dl>
           </Panel>
         </div>
       </div>

@@ -6,7 +6,7 @@ import { useApi } from '../api/use';
 import { useHref, useView } from '../lib/nav';
 import { lowerIsBetter, metricLabel, stateOf, stateWord, taskWord } from '../lib/words';
 import { josa } from '../lib/josa';
-import { gateName } from '../lib/say';
+import { gateName, unitText } from '../lib/say';
 import { useFmt, usePrefs, useT } from '../prefs';
 import { Chip } from '../ui/Chip';
 import { Loaded } from '../ui/Loaded';
@@ -62,7 +62,7 @@ function VersionsTab({ m, cur, champion, pick }: { m: ModelT; cur: Version; cham
           <tr><td className="t2">{t('Size', '크기')}</td><td className="r m">{f.bytes(cur.bytes)}</td><td className="hide-m" />{other && <><td className="r t2">{f.bytes(other.bytes)}</td><td /></>}</tr>{cur.card.latency && <tr><td className="t2">{t('Latency p99, one row', '지연 p99, 1행')}</td><td className="r m">{f.us(cur.card.latency.p99_us)}</td><td className="hide-m" />{other && <><td className="r t2">{f.us(other.card.latency?.p99_us)}</td><td /></>}</tr>}</tbody></table></div>
         {cur.reason && <p className="t2" style={{ padding: '10px 14px' }}>{cur.reason}</p>}
       </Panel>
-      <Panel className="md-gates" title={t('Gates', '관문')} right={<Chip s={passed === cur.gates.length ? 'ok' : 'bad'}>{t(`${passed} of ${cur.gates.length}`, `${passed} / ${cur.gates.length}`)}</Chip>} flush>{cur.gates.length ? <ul className="gates">{cur.gates.map((g) => <li key={g.name}><StatusIcon s={g.ok ? 'ok' : 'bad'} /><span className="grow"><span className={g.ok ? '' : 'm'}>{gateName(t, f, g)}</span>{g.reason && (lang === 'en' || !g.ok) && <span className="t3 fs11" lang="en" style={{ display: 'block', overflowWrap: 'anywhere' }}>{g.reason}</span>}</span><span className={'num ' + (g.ok ? 't2' : 'bad m')}>{f.sig(g.value, 4)}</span></li>)}</ul> : <p className="t3" style={{ padding: '0 14px 14px' }}>{t('No gate was set.', '설정된 관문이 없습니다.')}</p>}</Panel>
+      <Panel className="md-gates" title={t('Gates', '관문')} right={<Chip s={passed === cur.gates.length ? 'ok' : 'bad'}>{t(`${passed} of ${cur.gates.length}`, `${passed} / ${cur.gates.length}`)}</Chip>} flush>{cur.gates.length ? <ul className="gates">{cur.gates.map((g) => <li key={g.name}><StatusIcon s={g.ok ? 'ok' : 'bad'} /><span className="grow"><span className={g.ok ? '' : 'm'}>{gateName(t, f, g)}</span>{g.reason && (lang === 'en' || !g.ok) && <span className="t3 fs11" lang="en" style={{ display: 'block', overflowWrap: 'anywhere' }}>{unitText(g.reason)}</span>}</span><span className={'num ' + (g.ok ? 't2' : 'bad m')}>{unitText(f.sig(g.value, 4))}</span></li>)}</ul> : <p className="t3" style={{ padding: '0 14px 14px' }}>{t('No gate was set.', '설정된 관문이 없습니다.')}</p>}</Panel>
     </div>
   );
 }

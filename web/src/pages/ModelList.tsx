@@ -18,7 +18,7 @@ export function ModelList() {
   const query = useApi<Schemas['ModelList']>('/models');
   const cols: Col<Row>[] = [
     { id: 'n', head: t('Name', '이름'), w: 'minmax(160px, 1fr)', cell: (r) => <span className="m">{r.name}</span>, sort: (r) => r.name },
-    { id: 'k', head: t('Task', '과제'), w: '130px', cell: (r) => <span className="t2">{taskWord(t, r.task)}</span> },
+    { id: 'k', head: t('Task', '과제'), w: '172px', cell: (r) => <span className="t2">{taskWord(t, r.task)}</span> },
     { id: 'a', head: t('Aliases', '별칭'), w: 'minmax(170px, 1fr)', cell: (r) => <span className="row gap1">{Object.entries(r.aliases).map(([a, v]) => <Chip key={a} s="alias" className={a === 'champion' ? '' : 'soft'}>@{a} v{v}</Chip>)}</span> },
     { id: 's', head: t('Newest', '최신'), w: '160px', cell: (r) => (r.latest ? <span className="row"><span className="m">v{r.latest.version}</span><Chip s={r.latest.state === 'ready' ? 'ok' : stateOf(r.latest.state)}>{stateWord(t, r.latest.state)}</Chip></span> : '–') },
     { id: 'm', head: t('Quality', '성능'), w: '190px', cell: (r) => (r.latest ? <span className="num">{metricLabel(t, r.latest.metric)} <b>{f.fix(r.latest.value, 4)}</b>{r.latest.low != null && <span className="t3"> {f.fix(r.latest.low)}…{f.fix(r.latest.high)}</span>}</span> : null), sort: (r) => r.latest?.value ?? null },

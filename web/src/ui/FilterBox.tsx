@@ -5,7 +5,7 @@ import { complete, errorAt } from '../lib/filter';
 import { useT } from '../prefs';
 
 /** The filter of runs, with completion; an error of the server stands below, a mark under the place that it names. */
-export function FilterBox({ value, onChange, keys, error }: { value: string; onChange(v: string): void; keys: Schemas['RunKeys'] | undefined; error?: { message: string; hint: string } | null }) {
+export function FilterBox({ value, onChange, keys, error, placeholder }: { value: string; onChange(v: string): void; keys: Schemas['RunKeys'] | undefined; error?: { message: string; hint: string } | null; placeholder?: string }) {
   const t = useT(); const id = useId(); const input = useRef<HTMLInputElement>(null); const [text, setText] = useState(value); const [caret, setCaret] = useState(value.length); const [open, setOpen] = useState(false); const [at, setAt] = useState(-1);
   const sent = useRef(value);
   useEffect(() => { if (value !== sent.current) { sent.current = value; setText(value); } }, [value]);
@@ -17,7 +17,7 @@ export function FilterBox({ value, onChange, keys, error }: { value: string; onC
   return (
     <div className="fbox grow">
       <label className={'filter mono' + (error ? ' wrong' : '')}><Filter size={13} /><span className="sr">{t('Filter', '거르기')}</span>
-        <input ref={input} value={text} role="combobox" aria-expanded={list.length > 0} aria-controls={id} aria-autocomplete="list" aria-activedescendant={at >= 0 ? `${id}-${at}` : undefined} aria-invalid={!!error} spellCheck={false} autoComplete="off" placeholder={t('A name, or metrics.loss < 0.3 AND params.depth = \'6\'', '이름, 또는 metrics.loss < 0.3 AND params.depth = \'6\'')}
+        <input ref={input} value={text} role="combobox" aria-expanded={list.length > 0} aria-controls={id} aria-autocomplete="list" aria-activedescendant={at >= 0 ? `${id}-${at}` : undefined} aria-invalid={!!error} spellCheck={false} autoComplete="off" placeholder={placeholder ?? t('A name, or metrics.loss < 0.3 AND params.depth = \'6\'', '이름, 또는 metrics.loss < 0.3 AND params.depth = \'6\'')}
           onChange={(e) => { setText(e.target.value); setCaret(e.target.selectionStart ?? e.target.value.length); setOpen(true); setAt(-1); }} onSelect={(e) => setCaret(e.currentTarget.selectionStart ?? 0)} onFocus={() => setOpen(true)} onBlur={() => setTimeout(() => setOpen(false), 150)}
           onKeyDown={(e) => {
             if (e.key === 'ArrowDown' && list.length) { e.preventDefault(); setAt((at + 1) % list.length); } else if (e.key === 'ArrowUp' && list.length) { e.preventDefault(); setAt((at - 1 + list.length) % list.length); }
