@@ -16,10 +16,14 @@ class TrashTables final : public Trash {
  public:
   TrashTables(store::Database& db, blob::BlobStore& blobs, RunTables& runs)
       : db_(db), blobs_(blobs), runs_(runs) {}
+  base::Result<std::vector<TrashItem>> list(std::size_t limit) override;
   base::Result<TrashReport> empty(std::int64_t before_us, const UsedElsewhere& used) override;
 
  private:
   base::Status remove_runs(std::int64_t before_us, TrashReport& report);
+  base::Status remove_traces(const std::string& experiment_id, const std::set<std::string>* runs,
+                             TrashReport& report);
+  base::Status remove_early_links(std::int64_t before_us);
   base::Status remove_models(std::int64_t before_us, TrashReport& report);
   base::Status remove_experiments(std::int64_t before_us, TrashReport& report);
   base::Status remove_blobs(const UsedElsewhere& used, TrashReport& report);

@@ -66,6 +66,60 @@ Result<Response> create_experiment(const Services& s, const Request& request) {
   return answer(experiment_row(made), 201);
 }
 
+// ---- trash -----------------------------------------------------------------------------------------
+
+constexpr std::size_t kMostTrash = 10'000;
+
+Result<Response> list_trash(const Services& s, const Request& request) {
+  TRY_ASSIGN(const std::size_t limit, number_param(request, "limit", 1000, kMostTrash));
+  TRY_ASSIGN(const auto items, s.tracking->trash().list(limit));
+  Json rows = Json::array();
+  for (const auto& item : items) {
+    Json row = Json::object({{"kind", item.kind},
+                             {"id", item.id},
+                             {"name", item.name},
+                             {"experiment_id", item.experiment_id},
+                             {"deleted_us", item.deleted_us},
+                             {"goes_us", item.deleted_us + tracking::Trash::kKeepUs}});
+    if (!item.kept_by.empty()) row.set("kept_by", item.kept_by);
+    rows.push(std::move(row));
+  }
+  return answer(Json::object({{"items", std::move(rows)}}));
+}
+
+Result<Response> restore_trash(const Services& s, const Request& request) {
+  TRY_ASSIGN(const Json body, body_json(request));
+  const std::string kind = body["kind"].as_string(), id = body["id"].as_string();
+  if (kind == "experiment") {
+    TRY(s.tracking->runs().restore_experiment(id));
+  } else if (kind == "run") {
+    TRY(s.tracking->runs().restore_run(id));
+  } else {
+    return base::fail(Code::kInvalidArgument,
+                      "only an experiment or a run can be restored: " + kind,
+                      "a deleted logged model stays deleted");
+  }
+  return answer(Json::object({{"kind", kind}, {"id", id}}));
+}
+
+// What was deleted more than `older_than_s` ago (0: all) goes for good.
+Result<Response> empty_trash(const Services& s, const Request& request, const Context& context) {
+  TRY_ASSIGN(const Json body, body_json(request));
+  const std::int64_t age_s = std::clamp<std::int64_t>(body["older_than_s"].as_int(0), 0, 1 << 30);
+  const std::int64_t before_us = s.clock->now_us() + 1 - age_s * 1'000'000;
+  TRY_ASSIGN(const auto done, s.tracking->trash().empty(before_us, [&](const std::string& sha256) {
+    return s.datasets->uses(sha256);
+  }));
+  TRY(s.tracking->audit(
+      {s.clock->now_us(), context.principal.name, "empty", "trash",
+       std::to_string(done.runs) + " runs, " + std::to_string(done.experiments) + " experiments"}));
+  return answer(Json::object({{"runs", count(done.runs)},
+                              {"experiments", count(done.experiments)},
+                              {"models", count(done.models)},
+                              {"traces", count(done.traces)},
+                              {"blobs", count(done.blobs)}}));
+}
+
 Result<Response> show_experiment(const Services& s, const Request& request,
                                  const std::string& which) {
   TRY_ASSIGN(const auto one, named(s, project_of(request), which));
@@ -280,6 +334,13 @@ void add_tracking_routes(Router& router, const Services& s) {
   upload.max_body_bytes = std::size_t{1} << 50;
   router.add(Method::kPut, "/api/v1/experiment-runs/{run}/artifacts/{path...}", upload,
              [s](const Request& request, Context&) { return put_artifact(s, request); });
+  router.add(Method::kGet, "/api/v1/trash", {Permission::kRead},
+             [s](const Request& request, Context&) { return list_trash(s, request); });
+  router.add(Method::kPost, "/api/v1/trash/restore", {Permission::kWrite},
+             [s](const Request& request, Context&) { return restore_trash(s, request); });
+  router.add(
+      Method::kPost, "/api/v1/trash/empty", {Permission::kAdmin, RunOn::kWork},
+      [s](const Request& request, Context& context) { return empty_trash(s, request, context); });
   router.add(Method::kPost, "/api/v1/tracking/imports", {Permission::kAdmin, RunOn::kWork},
              [s](const Request& request, Context& context) {
                return import_tracking(s, request, context);

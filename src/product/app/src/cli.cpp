@@ -248,16 +248,17 @@ void add_operations(CLI::App& app, Arguments& a) {
        [&a] { return version(a.common); });
 }
 
+void let_through(CLI::App& command) {
+  command.fallthrough();
+  for (auto* nested : command.get_subcommands({})) let_through(*nested);
+}
+
 // `--home`, `--server` and `--json` may stand anywhere on the line.
 void add_common(CLI::App& app, Arguments& a) {
   app.add_option("--home", a.common.home, "home folder (else $MARU_HOME, else ~/.maru)");
   app.add_option("--server", a.common.server, "URL of a running server");
   app.add_flag("--json", a.common.json, "one JSON object on standard output");
-  app.fallthrough();
-  for (auto* command : app.get_subcommands({})) {
-    command->fallthrough();
-    for (auto* nested : command->get_subcommands({})) nested->fallthrough();
-  }
+  let_through(app);
 }
 
 std::vector<std::string> names_of(const CLI::App& app) {

@@ -131,6 +131,22 @@ void add_artifacts(CLI::App& app, const Line& line) {
   put->add_option("path", o.output, "within the run (default: the file's name)");
 }
 
+void add_trash(CLI::App& tracking, const Line& line) {
+  TrackingOptions& o = line.options;
+  CLI::App* trash = tracking.add_subcommand("trash", "what was deleted, until it goes for good");
+  trash->require_subcommand(1);
+  add(*trash, line, "list", "what is in it, the newest first", "maru tracking trash list",
+      &trash_list);
+  add(*trash, line, "restore", "take runs or experiments out of it",
+      "maru tracking trash restore 3f2a91c0", &trash_restore)
+      ->add_option("what", o.names, "ids, enough of their beginnings, or names of experiments")
+      ->required();
+  add(*trash, line, "empty", "let it go for good now, with its files",
+      "maru tracking trash empty --older-than 7", &trash_empty)
+      ->add_option("--older-than", o.days, "only what was deleted so many days ago")
+      ->check(CLI::Range(0, 10'000));
+}
+
 }  // namespace
 
 void add_tracking(CLI::App& app, const Invocation& invocation, TrackingOptions& options,
@@ -139,7 +155,9 @@ void add_tracking(CLI::App& app, const Invocation& invocation, TrackingOptions& 
   add_experiments(app, line);
   add_runs(app, line);
   add_artifacts(app, line);
-  CLI::App* tracking = group(app, "tracking", "experiments of other servers, in and out");
+  CLI::App* tracking =
+      group(app, "tracking", "experiments of other servers, in and out; the trash");
+  add_trash(*tracking, line);
   CLI::App* import = add(*tracking, line, "import",
                          "take in an mlruns folder, an MLflow SQLite file or TensorBoard events",
                          "maru tracking import ./mlruns", &tracking_import);

@@ -17,6 +17,7 @@ struct TrackingOptions {
   std::string filter, output, kind, artifact_root, format = "mlruns";
   std::vector<std::string> order_by, columns;
   std::size_t limit = 20;
+  std::int64_t days = 0;
   bool deleted = false, all = false;
 };
 
@@ -39,6 +40,9 @@ int artifact_get(const Invocation& invocation, const TrackingOptions& options);
 int artifact_put(const Invocation& invocation, const TrackingOptions& options);
 
 int tracking_import(const Invocation& invocation, const TrackingOptions& options);
+int trash_list(const Invocation& invocation, const TrackingOptions& options);
+int trash_restore(const Invocation& invocation, const TrackingOptions& options);
+int trash_empty(const Invocation& invocation, const TrackingOptions& options);
 int tracking_export(const Invocation& invocation, const TrackingOptions& options);
 
 // Names them on the command line. `verb` receives what the line chose.
