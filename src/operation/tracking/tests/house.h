@@ -12,12 +12,12 @@ namespace maru::tracking {
 
 // A tracking room over a database file that can be closed and opened again.
 struct TestHouse {
-  std::string folder = "/tmp/maru-tracking-XXXXXX";
+  std::string folder;
   base::ManualClock clock;
   std::unique_ptr<store::Database> db;
   std::unique_ptr<blob::BlobStore> blobs;
   std::unique_ptr<Tracking> tracking;
-  TestHouse() {
+  explicit TestHouse(const std::string& where = "/tmp") : folder(where + "/maru-tracking-XXXXXX") {
     REQUIRE(::mkdtemp(folder.data()) != nullptr);
     clock.advance_us(1'700'000'000'000'000);
     open();
