@@ -273,4 +273,13 @@ Table infer_table(RawTable raw) {
   return table;
 }
 
+base::Result<Table> read_delimited_text(std::string text) {
+  ImportSpec spec;
+  spec.detect_header = false;
+  RawTable raw;
+  TRY(read_delimited(std::move(text), "the body", spec, 0, raw));
+  raw.as_text.assign(raw.names.size(), true);
+  return infer_table(std::move(raw));
+}
+
 }  // namespace maru::data

@@ -71,35 +71,6 @@ struct Reader {
   }
 };
 
-// Bare NaN, Infinity and -Infinity outside texts become texts, which the reader of floats knows.
-std::string quote_tokens(std::string_view json) {
-  std::string out;
-  out.reserve(json.size() + 64);
-  bool text = false;
-  for (std::size_t i = 0; i < json.size();) {
-    const char c = json[i];
-    if (text) {
-      if (c == '\\' && i + 1 < json.size()) out += json[i++];
-      out += json[i++];
-      text = c != '"';
-      continue;
-    }
-    bool token = false;
-    for (const std::string_view word : {"NaN", "Infinity", "-Infinity"}) {
-      if (json.substr(i, word.size()) != word) continue;
-      (((out += '"') += word) += '"');
-      i += word.size();
-      token = true;
-      break;
-    }
-    if (token) continue;
-    text = c == '"';
-    out += c;
-    ++i;
-  }
-  return out;
-}
-
 // Appends the leaves of nested lists to one tensor.
 class ElementReader {
  public:
@@ -477,30 +448,35 @@ Number element(const TensorValue& tensor, std::size_t at) {
   return out;
 }
 
-void append_element(std::string& out, const TensorValue& tensor, std::size_t at, bool nan_tokens) {
-  switch (tensor.type) {
-    case Datatype::kBytes:
-      return base::append_json_string(out, tensor.texts[at]);
-    case Datatype::kBool:
-      out += tensor.bytes[at] != 0 ? "true" : "false";
-      return;
-    case Datatype::kFp64:
-      return append_real(out, element<double>(tensor, at), nan_tokens);
-    case Datatype::kFp32:
-      return append_real(out, element<float>(tensor, at), nan_tokens);
-    case Datatype::kFp16:
-    case Datatype::kBf16:
-      return append_real(out, static_cast<float>(element_as_double(tensor, at)), nan_tokens);
-    case Datatype::kUint64:
-      return append_number(out, element<std::uint64_t>(tensor, at));
-    case Datatype::kInt64:
-      return append_number(out, element<std::int64_t>(tensor, at));
-    default:
-      return append_number(out, static_cast<std::int64_t>(element_as_double(tensor, at)));
-  }
-}
-
 }  // namespace
+
+std::string quote_number_tokens(std::string_view json) {
+  std::string out;
+  out.reserve(json.size() + 64);
+  bool text = false;
+  for (std::size_t i = 0; i < json.size();) {
+    const char c = json[i];
+    if (text) {
+      if (c == '\\' && i + 1 < json.size()) out += json[i++];
+      out += json[i++];
+      text = c != '"';
+      continue;
+    }
+    bool token = false;
+    for (const std::string_view word : {"NaN", "Infinity", "-Infinity"}) {
+      if (json.substr(i, word.size()) != word) continue;
+      (((out += '"') += word) += '"');
+      i += word.size();
+      token = true;
+      break;
+    }
+    if (token) continue;
+    text = c == '"';
+    out += c;
+    ++i;
+  }
+  return out;
+}
 
 Status parse_infer_request(std::string_view body, std::size_t json_bytes, InferRequest& out) {
   if (json_bytes > body.size())
@@ -510,7 +486,7 @@ Status parse_infer_request(std::string_view body, std::size_t json_bytes, InferR
   if (json.empty()) return wrong("the body is empty");
   std::string rewritten;
   if (json.find("NaN") != std::string_view::npos || json.find("Infinity") != std::string_view::npos)
-    json = rewritten = quote_tokens(json);
+    json = rewritten = quote_number_tokens(json);
   thread_local Reader reader;
   ondemand::document document;
   if (const auto error = reader.open(json, document)) return not_json(error);
@@ -537,11 +513,35 @@ std::optional<std::vector<std::string>> parse_binary_texts(std::string_view byte
   return out;
 }
 
+void append_json_element(std::string& out, const TensorValue& tensor, std::size_t at,
+                         bool nan_tokens) {
+  switch (tensor.type) {
+    case Datatype::kBytes:
+      return base::append_json_string(out, tensor.texts[at]);
+    case Datatype::kBool:
+      out += tensor.bytes[at] != 0 ? "true" : "false";
+      return;
+    case Datatype::kFp64:
+      return append_real(out, element<double>(tensor, at), nan_tokens);
+    case Datatype::kFp32:
+      return append_real(out, element<float>(tensor, at), nan_tokens);
+    case Datatype::kFp16:
+    case Datatype::kBf16:
+      return append_real(out, static_cast<float>(element_as_double(tensor, at)), nan_tokens);
+    case Datatype::kUint64:
+      return append_number(out, element<std::uint64_t>(tensor, at));
+    case Datatype::kInt64:
+      return append_number(out, element<std::int64_t>(tensor, at));
+    default:
+      return append_number(out, static_cast<std::int64_t>(element_as_double(tensor, at)));
+  }
+}
+
 void append_json_elements(std::string& out, const TensorValue& tensor, bool nan_tokens) {
   const std::size_t count = tensor.elements();
   for (std::size_t at = 0; at < count; ++at) {
     if (at > 0) out += ',';
-    append_element(out, tensor, at, nan_tokens);
+    append_json_element(out, tensor, at, nan_tokens);
   }
 }
 

@@ -66,6 +66,7 @@ void add_routes(Router& router, const Services& services) {
   add_lineage_routes(router, services);
   inference::add_open_inference_routes(router, services);
   inference::add_repository_routes(router, services);
+  inference::add_tensorflow_routes(router, services);
   inference::add_scoring_routes(router, services);
   mlflow::add_registry_routes(router, services);
   mlflow::add_logged_model_routes(router, services);

@@ -105,6 +105,8 @@ class Datasets {
 // A table straight from files without storing anything (maru predict, maru init).
 base::Result<Table> read_files(Engine& engine, const ImportSpec& spec, base::Context& context,
                                std::vector<std::string>* notes = nullptr, std::uint64_t limit = 0);
+// A table from the text of a CSV or TSV with a header, every cell as text: what a request brings. Errors name the line.
+base::Result<Table> read_delimited_text(std::string text);
 // Writes CSV (RFC 4180), JSON lines or Parquet by the file's extension.
 base::Status write_table(Engine& engine, const Table& table, const std::string& path);
 

@@ -29,12 +29,17 @@ struct InferRequest {
 // nested or flat; NaN, Infinity and -Infinity (bare or as text) and null (missing: NaN, or an empty text) are read. Errors name the input.
 base::Status parse_infer_request(std::string_view body, std::size_t json_bytes, InferRequest& out);
 
+// The same JSON with bare NaN, Infinity and -Infinity as texts, which Json::as_double reads.
+std::string quote_number_tokens(std::string_view json);
+
 // The elements of a BYTES tensor in binary form (4 bytes of length, little endian, then the bytes, each); nullopt when they do not fit exactly.
 std::optional<std::vector<std::string>> parse_binary_texts(std::string_view bytes,
                                                            std::size_t elements);
 
 // JSON values in row-major order without brackets: [1,2] is "1,2". NaN and infinities are null, or their bare tokens. FP16 and BF16 are written as numbers.
 void append_json_elements(std::string& out, const TensorValue& tensor, bool nan_tokens);
+void append_json_element(std::string& out, const TensorValue& tensor, std::size_t at,
+                         bool nan_tokens);
 void append_binary_elements(std::string& out, const TensorValue& tensor);
 
 // The `count` largest values of each row as texts, "value:index" or "value:index:label" when `labels` has one for the index: shape [rows, count].
