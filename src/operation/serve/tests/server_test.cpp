@@ -302,3 +302,56 @@ TEST_CASE("what the log gets") {
   CHECK(out.rows == 0);
   CHECK(stand.sink.records.size() == 4);
 }
+
+namespace {
+
+model::TensorValue number_tensor(const char* name, double value) {
+  model::TensorValue out;
+  out.name = name;
+  out.shape = {1, 1};
+  out.bytes.assign(reinterpret_cast<const char*>(&value), sizeof value);
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("an endpoint answers tensors as it answers rows") {
+  Stand stand;
+  REQUIRE(stand.put());
+  std::vector<model::TensorValue> out;
+  const auto answer = stand.server->infer("e", {}, {number_tensor("x", 7)}, {}, out);
+  REQUIRE(answer);
+  CHECK(answer->version == 1);
+  REQUIRE(out.size() == 1);
+  CHECK(out[0].name == "scores");
+  CHECK(model::element_as_double(out[0], 0) == 1007);
+  CHECK(stand.server->infer("e", {}, {number_tensor("x", 7)}, {"scores"}, out));
+  const auto unknown = stand.server->infer("e", {}, {number_tensor("x", 7)}, {"score"}, out);
+  REQUIRE_FALSE(unknown);
+  CHECK(unknown.error().hint.find("scores") != std::string::npos);
+  CHECK(stand.server->infer("e", {}, {number_tensor("y", 7)}, {}, out).error().code ==
+        base::Code::kInvalidArgument);
+  const auto totals = stand.server->totals();
+  REQUIRE(totals.size() == 1);
+  CHECK(totals[0].name == "e");
+  CHECK(totals[0].answered == 3);
+  CHECK(totals[0].failed == 1);
+  CHECK(totals[0].rows == 3);
+}
+
+TEST_CASE("a model that callers named is freed by unload and stays away until load") {
+  Stand stand;
+  CHECK(stand.ask({}, "m") == 1);
+  REQUIRE(stand.server->unload("m"));
+  CHECK(stand.source.alive().empty());
+  model::Predictions out;
+  CHECK(stand.server->predict("m", {}, rows({1}), out).error().code == base::Code::kUnavailable);
+  CHECK(stand.server->unload("m"));  // nothing left to free
+  REQUIRE(stand.server->load("m"));
+  CHECK(stand.ask({}, "m") == 1);
+  CHECK(stand.server->unload("nope").error().code == base::Code::kNotFound);
+  CHECK(stand.server->load("nope").error().code == base::Code::kNotFound);
+  REQUIRE(stand.put());
+  CHECK(stand.server->unload("e").error().code == base::Code::kFailedPrecondition);
+  CHECK(stand.ask() == 1);
+}
