@@ -122,7 +122,8 @@ class StoredTracking final : public Tracking {
 }  // namespace
 
 Result<std::unique_ptr<Tracking>> Tracking::open(store::Database& db, blob::BlobStore& blobs,
-                                                 base::Clock& clock) {
+                                                 base::Clock& clock,
+                                                 std::optional<base::SealKey> key) {
   TRY(db.migrate("tracking", migrations()));
   TRY(db.migrate("tracking.logged_models", logged_model_migrations()));
   TRY(db.migrate("tracking.registry", registry_migrations()));
@@ -130,7 +131,7 @@ Result<std::unique_ptr<Tracking>> Tracking::open(store::Database& db, blob::Blob
   TRY(db.migrate("tracking.trash", trash_migrations()));
   TRY(db.migrate("tracking.transfer", transfer_migrations()));
   TRY_ASSIGN(auto traces, Traces::open(db, clock));
-  TRY_ASSIGN(auto webhooks, Webhooks::open(db, clock));
+  TRY_ASSIGN(auto webhooks, Webhooks::open(db, clock, std::move(key)));
   auto tracking =
       std::make_unique<StoredTracking>(db, blobs, clock, std::move(traces), std::move(webhooks));
   TRY(tracking->start());

@@ -20,7 +20,7 @@ using store::params;
 using store::Row;
 using store::Writer;
 
-constexpr std::array<store::Migration, 2> kMigrations = {{{1, R"sql(
+constexpr std::array<store::Migration, 3> kMigrations = {{{1, R"sql(
 CREATE TABLE webhooks (
   id TEXT PRIMARY KEY, name TEXT NOT NULL, description TEXT NOT NULL, url TEXT NOT NULL, secret TEXT NOT NULL, active BIGINT NOT NULL,
   created_us BIGINT NOT NULL, updated_us BIGINT NOT NULL);
@@ -34,6 +34,9 @@ CREATE INDEX webhook_deliveries_of ON webhook_deliveries (webhook_id, created_us
 )sql"},
                                                           {2, R"sql(
 ALTER TABLE webhook_events ADD COLUMN position BIGINT NOT NULL DEFAULT 0;
+)sql"},
+                                                          {3, R"sql(
+ALTER TABLE webhooks ADD COLUMN sealed BIGINT NOT NULL DEFAULT 0;
 )sql"}}};
 
 constexpr const char* kDeliveryColumns =
@@ -213,7 +216,22 @@ Outcome judge(const Result<WebhookAnswer>& answer, int attempts, base::Rng& rng)
 
 class StoredWebhooks final : public Webhooks {
  public:
-  StoredWebhooks(store::Database& db, base::Clock& clock) : db_(db), clock_(clock) {}
+  StoredWebhooks(store::Database& db, base::Clock& clock, std::optional<base::SealKey> key)
+      : db_(db), clock_(clock), key_(std::move(key)) {}
+
+  // Secrets that were written before there was a key.
+  Status seal_plain() {
+    if (!key_) return {};
+    return db_.write([&](Writer& writer) -> Status {
+      TRY_ASSIGN(const auto rows,
+                 writer.query("SELECT id, secret FROM webhooks WHERE sealed = 0 AND secret <> ''"));
+      for (const Row& row : rows) {
+        const auto cells = params(row.text(0), kept(row.text(0), row.text(1)));
+        TRY(writer.execute("UPDATE webhooks SET secret = $2, sealed = 1 WHERE id = $1", cells));
+      }
+      return {};
+    });
+  }
 
   Result<Webhook> create(const Webhook& webhook, const std::string& secret) override {
     TRY(check_name(webhook.name));
@@ -227,11 +245,13 @@ class StoredWebhooks final : public Webhooks {
         return base::fail(Code::kResourceExhausted,
                           "there are already " + std::to_string(kMaxWebhooks) + " webhooks");
       const auto now = clock_.now_us();
-      const auto cells = params(id, webhook.name, webhook.description, webhook.url, secret,
-                                std::int64_t{webhook.active}, now, now);
+      const auto cells =
+          params(id, webhook.name, webhook.description, webhook.url, kept(id, secret),
+                 std::int64_t{webhook.active}, now, now, std::int64_t{key_.has_value()});
       TRY(
           writer.execute("INSERT INTO webhooks (id, name, description, url, secret, active, "
-                         "created_us, updated_us) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+                         "created_us, updated_us, sealed) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, "
+                         "$9)",
                          cells));
       return put_events(writer, id, webhook.events);
     }));
@@ -268,11 +288,11 @@ class StoredWebhooks final : public Webhooks {
                        key));
       if (rows.empty()) return no_webhook(id);
       const Row& old = rows[0];
-      const auto cells =
-          params(id, change.name.value_or(old.text(0)), change.description.value_or(old.text(1)),
-                 change.url.value_or(old.text(2)), change.secret.value_or(old.text(3)),
-                 std::int64_t{change.active.value_or(old.integer(4) != 0)},
-                 std::max(clock_.now_us(), old.integer(5) + 1000));  // later, in milliseconds too
+      const auto cells = params(
+          id, change.name.value_or(old.text(0)), change.description.value_or(old.text(1)),
+          change.url.value_or(old.text(2)), change.secret ? kept(id, *change.secret) : old.text(3),
+          std::int64_t{change.active.value_or(old.integer(4) != 0)},
+          std::max(clock_.now_us(), old.integer(5) + 1000));  // later, in milliseconds too
       TRY(
           writer.execute("UPDATE webhooks SET name = $2, description = $3, url = $4, secret = $5, "
                          "active = $6, updated_us = $7 WHERE id = $1",
@@ -304,9 +324,10 @@ class StoredWebhooks final : public Webhooks {
     const WebhookEvent chosen = event.value_or(webhook.events.front());
     TRY_ASSIGN(const auto rows, db_.query("SELECT secret FROM webhooks WHERE id = $1", params(id)));
     if (rows.empty()) return no_webhook(id);
+    TRY_ASSIGN(const std::string secret, told(id, rows[0].text(0)));
     const std::int64_t now = clock_.now_us();
     return sender.send(
-        message_of(webhook.url, rows[0].text(0), uuid_of(clock_), now,
+        message_of(webhook.url, secret, uuid_of(clock_), now,
                    body_of(chosen, now, example_payload(chosen.entity, chosen.action))));
   }
 
@@ -331,14 +352,25 @@ class StoredWebhooks final : public Webhooks {
                          params(clock_.now_us(), static_cast<std::int64_t>(limit))));
     for (const Row& row : rows) {
       const int attempts = static_cast<int>(row.integer(2)) + 1;
-      const auto answer = sender.send(
-          message_of(row.text(4), row.text(5), row.text(0), clock_.now_us(), row.text(3)));
+      const auto secret = told(row.text(1), row.text(5));
+      // Never unsigned: what cannot be signed waits for the key to come back.
+      const auto answer = secret ? sender.send(message_of(row.text(4), *secret, row.text(0),
+                                                          clock_.now_us(), row.text(3)))
+                                 : Result<WebhookAnswer>(tl::unexpected(secret.error()));
       TRY(record(row.text(0), row.text(1), attempts, judge(answer, attempts, rng)));
     }
     return rows.size();
   }
 
  private:
+  // A secret as it rests; "" stays "", so that it is known that there is none.
+  std::string kept(const std::string& id, const std::string& secret) const {
+    return key_ && !secret.empty() ? key_->seal(secret, id) : secret;
+  }
+  Result<std::string> told(const std::string& id, const std::string& resting) const {
+    if (!key_ || resting.empty()) return resting;
+    return key_->unseal(resting, id);
+  }
   Status record(const std::string& id, const std::string& webhook_id, int attempts,
                 const Outcome& outcome) {
     return db_.write([&](Writer& writer) -> Status {
@@ -383,6 +415,7 @@ class StoredWebhooks final : public Webhooks {
 
   store::Database& db_;
   base::Clock& clock_;
+  std::optional<base::SealKey> key_;
 };
 
 }  // namespace
@@ -444,9 +477,12 @@ std::string webhook_signature(std::string_view secret, std::string_view delivery
   return out;
 }
 
-Result<std::unique_ptr<Webhooks>> Webhooks::open(store::Database& db, base::Clock& clock) {
+Result<std::unique_ptr<Webhooks>> Webhooks::open(store::Database& db, base::Clock& clock,
+                                                 std::optional<base::SealKey> key) {
   TRY(db.migrate("tracking.webhooks", kMigrations));
-  return std::unique_ptr<Webhooks>(std::make_unique<StoredWebhooks>(db, clock));
+  auto out = std::make_unique<StoredWebhooks>(db, clock, std::move(key));
+  TRY(out->seal_plain());
+  return std::unique_ptr<Webhooks>(std::move(out));
 }
 
 }  // namespace maru::tracking

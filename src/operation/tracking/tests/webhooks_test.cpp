@@ -1,11 +1,13 @@
 #include "maru/tracking/webhooks.h"
 
 #include <doctest/doctest.h>
+#include <unistd.h>
 
 #include <condition_variable>
 #include <map>
 #include <mutex>
 
+#include "maru/base/file.h"
 #include "maru/base/text.h"
 
 namespace {
@@ -77,6 +79,47 @@ std::string header(const WebhookMessage& message, const std::string& name) {
     if (key == name) return value;
   }
   return "";
+}
+
+TEST_CASE(
+    "a webhook's secret rests sealed, also one of an older home; without its key nothing is sent "
+    "unsigned") {
+  ManualClock clock;
+  const std::string folder = "/tmp/maru-hooks-" + std::to_string(::getpid());
+  REQUIRE(maru::base::make_folders(folder).has_value());
+  auto db = *Database::open({.path = ":memory:", .readers = 1});
+  const auto resting = [&] { return db->query("SELECT secret FROM webhooks")->at(0).text(0); };
+  Webhook wanted;
+  wanted.name = "hook";
+  wanted.url = "https://example.com/in";
+  wanted.events = {{"model_version", "created"}};
+  auto webhooks = *Webhooks::open(*db, clock);
+  const std::string id = webhooks->create(wanted, "s3cret")->id;
+  CHECK(resting() == "s3cret");
+  const auto key = *maru::base::SealKey::open(folder + "/key");
+  webhooks = *Webhooks::open(*db, clock, key);
+  CHECK(resting() != "s3cret");
+  CHECK(*key.unseal(resting(), id) == "s3cret");
+  FakeSender sender;
+  REQUIRE(webhooks->test(id, {}, sender).has_value());
+  const auto signature = [](const WebhookMessage& message) {
+    for (const auto& [name, value] : message.headers)
+      if (name == "X-MLflow-Signature") return value;
+    return std::string();
+  };
+  CHECK(!signature(sender.sent.back()).empty());
+  WebhookChange change;
+  change.secret = "other";
+  REQUIRE(webhooks->update(id, change).has_value());
+  CHECK(*key.unseal(resting(), id) == "other");
+  change.secret.reset();
+  change.name = "renamed";
+  REQUIRE(webhooks->update(id, change).has_value());
+  CHECK(*key.unseal(resting(), id) == "other");
+  webhooks = *Webhooks::open(*db, clock, *maru::base::SealKey::open(folder + "/lost"));
+  CHECK(webhooks->test(id, {}, sender).error().code == maru::base::Code::kDataLoss);
+  CHECK(sender.sent.size() == 1);
+  static_cast<void>(maru::base::remove_tree(folder));
 }
 
 }  // namespace

@@ -104,7 +104,7 @@ base::Status Home::Impl::make_folders() {
     return base::wrap(held.error(), "home is in use: " + options.folder,
                       "talk to the running server, or choose another --home");
   lock.emplace(std::move(*held));
-  for (const char* name : {"blobs", "predictions", "logs", "tmp", "models", "work"})
+  for (const char* name : {"blobs", "predictions", "logs", "tmp", "models", "work", "secrets"})
     TRY(base::make_folders(path(name)));
   return {};
 }
@@ -120,7 +120,8 @@ base::Status Home::Impl::open_storage() {
   engine_options.threads = options.train_threads;
   TRY_ASSIGN(engine, data::Engine::open(engine_options));
   TRY_ASSIGN(datasets, data::Datasets::open(*db, *blobs, *engine, clock));
-  TRY_ASSIGN(tracking, tracking::Tracking::open(*db, *blobs, clock));
+  TRY_ASSIGN(const auto key, base::SealKey::open(path("secrets/key")));
+  TRY_ASSIGN(tracking, tracking::Tracking::open(*db, *blobs, clock, key));
   TRY_ASSIGN(access, api::Access::open(*tracking, clock, options.trust_loopback));
   return {};
 }

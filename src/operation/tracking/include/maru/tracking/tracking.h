@@ -30,8 +30,10 @@ struct AuditEntry {
 // Names: 1..250 bytes of valid UTF-8 without '/', control characters or leading/trailing space. Thread safe.
 class Tracking {
  public:
+  // `key` seals the secrets of webhooks.
   static base::Result<std::unique_ptr<Tracking>> open(store::Database& db, blob::BlobStore& blobs,
-                                                      base::Clock& clock);
+                                                      base::Clock& clock,
+                                                      std::optional<base::SealKey> key = {});
   virtual ~Tracking() = default;
 
   virtual Runs& runs() = 0;

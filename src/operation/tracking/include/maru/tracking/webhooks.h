@@ -11,6 +11,7 @@
 #include "maru/base/json.h"
 #include "maru/base/result.h"
 #include "maru/base/rng.h"
+#include "maru/base/seal.h"
 #include "maru/store/database.h"
 
 // Webhooks: who wants to hear of which events, a durable outbox, and what became of every delivery. MLflow's events and signature
@@ -90,7 +91,9 @@ std::string webhook_signature(std::string_view secret, std::string_view delivery
 // Every successful write is durable. Thread safe.
 class Webhooks {
  public:
-  static base::Result<std::unique_ptr<Webhooks>> open(store::Database& db, base::Clock& clock);
+  // With a key no secret rests in plain text, also not one that was written before.
+  static base::Result<std::unique_ptr<Webhooks>> open(store::Database& db, base::Clock& clock,
+                                                      std::optional<base::SealKey> key = {});
   virtual ~Webhooks() = default;
   // kInvalidArgument for a bad name, URL (http or https with a host), event list or a limit.
   virtual base::Result<Webhook> create(const Webhook& webhook, const std::string& secret) = 0;
