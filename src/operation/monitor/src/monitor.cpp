@@ -123,25 +123,34 @@ std::shared_ptr<Watched> Watcher::find(const std::string& endpoint) const {
 base::Status Watcher::watch(const MonitorConfig& config, const stats::Profile& reference,
                             const stats::Profile& prediction_reference) {
   TRY(check_config(config));
+  for (;;) {
+    std::shared_ptr<Watched> watched;
+    {
+      const std::lock_guard lock(mutex_);
+      auto& slot = watched_[config.endpoint];
+      if (!slot) slot = std::make_shared<Watched>();
+      watched = slot;
+    }
+    const std::lock_guard work(watched->work);
+    // Unwatched between the look and the lock: it is in the table no more, so that nobody would look at it again.
+    if (!watched->removed) return watch(*watched, config, reference, prediction_reference);
+  }
+}
+
+base::Status Watcher::watch(Watched& watched, const MonitorConfig& config,
+                            const stats::Profile& reference,
+                            const stats::Profile& prediction_reference) {
   const std::int64_t now = options_.clock->now_us();
   const std::string reference_text = reference.to_json().dump(),
                     prediction_text = prediction_reference.to_json().dump();
-  std::shared_ptr<Watched> watched;
-  {
-    const std::lock_guard lock(mutex_);
-    auto& slot = watched_[config.endpoint];
-    if (!slot) slot = std::make_shared<Watched>();
-    watched = slot;
-  }
-  const std::lock_guard work(watched->work);
-  const bool known = watched->since_us != 0;
-  const bool same_reference = known && watched->reference.to_json().dump() == reference_text &&
-                              watched->prediction_reference.to_json().dump() == prediction_text;
+  const bool known = watched.since_us != 0;
+  const bool same_reference = known && watched.reference.to_json().dump() == reference_text &&
+                              watched.prediction_reference.to_json().dump() == prediction_text;
   // The window that a new model falls into ends here; what it says of the old model is kept, but nobody is woken for it.
   if (known && !same_reference) {
-    if (auto closed = close_window(*watched, now, false); !closed) return closed;
+    if (auto closed = close_window(watched, now, false); !closed) return closed;
   }
-  const std::int64_t since = same_reference ? watched->since_us : now;
+  const std::int64_t since = same_reference ? watched.since_us : now;
   TRY(options_.db->write([&](store::Writer& writer) -> base::Status {
     TRY(
         writer.execute("INSERT INTO monitor_configs (endpoint, project, config, reference, "
@@ -159,13 +168,12 @@ base::Status Watcher::watch(const MonitorConfig& config, const stats::Profile& r
                          params(config.endpoint)));
     return {};
   }));
-  watched->config = config;
-  watched->reference = reference;
-  watched->prediction_reference = prediction_reference;
-  watched->since_us = since;
-  watched->removed = false;
-  if (!same_reference) watched->start_us = now;
-  watched->has_open = false;
+  watched.config = config;
+  watched.reference = reference;
+  watched.prediction_reference = prediction_reference;
+  watched.since_us = since;
+  if (!same_reference) watched.start_us = now;
+  watched.has_open = false;
   return {};
 }
 
@@ -173,6 +181,7 @@ base::Status Watcher::unwatch(const std::string& endpoint) {
   const auto watched = find(endpoint);
   if (!watched) return {};
   const std::lock_guard work(watched->work);
+  if (watched->removed) return {};  // by somebody else; what is in the table now is watched since
   TRY(options_.db->write([&](store::Writer& writer) -> base::Status {
     TRY(writer.execute("DELETE FROM monitor_configs WHERE endpoint = $1", params(endpoint)));
     return {};

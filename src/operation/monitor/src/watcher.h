@@ -50,6 +50,10 @@ class Watcher final : public Monitor {
   base::Result<Labels> labels_between(const std::string& endpoint, std::int64_t from_us,
                                       std::int64_t to_us);
 
+  // With `work` held.
+  base::Status watch(Watched& watched, const MonitorConfig& config, const stats::Profile& reference,
+                     const stats::Profile& prediction_reference);
+
   // windows.cpp; with `work` held
   base::Result<bool> close_next(Watched& watched);
   base::Result<std::int64_t> end_of_next(Watched& watched, std::uint64_t& rows);

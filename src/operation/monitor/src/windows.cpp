@@ -414,7 +414,7 @@ base::Status Watcher::evaluate(const std::string& endpoint) {
   const auto watched = find(endpoint);
   if (!watched) return base::fail(base::Code::kNotFound, "endpoint is not watched: " + endpoint);
   const std::lock_guard work(watched->work);
-  if (watched->removed) return {};
+  if (watched->removed || watched->since_us == 0) return {};  // gone, or its first watch() failed
   for (int i = 0; i < kMaxClosesPerCall; ++i) {
     TRY_ASSIGN(const bool closed, close_next(*watched));
     if (!closed) break;

@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <thread>
 
 #include "realised.h"
 #include "stand.h"
@@ -249,6 +250,23 @@ TEST_CASE("what is watched survives a restart and ends on demand") {
   MonitorConfig bad = config_of();
   bad.task = "clustering";
   CHECK(stand.monitor->watch(bad, {}, {}).error().code == base::Code::kInvalidArgument);
+}
+
+TEST_CASE("watched and unwatched at the same time: what is kept is what is evaluated") {
+  Stand stand;
+  std::size_t kept = 0;
+  for (int round = 0; round < 60; ++round) {
+    CAPTURE(round);
+    REQUIRE(stand.monitor->watch(config_of(), {}, {}));
+    {
+      std::jthread off([&] { CHECK(stand.monitor->unwatch("e")); });
+      std::jthread on([&] { CHECK(stand.monitor->watch(config_of(), {}, {})); });
+    }
+    const bool listed = !stand.monitor->watched("default")->empty();
+    CHECK(stand.monitor->evaluate("e").has_value() == listed);
+    kept += listed ? 1 : 0;
+  }
+  MESSAGE("kept ", kept, " times");
 }
 
 TEST_CASE("the ROC area with DeLong's interval") {
