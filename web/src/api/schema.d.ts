@@ -434,6 +434,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/experiment-runs/{run}/rows/{path}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A page of the rows of a Parquet file that a run logged; the path may contain slashes */
+        get: operations["get_api_v1_experiment_runs_run_rows_path"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/models": {
         parameters: {
             query?: never;
@@ -1232,6 +1249,57 @@ export interface paths {
         put?: never;
         /** Writes experiments, runs and models to a folder of the server's machine */
         post: operations["post_api_v1_tracking_exports"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/trash": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What was deleted and has not gone yet, the newest first */
+        get: operations["get_api_v1_trash"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/trash/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Takes an experiment with its runs, or a run, out of the trash */
+        post: operations["post_api_v1_trash_restore"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/trash/empty": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Lets what was deleted go for good, with the files that nothing else names */
+        post: operations["post_api_v1_trash_empty"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2937,6 +3005,30 @@ export interface components {
         } & {
             [key: string]: unknown;
         };
+        Trash: {
+            items: {
+                /** @enum {string} */
+                kind: "experiment" | "run" | "model";
+                id: string;
+                name: string;
+                experiment_id?: string;
+                deleted_us: number;
+                goes_us: number;
+                kept_by?: string;
+            }[];
+        };
+        TrashItemRef: {
+            /** @enum {string} */
+            kind: "experiment" | "run";
+            id: string;
+        };
+        TrashReport: {
+            runs: number;
+            experiments: number;
+            models: number;
+            traces: number;
+            blobs: number;
+        };
     };
     responses: never;
     parameters: {
@@ -4002,6 +4094,43 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["StoredArtifact"];
+                };
+            };
+            /** @description The request was refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_api_v1_experiment_runs_run_rows_path: {
+        parameters: {
+            query?: {
+                /** @description default: default */
+                project?: components["parameters"]["project"];
+                offset?: number;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                run: string;
+                path: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Rows"];
                 };
             };
             /** @description The request was refused */
@@ -5798,6 +5927,118 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TransferReport"];
+                };
+            };
+            /** @description The request was refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_api_v1_trash: {
+        parameters: {
+            query?: {
+                limit?: number;
+                /** @description default: default */
+                project?: components["parameters"]["project"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Trash"];
+                };
+            };
+            /** @description The request was refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    post_api_v1_trash_restore: {
+        parameters: {
+            query?: {
+                /** @description default: default */
+                project?: components["parameters"]["project"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @enum {string} */
+                    kind: "experiment" | "run";
+                    id: string;
+                };
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TrashItemRef"];
+                };
+            };
+            /** @description The request was refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    post_api_v1_trash_empty: {
+        parameters: {
+            query?: {
+                /** @description default: default */
+                project?: components["parameters"]["project"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @default 0 */
+                    older_than_s?: number;
+                };
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TrashReport"];
                 };
             };
             /** @description The request was refused */

@@ -1,4 +1,4 @@
-export type Kind = 'image' | 'json' | 'html' | 'markdown' | 'table' | 'text' | 'other';
+export type Kind = 'image' | 'json' | 'html' | 'markdown' | 'table' | 'parquet' | 'text' | 'other';
 const TYPES: Record<string, string> = { png: 'image/png', jpg: 'image/jpeg', jpeg: 'image/jpeg', gif: 'image/gif', webp: 'image/webp', bmp: 'image/bmp', svg: 'image/svg+xml', avif: 'image/avif' };
 const ext = (path: string) => /\.([a-z0-9]+)$/i.exec(path)?.[1].toLowerCase() ?? '';
 
@@ -9,6 +9,7 @@ export function kindOf(path: string): Kind {
   if (e === 'json' || e === 'ipynb' || e === 'geojson') return 'json';
   if (e === 'html' || e === 'htm') return 'html';
   if (e === 'md') return 'markdown';
+  if (e === 'parquet') return 'parquet';
   if (e === 'csv' || e === 'tsv') return 'table';
   if (['txt', 'log', 'yaml', 'yml', 'toml', 'ini', 'cfg', 'conf', 'py', 'r', 'sh', 'js', 'ts', 'java', 'cpp', 'h', 'sql', 'xml', 'jsonl', 'patch', 'diff', 'env'].includes(e) || /(^|\/)(MLmodel|Dockerfile|MLproject|README|LICENSE)$/.test(path)) return 'text';
   return 'other';

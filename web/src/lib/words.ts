@@ -52,3 +52,9 @@ export const ERRORS: Words = {
   REFUSED: ['This was refused.', '거부되었습니다.'], TOO_LARGE: ['This is too large.', '너무 큽니다.'], RESOURCE_EXHAUSTED: ['Too much at once.', '한꺼번에 처리할 수 있는 양을 넘었습니다.'], UNAVAILABLE: ['The server is busy.', '서버가 바쁩니다.'], DEADLINE_EXCEEDED: ['This took too long.', '시간이 초과되었습니다.'],
   CANCELLED: ['This was cancelled.', '취소되었습니다.'], UNIMPLEMENTED: ['Maru cannot do this.', '지원하지 않는 기능입니다.'], DATA_LOSS: ['Stored data is damaged.', '저장된 데이터가 손상되었습니다.'], NO_SPACE: ['The disk is full.', '디스크가 가득 찼습니다.'], INTERNAL: ['The server failed.', '서버 내부 오류입니다.'],
 };
+/** Kinds of things in the lineage, and what joins two of them. */
+export const LINEAGE: Words = {
+  run: ['run', '실행'], version: ['model version', '모델 버전'], model: ['logged model', '기록된 모델'], snapshot: ['data snapshot', '데이터 스냅샷'], dataset: ['dataset', '데이터셋'], pipeline: ['pipeline run', '파이프라인 실행'], endpoint: ['endpoint', '엔드포인트'],
+  'registered as': ['registered as', '등록'], 'trained on': ['trained on', '학습에 사용'], ran: ['ran', '실행'], answers: ['answers', '응답'], 'made': ['made', '생성'], 'read': ['read', '읽음'], 'read by': ['read by', '읽음'], 'part of': ['part of', '상위 실행'], 'parent of': ['parent of', '상위 실행'],
+};
+export const lineageWord = (t: T, w: string) => { const x = LINEAGE[w]; return x ? t(x[0], x[1]) : w; };

@@ -1,7 +1,7 @@
 import { useQuery } from '@tanstack/react-query';
 import { useParams } from '@tanstack/react-router';
 import { Spline, X } from 'lucide-react';
-import { useMemo, useState } from 'react';
+import { useEffect, useMemo, useState } from 'react';
 import { api, num, type Schemas } from '../api/client';
 import { useApi, useProject } from '../api/use';
 import { DASH, SERIES } from '../charts/base';
@@ -9,6 +9,7 @@ import { Confusion } from '../charts/Confusion';
 import { Curves } from '../charts/Curves';
 import { Parallel } from '../charts/Parallel';
 import { XY } from '../charts/XY';
+import { kindOf, typeOf } from '../lib/artifact';
 import { readReport, type Report } from '../lib/evaluation';
 import { isFilter } from '../lib/filter';
 import { useHref, useView } from '../lib/nav';
@@ -61,7 +62,7 @@ function Body({ runs, missing, drop }: { runs: Run[]; missing: number; drop(id: 
         <CurvePanel runs={within} metrics={shared} goal={goal} color={color} dash={dash} />
         <Scatter runs={within} metrics={shared} params={params} goal={goal} color={color} valueOf={valueOf} />
         <Panel className="c12" title={t('Parallel coordinates', '평행 좌표')} hint={t('drag on an axis to keep a range, click to take it back', '축을 끌어 범위를 고르고, 누르면 풀립니다')} right={<Picker label={t('Axes', '축')} icon={<Spline size={14} />} groups={groups} value={axes} onChange={(v) => set({ axes: v.map(encodeURIComponent).join(',') })} />}>{axes.length > 1 ? <Parallel axes={names} runs={lines} label={t('Parallel coordinates', '평행 좌표')} onKeep={setKept} /> : <p className="t3">{t('Choose two axes or more.', '축을 둘 이상 고르십시오.')}</p>}</Panel>
-        <Reports runs={within} color={color} />
+        <Reports runs={within} color={color} /><Pictures runs={within} color={color} />
         <DiffTable runs={within} color={color} several={several} />
       </div>
     </div>
@@ -72,9 +73,10 @@ function CurvePanel({ runs, metrics, goal, color, dash }: { runs: Run[]; metrics
   const t = useT(); const project = useProject(); const [get, set] = useView(); const view = useCurveView(); const key = get('metric') || goal; const ids = runs.filter((r) => key in r.metrics).slice(0, CURVES).map((r) => r.id);
   const q = useQuery<Schemas['MetricSamples']>({ queryKey: [project, 'curves', ids.join(), key], enabled: !!key && ids.length > 0, queryFn: () => api('/metric-samples', project, { method: 'POST', body: { runs: ids, keys: [key], points: ids.length > 12 ? 160 : 400 } }), placeholderData: (old) => old });
   const curves = useMemo(() => (q.data?.series ?? []).filter((s) => s.key === key && s.steps.length > 1).map((s) => ({ ...s, label: runName(runs.find((r) => r.id === s.run) ?? { name: '', id: s.run }), color: color.get(s.run) ?? 'var(--c1)', dash: dash.get(s.run) })), [q.data, key, runs, color, dash]);
+  const f = useFmt(); const single = runs.filter((r) => num(r.metrics[key]) != null).slice(0, CURVES); const all = single.map((r) => num(r.metrics[key])!); const low = Math.min(...all), span = Math.max(...all) - low;
   return (
     <Panel className="c8 m12" title={t('Curves', '곡선')} hint={runs.length > CURVES ? t(`the first ${CURVES} runs`, `앞의 ${CURVES}개`) : undefined} right={<select className="input" aria-label={t('Metric', '지표')} style={{ width: 200 }} value={key} onChange={(e) => set({ metric: e.target.value })}>{metrics.slice(0, 500).map((m) => <option key={m}>{m}</option>)}</select>}>
-      <div className="col" style={{ gap: 10 }}><CurveTools />{curves.length ? <Curves label={`${key}: ${curves.map((c) => c.label).slice(0, 12).join(', ')}`} curves={curves} view={view} height={280} /> : <p className="t3" style={{ minHeight: 200 }}>{q.isFetching ? t('Loading', '불러오는 중') : t('This metric has one value a run: see the table.', '이 지표는 실행마다 값이 하나입니다. 아래 표를 보십시오.')}</p>}</div>
+      <div className="col" style={{ gap: 10 }}><CurveTools />{curves.length ? <Curves label={`${key}: ${curves.map((c) => c.label).slice(0, 12).join(', ')}`} curves={curves} view={view} height={280} /> : q.isSuccess && single.length ? <div style={{ maxHeight: 300, overflow: 'auto' }} tabIndex={0} className="bars">{single.map((r) => { const v = num(r.metrics[key])!; return <div key={r.id} className="bar1"><span className="trunc fs12">{runName(r)}</span><i style={{ width: `${span ? 8 + 92 * ((v - low) / span) : 100}%`, background: color.get(r.id) }} /><span className="num fs12">{f.sig(v, 5)}</span></div>; })}<p className="t3 fs12">{t('One value a run; the shortest bar is the smallest.', '실행마다 값이 하나입니다. 가장 짧은 막대가 최솟값입니다.')}</p></div> : <p className="t3" style={{ minHeight: 200 }}>{q.isFetching ? t('Loading', '불러오는 중') : t('This metric has one value a run: see the table.', '이 지표는 실행마다 값이 하나입니다. 아래 표를 보십시오.')}</p>}</div>
     </Panel>
   );
 }
@@ -111,7 +113,10 @@ function Reports({ runs, color }: { runs: Run[]; color: Map<string, string> }) {
   const t = useT(); const f = useFmt(); const project = useProject(); const [whose, setWhose] = useState(''); const ids = runs.slice(0, REPORTS).map((r) => r.id);
   const q = useQuery<Map<string, Report>>({ queryKey: [project, 'reports', ids.join()], staleTime: 60_000, queryFn: async () => {
     const out = new Map<string, Report>();
-    await Promise.all(ids.map(async (id) => { const d = await api<Schemas['ExperimentRunDetail']>(`/experiment-runs/${id}`, project); const file = d.artifacts.find((a) => /(^|\/)(evaluation|report|eval)\.json$/.test(a.path) && a.bytes < 4_000_000); if (!file) return; const a = await fetch(artifactUrl(id, file.path, project)); const r = a.ok ? readReport(await a.json().catch(() => null)) : null; if (r) out.set(id, r); }));
+    await Promise.all(ids.map(async (id) => { const d = await api<Schemas['ExperimentRunDetail']>(`/experiment-runs/${id}`, project); const file = d.artifacts.find((a) => /(^|\/)(evaluation|report|eval)\.json$/.test(a.path) && a.bytes < 4_000_000); if (!file) { // what Maru trained itself keeps its evaluation with the version that came of it
+      const v = d.model_version; if (!v) return; const m = await api<Schemas['Model']>(`/models/${encodeURIComponent(v.model)}`, project).catch(() => null); const r = readReport(m?.versions.find((x) => x.version === v.version)?.card.report); if (r) out.set(id, r); return;
+    }
+    const a = await fetch(artifactUrl(id, file.path, project)); const r = a.ok ? readReport(await a.json().catch(() => null)) : null; if (r) out.set(id, r); }));
     return out;
   } });
   const found = runs.filter((r) => q.data?.has(r.id)); if (!found.length) return null; const get = (r: Run) => q.data!.get(r.id)!; const of = (k: 'roc' | 'pr' | 'calibration') => found.filter((r) => get(r)[k]).map((r) => ({ ...get(r)[k]!, c: color.get(r.id)!, name: runName(r) }));
@@ -122,4 +127,29 @@ function Reports({ runs, color }: { runs: Run[]; color: Map<string, string> }) {
     {of('calibration').length > 0 && <Panel className="c3 m6" title={t('Calibration', '보정')}><XY label={t('Calibration curves', '보정 곡선')} lines={of('calibration')} diag xl={t('predicted', '예측')} height={220} /></Panel>}
     {one && <Panel className="c3 m6" title={t('Confusion matrix', '혼동 행렬')} right={matrix.length > 1 ? <select className="input" style={{ width: 130, height: 26 }} aria-label={t('Run', '실행')} value={one.id} onChange={(e) => setWhose(e.target.value)}>{matrix.map((r) => <option key={r.id} value={r.id}>{runName(r)}</option>)}</select> : undefined} hint={get(one).threshold != null ? f.sig(get(one).threshold) : undefined}><Confusion cm={get(one).confusion!} labels={get(one).classes} /></Panel>}
   </>;
+}
+
+const PICTURES = 12; // runs whose pictures stand side by side
+
+/** Pictures that the runs logged under one name, side by side: what scikit-learn's autolog and mlflow.evaluate draw. */
+function Pictures({ runs, color }: { runs: Run[]; color: Map<string, string> }) {
+  const t = useT(); const project = useProject(); const [get, set] = useView(); const ids = runs.slice(0, PICTURES).map((r) => r.id);
+  const q = useQuery<Map<string, string[]>>({ queryKey: [project, 'pictures', ids.join()], staleTime: 60_000, queryFn: async () => {
+    const out = new Map<string, string[]>();
+    await Promise.all(ids.map(async (id) => { const d = await api<Schemas['ExperimentRunDetail']>(`/experiment-runs/${id}`, project); for (const a of d.artifacts) if (kindOf(a.path) === 'image' && a.bytes < 5_000_000) out.set(a.path, [...(out.get(a.path) ?? []), id]); }));
+    return out;
+  } });
+  const weight = (p: string) => (/confusion/i.test(p) ? 0 : /roc/i.test(p) ? 1 : /precision_recall|pr_curve/i.test(p) ? 2 : /calibration|lift/i.test(p) ? 3 : 4);
+  const names = [...(q.data ?? new Map<string, string[]>())].filter(([, who]) => who.length > 1 || runs.length === 1).map(([p]) => p).sort((a, b) => weight(a) - weight(b) || a.localeCompare(b));
+  if (!names.length) return null;
+  const shown = names.includes(get('picture')) ? get('picture') : names[0]; const who = runs.filter((r) => q.data!.get(shown)!.includes(r.id));
+  return <Panel className="c12" title={t('Pictures', '그림')} right={<select className="input" style={{ maxWidth: 320, height: 28 }} aria-label={t('Picture', '그림')} value={shown} onChange={(e) => set({ picture: e.target.value })}>{names.map((n) => <option key={n}>{n}</option>)}</select>}>
+    <div className="pics">{who.map((r) => <figure key={r.id}><Picture run={r.id} path={shown} name={runName(r)} /><figcaption className="row gap1"><i className="sw box" style={{ background: color.get(r.id) }} /><span className="trunc">{runName(r)}</span></figcaption></figure>)}</div></Panel>;
+}
+
+function Picture({ run, path, name }: { run: string; path: string; name: string }) {
+  const project = useProject(); const [src, setSrc] = useState('');
+  const q = useQuery({ queryKey: [project, 'picture', run, path], staleTime: Infinity, gcTime: 60_000, queryFn: async () => { const a = await fetch(artifactUrl(run, path, project)); if (!a.ok) throw new Error(String(a.status)); return new Blob([await a.blob()], { type: typeOf(path) }); } });
+  useEffect(() => { if (!q.data) return; const u = URL.createObjectURL(q.data); setSrc(u); return () => URL.revokeObjectURL(u); }, [q.data]);
+  return src ? <img src={src} alt={`${path}, ${name}`} /> : <div className="blank" />;
 }

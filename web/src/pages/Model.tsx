@@ -8,6 +8,7 @@ import { lowerIsBetter, metricLabel, stateOf, stateWord, taskWord } from '../lib
 import { josa } from '../lib/josa';
 import { gateName, unitText } from '../lib/say';
 import { useFmt, usePrefs, useT } from '../prefs';
+import { A } from '../ui/A';
 import { Chip } from '../ui/Chip';
 import { Loaded } from '../ui/Loaded';
 import { curl, usePage } from '../ui/page';
@@ -16,6 +17,7 @@ import { StatusIcon } from '../ui/StatusIcon';
 import { Tabs } from '../ui/Tabs';
 import { ModelApi } from './ModelApi';
 import { ModelCard } from './ModelCard';
+import { ModelLineage } from './ModelLineage';
 import { ModelFiles } from './ModelFiles';
 import { PromoteDialog } from './PromoteDialog';
 import { RollbackDialog } from './RollbackDialog';
@@ -30,7 +32,7 @@ export function Model() {
 }
 
 function ModelPage({ m, at }: { m: ModelT; at?: string }) {
-  const t = useT(); const f = useFmt(); const [get, set] = useView(); const tab = get('tab', 'versions') as 'versions' | 'card' | 'api' | 'files' | 'history';
+  const t = useT(); const f = useFmt(); const href = useHref(); const [get, set] = useView(); const tab = get('tab', 'versions') as 'versions' | 'card' | 'api' | 'files' | 'lineage' | 'history';
   const [promote, setPromote] = useState(false); const [back, setBack] = useState(false);
   const wanted = Number(get('v') || at || m.aliases.champion || m.versions[0]?.version); const cur = m.versions.find((v) => v.version === wanted) ?? m.versions[0]; const champion = m.versions.find((v) => v.version === m.aliases.champion);
   if (!cur) return <div className="page"><h1>{m.name}</h1><p className="t3">{t('No version yet.', '아직 버전이 없습니다.')}</p></div>;
@@ -39,25 +41,25 @@ function ModelPage({ m, at }: { m: ModelT; at?: string }) {
     <div className="page">
       <div className="ph">
         <div className="grow"><h1>{m.name}<span className="at">@{cur.version}</span>{cur.aliases.map((a) => <Chip key={a} s="alias" className={a === 'champion' ? '' : 'soft'}>@{a}</Chip>)}{cur.state !== 'ready' && <Chip s={stateOf(cur.state)} title={cur.reason}>{stateWord(t, cur.state)}</Chip>}</h1>
-          <div className="meta"><span>{taskWord(t, m.task)}</span>{cur.card.label && <span>{t('predicts', '예측 대상')} <b>{cur.card.label}</b></span>}<span>{[cur.card.learner, 'ONNX', f.bytes(cur.bytes)].filter(Boolean).join(' · ')}</span><span title={f.iso(cur.created_us)}>{f.ago(cur.created_us)}</span>{cur.snapshot && <span>{t('data', '데이터')} <code>{cur.snapshot.slice(0, 12)}</code></span>}</div></div>
+          <div className="meta"><span>{taskWord(t, m.task)}</span>{cur.card.label && <span>{t('predicts', '예측 대상')} <b>{cur.card.label}</b></span>}<span>{[cur.card.learner, 'ONNX', f.bytes(cur.bytes)].filter(Boolean).join(' · ')}</span><span title={f.iso(cur.created_us)}>{f.ago(cur.created_us)}</span>{cur.snapshot && <span>{t('data', '데이터')} {cur.card.dataset ? <A className="link" to={href('data', String(cur.card.dataset).replace(/@\d+$/, ''))}>{String(cur.card.dataset)}</A> : null} <code>{cur.snapshot.slice(0, 12)}</code></span>}{cur.run_id && <A className="link" to={href('experiments', '-', 'runs', cur.run_id)}>{t('source run', '원본 실행')} {cur.run_id.slice(-8)}</A>}</div></div>
         <div className="acts">{isChampion && earlier && <button className="btn danger" onClick={() => setBack(true)}><History size={14} />{t(`Roll back to v${earlier.from}`, `${josa('v' + earlier.from, '으로/로')} 되돌리기`)}</button>}{!isChampion && <button className="btn primary" disabled={cur.state !== 'ready'} onClick={() => setPromote(true)}><Rocket size={14} />{t('Promote to @champion', '@champion으로 승격')}</button>}</div>
       </div>
-      <Tabs label={m.name} value={tab} onChange={(v) => set({ tab: v === 'versions' ? null : v })} items={[['versions', t('Versions', '버전')], ['card', t('Model card', '모델 카드')], ['api', 'API'], ['files', t('Files', '파일')], ['history', t('History', '이력')]]} />
-      {tab === 'card' ? <ModelCard v={cur} /> : tab === 'api' ? <ModelApi name={m.name} version={cur} /> : tab === 'files' ? <ModelFiles name={m.name} version={cur.version} /> : tab === 'history' ? <AliasHistory m={m} /> : <VersionsTab m={m} cur={cur} champion={champion} pick={(v) => set({ v: String(v) })} />}
+      <Tabs label={m.name} value={tab} onChange={(v) => set({ tab: v === 'versions' ? null : v })} items={[['versions', t('Versions', '버전')], ['card', t('Model card', '모델 카드')], ['api', 'API'], ['files', t('Files', '파일')], ['lineage', t('Lineage', '계보')], ['history', t('History', '이력')]]} />
+      {tab === 'card' ? <ModelCard v={cur} /> : tab === 'api' ? <ModelApi name={m.name} version={cur} /> : tab === 'files' ? <ModelFiles name={m.name} version={cur.version} /> : tab === 'lineage' ? <ModelLineage name={m.name} v={cur} /> : tab === 'history' ? <AliasHistory m={m} /> : <VersionsTab m={m} cur={cur} champion={champion} pick={(v) => set({ v: String(v) })} />}
       {promote && <PromoteDialog model={m.name} version={cur} close={() => setPromote(false)} />}{back && earlier && <RollbackDialog model={m.name} from={m.aliases.champion} to={earlier.from} close={() => setBack(false)} />}
     </div>
   );
 }
 
 function VersionsTab({ m, cur, champion, pick }: { m: ModelT; cur: Version; champion?: Version; pick(v: number): void }) {
-  const t = useT(); const f = useFmt(); const { lang } = usePrefs(); const other = champion && champion.version !== cur.version ? champion : m.versions.find((v) => v.version < cur.version);
+  const t = useT(); const f = useFmt(); const { lang } = usePrefs(); const [get, set] = useView(); const wish = m.versions.find((v) => v.version === Number(get('with')) && v.version !== cur.version); const other = wish ?? (champion && champion.version !== cur.version ? champion : m.versions.find((v) => v.version < cur.version));
   const passed = cur.gates.filter((g) => g.ok).length;
   return (
     <div className="md-split">
       <Panel title={t('Versions', '버전')} right={<span className="t3 fs12">{m.versions.length}</span>} flush className="md-lad"><ol className="ladder">{m.versions.map((x) => <li key={x.version}><button className={'rung' + (cur.version === x.version ? ' on' : '')} aria-pressed={cur.version === x.version} onClick={() => pick(x.version)}>
         <span className="vno num">v{x.version}</span><span className="grow col" style={{ gap: 3 }}><span className="row" style={{ gap: 6 }}><span className="num m">{f.fix(x.metrics[x.metric]?.value, 4)}</span>{x.aliases.map((a) => <Chip key={a} s="alias" className={a === 'champion' ? '' : 'soft'}>@{a}</Chip>)}{x.traffic > 0 && <span className="t3 fs11 end num">{f.pct(x.traffic, 0)}</span>}</span>
           <span className="row" style={{ gap: 6 }}><span className="pips" role="img" aria-label={t(`${x.gates.filter((g) => g.ok).length} of ${x.gates.length} gates passed`, `관문 ${x.gates.length}개 중 ${x.gates.filter((g) => g.ok).length}개 통과`)}>{x.gates.map((g) => <i key={g.name} className={g.ok ? '' : 'b'} />)}</span><span className="t3 fs11 end nowrap">{f.ago(x.created_us)}</span></span></span></button></li>)}</ol></Panel>
-      <Panel className="md-main" title={other ? t(`v${cur.version} against v${other.version}`, `${josa('v' + cur.version, '과/와')} v${other.version} 비교`) : t(`v${cur.version}`, `v${cur.version}`)} hint={t('on the test rows of each', '각 버전의 시험 데이터 기준')} flush>
+      <Panel className="md-main" title={other ? t(`v${cur.version} against v${other.version}`, `${josa('v' + cur.version, '과/와')} v${other.version} 비교`) : t(`v${cur.version}`, `v${cur.version}`)} hint={t('on the test rows of each', '각 버전의 시험 데이터 기준')} right={m.versions.length > 2 && other ? <select className="input" style={{ width: 120, height: 26 }} aria-label={t('Compare with', '비교 대상')} value={other.version} onChange={(e) => set({ with: e.target.value })}>{m.versions.filter((v) => v.version !== cur.version).map((v) => <option key={v.version} value={v.version}>v{v.version}</option>)}</select> : undefined} flush>
         <div className="tscroll" tabIndex={0}><table className="tb"><thead><tr><th>{t('Metric', '지표')}</th><th className="r">v{cur.version}</th><th className="r hide-m">95%</th>{other && <><th className="r">v{other.version}</th><th className="r">{t('Difference', '차이')}</th></>}</tr></thead><tbody>{Object.entries(cur.metrics).map(([k, v]) => { const o = other?.metrics[k]; const d = o?.value != null && v.value != null ? v.value - o.value : null; const good = d == null || d === 0 ? '' : (d > 0) !== lowerIsBetter(k) ? 'ok' : 'warn'; return <tr key={k}><td title={k} className={k === cur.metric ? 'm' : 't2'}>{metricLabel(t, k)}</td><td className="r m">{f.fix(v.value, 4)}</td><td className="r t3 hide-m">{v.low != null ? `${f.fix(v.low)} … ${f.fix(v.high)}` : '–'}</td>{other && <><td className="r t2">{f.fix(o?.value, 4)}</td><td className={'r ' + good}>{f.signed(d, 4)}</td></>}</tr>; })}
           <tr><td className="t2">{t('Size', '크기')}</td><td className="r m">{f.bytes(cur.bytes)}</td><td className="hide-m" />{other && <><td className="r t2">{f.bytes(other.bytes)}</td><td /></>}</tr>{cur.card.latency && <tr><td className="t2">{t('Latency p99, one row', '지연 p99, 1행')}</td><td className="r m">{f.us(cur.card.latency.p99_us)}</td><td className="hide-m" />{other && <><td className="r t2">{f.us(other.card.latency?.p99_us)}</td><td /></>}</tr>}</tbody></table></div>
         {cur.reason && <p className="t2" style={{ padding: '10px 14px' }}>{cur.reason}</p>}

@@ -9,6 +9,7 @@
 #include "maru/stats/drift.h"
 #include "maru/stats/profile.h"
 #include "maru/stats/schema.h"
+#include "mlflow/artifact_files.h"
 #include "routes.h"
 
 namespace maru::api {
@@ -173,6 +174,29 @@ base::Result<Response> get_rows(const Services& services, const Request& request
                                         std::to_string(limit) + " OFFSET " + std::to_string(offset),
                                     &context));
   return answer(table_json(table).set("total", count(snapshot.rows)));
+}
+
+// The rows of a Parquet file that a run logged, read where it lies.
+base::Result<Response> get_artifact_rows(const Services& services, const Request& request,
+                                         Context& context) {
+  TRY_ASSIGN(const std::string path, mlflow::safe_path(request.param("path")));
+  TRY_ASSIGN(const std::uint64_t offset, number_param(request, "offset", 0, UINT64_MAX / 2));
+  TRY_ASSIGN(const std::uint64_t limit, number_param(request, "limit", 100, kMaxRowsPerPage));
+  TRY_ASSIGN(const auto file,
+             services.tracking->artifacts().open(std::string(request.param("run")), path));
+  if (!base::to_lower_ascii(path).ends_with(".parquet"))
+    return base::fail(base::Code::kInvalidArgument, "not a Parquet file: " + path,
+                      "its bytes are at .../artifacts/" + path);
+  const std::string relation = "read_parquet(" + data::quote_literal(file.local_path) + ")";
+  const auto rows = services.engine->query("SELECT count(*) FROM " + relation, &context);
+  if (!rows)
+    return base::fail(base::Code::kInvalidArgument, "cannot be read as Parquet: " + path,
+                      "it may be cut off, or hold something else");
+  TRY_ASSIGN(const data::Table table,
+             services.engine->query("SELECT * FROM " + relation + " LIMIT " +
+                                        std::to_string(limit) + " OFFSET " + std::to_string(offset),
+                                    &context));
+  return answer(table_json(table).set("total", rows->columns.front().integers.front()));
 }
 
 Json import_json(const data::ImportResult& result) {
@@ -342,6 +366,10 @@ void add_data_routes(Router& router, const Services& s) {
              });
   router.add(Method::kGet, "/api/v1/datasets/{dataset}/profile", {Permission::kRead},
              [s](const Request& request, Context&) { return get_profile(s, request); });
+  router.add(Method::kGet, "/api/v1/experiment-runs/{run}/rows/{path...}", {Permission::kRead},
+             [s](const Request& request, Context& context) {
+               return get_artifact_rows(s, request, context);
+             });
   router.add(
       Method::kGet, "/api/v1/datasets/{dataset}/rows", {Permission::kRead},
       [s](const Request& request, Context& context) { return get_rows(s, request, context); });
