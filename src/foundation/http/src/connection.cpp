@@ -21,6 +21,12 @@ constexpr std::size_t kGzipPoolBytes = 64u << 20;
 // Room for a head within every limit, and a little of what follows.
 static_assert(kLargeBuffer > kMaxRequestLineBytes + kMaxHeaderBytes + 1024);
 
+// Whether an inline route's handler may run on the I/O thread for this request.
+bool fits_inline(const RouteOptions& options, const Request& request) {
+  return request.body.size() <= options.inline_body_bytes &&
+         (!options.inline_if || options.inline_if(request));
+}
+
 base::Code code_of(int status) {
   switch (status) {
     case 408:
@@ -409,6 +415,8 @@ void Connection::start_handler() {
   RunOn where = exchange.options->run_on;
   // A handler that waits for a body must not wait on the thread that brings it.
   if (where == RunOn::kInline && exchange.options->stream_body) where = RunOn::kBlocking;
+  if (where == RunOn::kInline && !fits_inline(*exchange.options, exchange.request))
+    where = RunOn::kServe;
   if (where == RunOn::kInline) {
     Response response =
         run_handler(*exchange.options, *exchange.handler, exchange.request, exchange.context);

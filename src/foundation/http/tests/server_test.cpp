@@ -376,3 +376,25 @@ TEST_CASE("a full pool answers 503 with Retry-After, and inline routes go on") {
   CHECK(first.answer().body == "done");
   CHECK(second.answer().body == "done");
 }
+
+TEST_CASE("an inline route runs elsewhere for a large body, or when it says that it would wait") {
+  TestServer t;
+  http::RouteOptions options{Permission::kPublic, RunOn::kInline};
+  options.inline_body_bytes = 10;
+  options.inline_if = [](const Request& request) { return request.param("name") != "slow"; };
+  t.router.add(Method::kPost, "/where/{name}", options,
+               [](const Request&, base::Context&) -> base::Result<Response> {
+                 return Response::text(
+                     std::to_string(std::hash<std::thread::id>{}(std::this_thread::get_id())));
+               });
+  REQUIRE(t.server->start());
+  Peer peer(t.port());
+  const auto where = [&](const char* path, const char* body) {
+    peer.send(post(path, body));
+    return peer.answer().body;
+  };
+  const std::string io = where("/where/quick", "small");
+  CHECK(where("/where/quick", "ten bytes!") == io);
+  CHECK(where("/where/quick", "eleven byte") != io);
+  CHECK(where("/where/slow", "small") != io);
+}

@@ -332,6 +332,20 @@ void Server::Impl::run_shadow(const Picked& picked, const model::InputBatch& bat
 Server::Server(Options options) : impl_(std::make_unique<Impl>(std::move(options))) {}
 Server::~Server() = default;
 
+bool Server::answers_at_once(std::string_view name, int version) const {
+  bool out = false;
+  impl_->table.read([&](const Table& routes) {
+    const auto found = routes.entries.find(name);
+    if (found == routes.entries.end()) return;
+    const auto quick = [](const ArmPtr& arm) { return arm->loaded->bundle->tensors() == nullptr; };
+    const Entry& entry = *found->second;
+    const ArmPtr* named = version == 0 ? nullptr : arm_with(entry, version);
+    out = version == 0 ? std::all_of(entry.arms.begin(), entry.arms.end(), quick)
+                       : named != nullptr && quick(*named);
+  });
+  return out;
+}
+
 base::Result<Answer> Server::choose(std::string_view name, const CallOptions& options) const {
   TRY_ASSIGN(Picked picked, impl_->pick(name, options));
   Answer answer;

@@ -217,8 +217,12 @@ Json endpoint_json(const serve::EndpointStatus& status) {
 }
 
 void add_endpoint_routes(Router& router, const Services& s) {
+  http::RouteOptions quick{Permission::kPredict, RunOn::kInline};
+  quick.inline_if = [s](const Request& request) {
+    return s.server->answers_at_once(request.param("endpoint"), 0);
+  };
   router.add(
-      Method::kPost, "/api/v1/endpoints/{endpoint}/predict", {Permission::kPredict, RunOn::kInline},
+      Method::kPost, "/api/v1/endpoints/{endpoint}/predict", quick,
       [s](const Request& request, Context& context) { return predict(s, request, context); });
   router.add(Method::kPost, "/api/v1/endpoints/{endpoint}/feedback", {Permission::kPredict},
              [s](const Request& request, Context&) { return feedback(s, request); });

@@ -248,8 +248,13 @@ void add_open_inference_routes(Router& router, const Services& s) {
                [s](const Request& request, Context&) { return model_metadata(s, request); });
     router.add(Method::kGet, path + "/ready", plain(Permission::kRead, RunOn::kServe),
                [s](const Request& request, Context&) { return model_ready(s, request); });
+    http::RouteOptions quick = plain(Permission::kPredict, RunOn::kInline);
+    quick.inline_if = [s](const Request& request) {
+      const auto version = parse_version(request.param("version"));
+      return version && s.server->answers_at_once(request.param("model"), *version);
+    };
     router.add(
-        Method::kPost, path + "/infer", plain(Permission::kPredict, RunOn::kServe),
+        Method::kPost, path + "/infer", quick,
         [s](const Request& request, Context& context) { return infer(s, request, context); });
   }
   router.set_fallback_format("/v2/", plain_error);

@@ -29,6 +29,8 @@ struct RouteOptions {
   std::size_t inline_body_bytes =
       64 << 10;  // a kInline route with a larger body runs on the serve pool instead
   ErrorFormat error_format = {};  // empty: error_response
+  // Of a kInline route: whether this request's handler never waits. When false, it runs on the serve pool. Empty: always true. Called on the I/O thread.
+  std::function<bool(const Request&)> inline_if = {};
 };
 
 struct RouteInfo {
