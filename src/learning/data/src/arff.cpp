@@ -80,7 +80,9 @@ base::Status read_attribute(Arff& arff, LineReader& reader, std::size_t line) {
   const bool nominal = type.front() == '{';
   const bool number = type == "numeric" || type == "real" || type == "integer";
   if (!nominal && !number && type.rfind("string", 0) != 0 && type.rfind("date", 0) != 0)
-    return broken(arff, line, "unknown attribute type `" + type.substr(0, 40) + "`");
+    return broken(
+        arff, line,
+        "unknown attribute type `" + base::replace_invalid_utf8(type.substr(0, 40)) + "`");
   arff.names.emplace_back(name);
   arff.as_text.push_back(nominal || type.rfind("string", 0) == 0);
   std::string first = "0";
@@ -168,7 +170,9 @@ base::Status read_line(Arff& arff, char* begin, char* end, std::size_t line,
   }
   return word == "@relation"
              ? base::Status()
-             : base::Status(broken(arff, line, "unknown word `" + word.substr(0, 40) + "`"));
+             : base::Status(
+                   broken(arff, line,
+                          "unknown word `" + base::replace_invalid_utf8(word.substr(0, 40)) + "`"));
 }
 
 }  // namespace

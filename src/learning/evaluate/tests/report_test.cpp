@@ -162,9 +162,8 @@ TEST_CASE("200 resamples of 50,000 rows stay quick") {
   REQUIRE(evaluate::evaluate(binary_signature(), y, p, {}, {}).has_value());
   const double seconds = static_cast<double>(base::system_clock().monotonic_ns() - from_ns) / 1e9;
   MESSAGE("all binary metrics, 200 resamples, 50,000 rows: ", seconds, " s");
-  CHECK(
-      seconds <
-      10);  // generous: a debug build on a busy machine; the release build takes well under a second
+  // The release build takes well under a second; this only refuses what grows with the square of the rows, under a sanitizer too.
+  CHECK(seconds < 60);
 }
 
 TEST_CASE("the chosen threshold maximises F1") {
