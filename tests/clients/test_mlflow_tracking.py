@@ -360,3 +360,24 @@ def test_a_relative_artifact_location_is_the_servers(server):
     made = mlflow.MlflowClient(server.url).create_experiment("relative-" + uuid.uuid4().hex[:8], artifact_location="my_location")
     location = mlflow.MlflowClient(server.url).get_experiment(made).artifact_location
     assert location.startswith("/") and location.endswith("/my_location")
+
+
+def test_refusals_name_the_place(server, tracking, client, experiment):
+    run = client.create_run(experiment).info.run_id
+    for what, said in [({"metrics": [Metric("fine", 1, 1, 0), Metric("../bad", 1, 1, 0)]}, r"'metrics\[1\].name'"),
+                       ({"params": [Param("../bad", "1")]}, r"'params\[0\].key'"), ({"tags": [RunTag("../bad", "1")]}, r"'tags\[0\].key'")]:
+        with pytest.raises(MlflowException, match=said):
+            client.log_batch(run, **what)
+    assert client.get_run(run).data.metrics == {}
+    name = "taken-" + uuid.uuid4().hex[:8]
+    client.delete_experiment(client.create_experiment(name))
+    with pytest.raises(MlflowException, match=rf"Experiment\(name={name}\) already exists in deleted state"):
+        client.create_experiment(name)
+    with pytest.raises(MlflowException, match="No Experiment with id=-1337 exists"):
+        client.get_experiment("-1337")
+
+
+def test_the_query_of_an_artifact_location_stays_at_its_end(client):
+    made = client.create_experiment("query-" + uuid.uuid4().hex[:8], artifact_location="s3://bucket/root?region=kr")
+    run = client.create_run(made).info
+    assert run.artifact_uri == f"s3://bucket/root/{run.run_id}/artifacts?region=kr"

@@ -145,8 +145,8 @@ Result<Experiment> RunTables::create_experiment(const std::string& project, cons
     TRY_ASSIGN(out, find_or_insert(writer, wanted, fresh));
     if (!fresh && out.state == "deleted")
       return base::fail(Code::kAlreadyExists,
-                        "Experiment '" + name +
-                            "' already exists in deleted state. You can restore the experiment, or "
+                        "Experiment(name=" + name +
+                            ") already exists in deleted state. You can restore the experiment, or "
                             "permanently delete it to create a new one.");
     if (!fresh)
       return base::fail(Code::kAlreadyExists, "Experiment(name=" + name + ") already exists.");

@@ -66,8 +66,9 @@ LoggedModel model_of(const store::Row& row) {
   out.created_us = row.integer(7);
   out.updated_us = row.integer(8);
   const std::string& location = row.text(9);
-  out.artifact_uri = (location.empty() ? "mlflow-artifacts:/" + out.experiment_id : location) +
-                     "/models/" + out.id + "/artifacts";
+  out.artifact_uri =
+      below_uri(location.empty() ? "mlflow-artifacts:/" + out.experiment_id : location,
+                "models/" + out.id + "/artifacts");
   return out;
 }
 

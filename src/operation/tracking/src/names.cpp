@@ -85,4 +85,13 @@ base::Status check_path(const std::string& path) {
   return {};
 }
 
+std::string below_uri(const std::string& uri, const std::string& path) {
+  const std::size_t query = uri.find("://") == uri.npos ? uri.npos : uri.find('?');
+  std::string out = uri.substr(0, query);
+  if (!out.ends_with('/')) out += '/';
+  out += path;
+  if (query != uri.npos) out += uri.substr(query);
+  return out;
+}
+
 }  // namespace maru::tracking

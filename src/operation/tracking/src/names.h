@@ -24,4 +24,7 @@ base::Status check_label(const char* what, const std::string& text);
 // Relative, '/'-separated, no empty, "." or ".." part, no backslash, no control character.
 base::Status check_path(const std::string& path);
 
+// A folder below the path of a URI; a query of the URI stays behind it.
+std::string below_uri(const std::string& uri, const std::string& path);
+
 }  // namespace maru::tracking

@@ -283,7 +283,7 @@ Result<Run> RunTables::create_run(const NewRun& wanted) {
   row.source = wanted.source;
   row.user = wanted.user;
   row.state = "active";
-  row.artifact_uri = experiment.artifact_location + "/" + row.id + "/artifacts";
+  row.artifact_uri = below_uri(experiment.artifact_location, row.id + "/artifacts");
   row.start_us = wanted.start_us.value_or(clock_.now_us());
   const auto insert = [&](Writer& writer) -> Status {
     const auto cells = params(row.id, row.experiment_id, row.name, row.source, row.user,

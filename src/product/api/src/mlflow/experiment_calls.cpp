@@ -77,7 +77,6 @@ Result<Json> search(const Services& s, Fields& fields) {
 Result<Json> get(const Services& s, Fields& fields) {
   const std::string id = fields.required_text("experiment_id");
   TRY(fields.status());
-  TRY(check_experiment_id(id));
   TRY_ASSIGN(const auto experiment, s.tracking->runs().get_experiment(id));
   return Json::object({{"experiment", experiment_json(experiment)}});
 }

@@ -205,6 +205,19 @@ Status check_count(const char* what, std::size_t have, std::size_t most) {
                         what + " across multiple requests and try again.");
 }
 
+// A failure of one of many names its place, as MLflow does: 'metrics[3].name'.
+Status placed(Status outcome, std::string_view list, std::size_t index, std::string_view field) {
+  if (outcome) return outcome;
+  base::Error failure = outcome.error();
+  const std::string plain = "'" + std::string(list) + ".key'";
+  const std::size_t at = failure.message.find(plain);
+  if (at != std::string::npos)
+    failure.message.replace(
+        at, plain.size(),
+        "'" + std::string(list) + "[" + std::to_string(index) + "]." + std::string(field) + "'");
+  return tl::unexpected(std::move(failure));
+}
+
 Status log_batch(const Services& s, Fields& fields, const Done& done) {
   tracking::RunBatch batch;
   const std::string id = fields.required_text("run_id");
@@ -219,12 +232,14 @@ Status log_batch(const Services& s, Fields& fields, const Done& done) {
   TRY(check_count("metrics, params, and tags", metrics.size() + params.size() + tags.size(),
                   kMaxBatchTotal));
   batch.metrics.reserve(metrics.size());
-  for (auto& metric : metrics) TRY(read_metric(metric, "metrics.key", batch));
-  for (auto& param : params) TRY(read_param(param, "params.key", batch.params));
-  for (auto& tag : tags) {
-    const std::string key = tag.required_text("key"), value = tag.text("value");
-    TRY(tag.status());
-    TRY(check_tag(batch.tags, key, value, "tags.key"));
+  for (std::size_t i = 0; i < metrics.size(); ++i)
+    TRY(placed(read_metric(metrics[i], "metrics.key", batch), "metrics", i, "name"));
+  for (std::size_t i = 0; i < params.size(); ++i)
+    TRY(placed(read_param(params[i], "params.key", batch.params), "params", i, "key"));
+  for (std::size_t i = 0; i < tags.size(); ++i) {
+    const std::string key = tags[i].required_text("key"), value = tags[i].text("value");
+    TRY(tags[i].status());
+    TRY(placed(check_tag(batch.tags, key, value, "tags.key"), "tags", i, "key"));
   }
   log(s, id, std::move(batch), done);
   return {};
