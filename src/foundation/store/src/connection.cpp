@@ -96,9 +96,9 @@ Result<std::unique_ptr<Connection>> Connection::open(const std::string& path, Mo
       return fail(Code::kUnavailable, "the database cannot use write-ahead logging: " + path,
                   "the folder must be on a local file system");
     }
-    TRY(
-        connection->run_script("PRAGMA synchronous=FULL; PRAGMA cache_size=-8192;"
-                               "PRAGMA journal_size_limit=67108864; PRAGMA wal_autocheckpoint=8000;"));
+    TRY(connection->run_script(
+        "PRAGMA synchronous=FULL; PRAGMA cache_size=-8192;"
+        "PRAGMA journal_size_limit=67108864; PRAGMA wal_autocheckpoint=8000;"));
   } else {
     TRY(connection->run_script("PRAGMA query_only=ON; PRAGMA cache_size=-2048;"));
   }
@@ -123,7 +123,7 @@ tl::unexpected<base::Error> Connection::error(int code, std::string_view sql) {
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
       return fail(Code::kDataLoss, "the database file is damaged: " + path_ + ": " + what,
-                  "restore it from a backup: maru restore");
+                  "restore the home folder from a backup");
     case SQLITE_FULL:
       return fail(Code::kNoSpace, "the disk is full: " + path_, "free some space and try again");
     case SQLITE_IOERR:

@@ -17,7 +17,7 @@ static_assert(std::endian::native == std::endian::little);
 
 tl::unexpected<base::Error> broken() {
   return base::fail(Code::kDataLoss, "stored metric points are damaged",
-                    "restore the home from a backup: maru restore");
+                    "restore the home folder from a backup");
 }
 
 void put_varint(std::string& out, std::uint64_t value) {

@@ -85,6 +85,8 @@ base::Result<std::unique_ptr<RunningServer>> RunningServer::start(const std::str
   opening.trust_loopback = is_loopback(address.host);
   TRY_ASSIGN(running->home_, Home::open(opening));
   Home& home = *running->home_;
+  // What a killed server left would send verbs to where nobody listens.
+  TRY(base::remove_tree(server_file(folder)));
   TRY(check_exposure(address, tls, home));
   base::init_log(log_options(folder, settings));
   http::ServerOptions server;
