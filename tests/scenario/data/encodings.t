@@ -14,3 +14,6 @@ cli
   $ printf 'name,x\ncaf\xe9,3\n' >latin.csv; maru data import latin.csv --name latin
   ! maru: neither UTF-8, UTF-16 nor CP949: $DIR/latin.csv line 2 (byte 0xe9); it looks like WINDOWS-1252; convert it: iconv -f WINDOWS-1252 -t UTF-8 FILE
   [1]
+  $ printf '名前,年齢\nさくら,30\nたけしのカメラ,25\n' | iconv -t SHIFT_JIS >sjis.csv; maru data import sjis.csv --name sjis
+  ! maru: neither UTF-8, UTF-16 nor CP949: $DIR/sjis.csv line 1 (byte 0x96); it looks like SHIFT_JIS; convert it: iconv -f SHIFT_JIS -t UTF-8 FILE
+  [1]

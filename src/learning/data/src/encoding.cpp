@@ -109,6 +109,22 @@ std::string likely_encoding(std::string_view bytes) {
   return "WINDOWS-1252";
 }
 
+// CP949 added 8,822 syllables to the 2,350 of KS X 1001 that Korean is written with, in byte pairs that other encodings use for their
+// common characters: of real Korean text the added ones are a few in a hundred.
+bool mostly_rare_syllables(std::string_view bytes) {
+  std::size_t rare = 0, common = 0;
+  for (std::size_t i = 0; i + 1 < bytes.size(); ++i) {
+    const auto lead = static_cast<unsigned char>(bytes[i]);
+    if (lead < 0x81) continue;
+    const auto trail = static_cast<unsigned char>(bytes[++i]);
+    if (lead < 0xa1 || trail < 0xa1)
+      ++rare;
+    else if (lead >= 0xb0 && lead <= 0xc8)
+      ++common;
+  }
+  return rare > common;
+}
+
 }  // namespace
 
 base::Result<std::string> to_utf8(std::string bytes, const std::string& name, std::string& note) {
@@ -132,8 +148,12 @@ base::Result<std::string> to_utf8(std::string bytes, const std::string& name, st
   if (base::is_valid_utf8(bytes)) return bytes;
   if (auto text = convert(bytes, "CP949")) {
     const Scripts scripts = scripts_of(*text);
-    if (scripts.hangul * 2 >= scripts.other) {
-      note = "read as CP949 (EUC-KR)";
+    const bool rare = mostly_rare_syllables(bytes);
+    const std::string kind = rare ? likely_encoding(bytes) : "";
+    if (scripts.hangul * 2 >= scripts.other && kind != "SHIFT_JIS") {
+      note = rare
+                 ? "read as CP949 (EUC-KR), but its syllables are rare: is it SHIFT_JIS or GB18030?"
+                 : "read as CP949 (EUC-KR)";
       return std::move(*text);
     }
   }
