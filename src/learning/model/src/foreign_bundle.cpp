@@ -27,18 +27,6 @@ class RefusingEvaluator final : public Evaluator {
   std::string reason() const override { return "a model from elsewhere"; }
 };
 
-Json specs_json(const std::vector<TensorSpec>& specs) {
-  Json out = Json::array();
-  for (const TensorSpec& spec : specs) {
-    Json shape = Json::array();
-    for (const std::int64_t extent : spec.shape) shape.push(extent);
-    out.push(Json::object({{"name", spec.name},
-                           {"datatype", std::string(datatype_name(spec.type))},
-                           {"shape", std::move(shape)}}));
-  }
-  return out;
-}
-
 class ForeignBundle final : public Bundle {
  public:
   Status read(const std::string& path) {

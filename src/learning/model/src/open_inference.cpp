@@ -217,24 +217,9 @@ class RequestReader {
     if (const auto error = document.get_object().get(root))
       return error == simdjson::INCORRECT_TYPE ? wrong("the body must be a JSON object")
                                                : not_json(error);
-    for (auto entry : root) {
-      ondemand::field field;
-      std::string_view key;
-      if (const auto error = std::move(entry).get(field)) return not_json(error);
-      if (const auto error = field.unescaped_key().get(key)) return not_json(error);
-      if (key == "id") {
-        TRY(read_text("id", field.value(), out_.id));
-      } else if (key == "parameters") {
-        TRY_ASSIGN(out_.parameters, tree(field.value()));
-        out_.binary_outputs = out_.parameters["binary_data_output"].as_bool();
-      } else if (key == "inputs") {
-        TRY(each(field.value(), "inputs", [&](ondemand::object item) { return input(item); }));
-      } else if (key == "outputs") {
-        TRY(each(field.value(), "outputs", [&](ondemand::object item) { return output(item); }));
-      } else {
-        TRY(skip(field.value()));
-      }
-    }
+    TRY(members(root, [&](std::string_view key, ondemand::value value) {
+      return request_member(key, value);
+    }));
     if (document.current_location().error() != simdjson::OUT_OF_BOUNDS)
       return wrong("the body has more behind its JSON object");
     if (!binary_.empty())
@@ -247,6 +232,30 @@ class RequestReader {
   }
 
  private:
+  Status request_member(std::string_view key, ondemand::value value) {
+    if (key == "id") return read_text("id", value, out_.id);
+    if (key == "inputs")
+      return each(value, "inputs", [&](ondemand::object item) { return input(item); });
+    if (key == "outputs")
+      return each(value, "outputs", [&](ondemand::object item) { return output(item); });
+    if (key != "parameters") return skip(value);
+    TRY_ASSIGN(out_.parameters, tree(value));
+    out_.binary_outputs = out_.parameters["binary_data_output"].as_bool();
+    return {};
+  }
+
+  template <class Each>
+  static Status members(ondemand::object object, Each one) {
+    for (auto entry : object) {
+      ondemand::field field;
+      std::string_view key;
+      if (const auto error = std::move(entry).get(field)) return not_json(error);
+      if (const auto error = field.unescaped_key().get(key)) return not_json(error);
+      TRY(one(key, field.value()));
+    }
+    return {};
+  }
+
   template <class Each>
   static Status each(ondemand::value value, const char* what, Each one) {
     ondemand::array list;
@@ -297,45 +306,44 @@ class RequestReader {
     return {};
   }
 
+  static Status binary_size(ondemand::value value, const TensorValue& tensor,
+                            std::optional<std::size_t>& out) {
+    TRY_ASSIGN(const base::Json parameters, tree(value));
+    const base::Json* size = parameters.find("binary_data_size");
+    if (size == nullptr) return {};
+    if (!size->is_int() || size->as_int() < 0)
+      return wrong(named(tensor.name) + ": `binary_data_size` must be an integer from 0 up");
+    out = static_cast<std::size_t>(size->as_int());
+    return {};
+  }
+
   // Keys come in any order: data before their type are read when the rest is known.
   Status input(ondemand::object item) {
     TensorValue& tensor = out_.inputs.emplace_back();
     bool shaped = false, typed = false, filled = false;
     std::string_view late;
     std::optional<std::size_t> binary_bytes;
-    for (auto entry : item) {
-      ondemand::field field;
-      std::string_view key;
-      if (const auto error = std::move(entry).get(field)) return not_json(error);
-      if (const auto error = field.unescaped_key().get(key)) return not_json(error);
-      if (key == "name") {
-        TRY(read_text("name", field.value(), tensor.name));
-      } else if (key == "datatype") {
+    const auto member = [&](std::string_view key, ondemand::value value) -> Status {
+      if (key == "name") return read_text("name", value, tensor.name);
+      if (key == "parameters") return binary_size(value, tensor, binary_bytes);
+      if (key == "shape") {
+        shaped = true;
+        return shape(value, tensor);
+      }
+      if (key == "datatype") {
         std::string name;
-        TRY(read_text("datatype", field.value(), name));
+        TRY(read_text("datatype", value, name));
         TRY_ASSIGN(tensor.type, parse_datatype(name));
         typed = true;
-      } else if (key == "shape") {
-        TRY(shape(field.value(), tensor));
-        shaped = true;
-      } else if (key == "parameters") {
-        TRY_ASSIGN(const base::Json parameters, tree(field.value()));
-        if (const base::Json* size = parameters.find("binary_data_size")) {
-          if (!size->is_int() || size->as_int() < 0)
-            return wrong(named(tensor.name) + ": `binary_data_size` must be an integer from 0 up");
-          binary_bytes = static_cast<std::size_t>(size->as_int());
-        }
-      } else if (key == "data") {
-        filled = true;
-        if (!typed) {
-          if (const auto error = raw_text(field.value(), late)) return not_json(error);
-        } else {
-          TRY(elements(field.value(), tensor));
-        }
-      } else {
-        TRY(skip(field.value()));
+        return {};
       }
-    }
+      if (key != "data") return skip(value);
+      filled = true;
+      if (typed) return elements(value, tensor);
+      if (const auto error = raw_text(value, late)) return not_json(error);
+      return {};
+    };
+    TRY(members(item, member));
     if (tensor.name.empty()) return wrong("an input has no `name`");
     if (!typed) return wrong(named(tensor.name) + " has no `datatype`");
     if (!shaped) return wrong(named(tensor.name) + " has no `shape`");
@@ -396,24 +404,17 @@ class RequestReader {
 
   Status output(ondemand::object item) {
     WantedOutput& wanted = out_.outputs.emplace_back();
-    for (auto entry : item) {
-      ondemand::field field;
-      std::string_view key;
-      if (const auto error = std::move(entry).get(field)) return not_json(error);
-      if (const auto error = field.unescaped_key().get(key)) return not_json(error);
-      if (key == "name") {
-        TRY(read_text("name", field.value(), wanted.name));
-      } else if (key == "parameters") {
-        TRY_ASSIGN(const base::Json parameters, tree(field.value()));
-        if (const base::Json* binary = parameters.find("binary_data"))
-          wanted.binary = binary->as_bool();
-        wanted.classes = parameters["classification"].as_int();
-        if (wanted.classes < 0)
-          return wrong("`classification` of an output must be an integer from 1 up");
-      } else {
-        TRY(skip(field.value()));
-      }
-    }
+    TRY(members(item, [&](std::string_view key, ondemand::value value) -> Status {
+      if (key == "name") return read_text("name", value, wanted.name);
+      if (key != "parameters") return skip(value);
+      TRY_ASSIGN(const base::Json parameters, tree(value));
+      if (const base::Json* binary = parameters.find("binary_data"))
+        wanted.binary = binary->as_bool();
+      wanted.classes = parameters["classification"].as_int();
+      if (wanted.classes < 0)
+        return wrong("`classification` of an output must be an integer from 1 up");
+      return {};
+    }));
     if (wanted.name.empty()) return wrong("an output has no `name`");
     const auto twice = std::count_if(out_.outputs.begin(), out_.outputs.end(),
                                      [&](const auto& each) { return each.name == wanted.name; });

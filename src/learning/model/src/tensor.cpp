@@ -158,6 +158,18 @@ base::Result<Datatype> parse_datatype(std::string_view name) {
               hint);
 }
 
+base::Json specs_json(const std::vector<TensorSpec>& specs) {
+  base::Json out = base::Json::array();
+  for (const TensorSpec& spec : specs) {
+    base::Json shape = base::Json::array();
+    for (const std::int64_t extent : spec.shape) shape.push(extent);
+    out.push(base::Json::object({{"name", spec.name},
+                                 {"datatype", std::string(datatype_name(spec.type))},
+                                 {"shape", std::move(shape)}}));
+  }
+  return out;
+}
+
 std::size_t TensorValue::elements() const {
   return type == Datatype::kBytes ? texts.size() : bytes.size() / datatype_size(type);
 }

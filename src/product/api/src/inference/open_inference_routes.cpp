@@ -166,18 +166,6 @@ base::Result<Response> infer(const Services& s, const Request& request, Context&
   return infer_response(name, call, *answer, outputs, wanted);
 }
 
-Json specs_json(const std::vector<TensorSpec>& specs) {
-  Json out = Json::array();
-  for (const TensorSpec& spec : specs) {
-    Json shape = Json::array();
-    for (const std::int64_t extent : spec.shape) shape.push(extent);
-    out.push(Json::object({{"name", spec.name},
-                           {"datatype", std::string(model::datatype_name(spec.type))},
-                           {"shape", std::move(shape)}}));
-  }
-  return out;
-}
-
 base::Result<Response> model_metadata(const Services& s, const Request& request) {
   const std::string name(request.param("model"));
   TRY_ASSIGN(const int version, resolve_version(s, name, std::string(request.param("version"))));
@@ -188,8 +176,8 @@ base::Result<Response> model_metadata(const Services& s, const Request& request)
   return json_exactly(Json::object({{"name", name},
                                     {"versions", versions},
                                     {"platform", foreign ? "onnxruntime_onnx" : "maru"},
-                                    {"inputs", specs_json(described.inputs)},
-                                    {"outputs", specs_json(described.outputs)}})
+                                    {"inputs", model::specs_json(described.inputs)},
+                                    {"outputs", model::specs_json(described.outputs)}})
                           .dump());
 }
 

@@ -37,6 +37,8 @@ struct TensorSpec {
   std::vector<std::int64_t> shape;  // -1: any extent
 };
 
+base::Json specs_json(const std::vector<TensorSpec>& specs);  // [{"name", "datatype", "shape"}]
+
 struct TensorValue {
   std::string name;
   Datatype type = Datatype::kFp64;

@@ -30,8 +30,9 @@ struct Services {
   tracking::WebhookSender* webhook_sender = nullptr;  // absent: webhooks cannot be tested
   base::Clock* clock = &base::system_clock();
   std::string home;
-  std::string_view openapi;  // JSON text that outlives the routes: each route keeps a copy of Services
-  base::Json version;   // {version, commit, build, libraries{}}
+  std::string_view
+      openapi;         // JSON text that outlives the routes: each route keeps a copy of Services
+  base::Json version;  // {version, commit, build, libraries{}}
   std::int64_t started_us = 0;
   std::function<bool()> ready;
   // {"yaml", "folder", "trigger", "overrides"{budget_seconds}} -> the id of the submitted run.
