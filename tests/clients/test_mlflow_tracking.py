@@ -336,10 +336,10 @@ def test_autologging(tracking, client, experiment, library):
     assert got.info.status == "FINISHED" and got.data.params and got.data.metrics
 
 
-def test_what_is_no_text_is_refused_by_name(server):
+def test_what_is_no_text_is_refused_by_name(tracking):
     """Numbers are no text, but in ids that older clients send so, and in enums."""
     def post(path, body):
-        return requests.post(f"{server.url}/api/2.0/mlflow/{path}", json=body, timeout=30)
+        return requests.post(f"{tracking.url}/api/2.0/mlflow/{path}", json=body, timeout=30)
 
     made = post("runs/create", {"experiment_id": 0, "start_time": "1"})
     assert made.status_code == 200 and made.json()["run"]["info"]["experiment_id"] == "0"
@@ -355,14 +355,14 @@ def test_what_is_no_text_is_refused_by_name(server):
         assert answer.status_code == 400 and said in answer.json()["message"], answer.text
 
 
-def test_a_relative_artifact_location_is_the_servers(server):
+def test_a_relative_artifact_location_is_the_servers(tracking):
     """A client started elsewhere must not write to another folder of the same name."""
-    made = mlflow.MlflowClient(server.url).create_experiment("relative-" + uuid.uuid4().hex[:8], artifact_location="my_location")
-    location = mlflow.MlflowClient(server.url).get_experiment(made).artifact_location
+    made = mlflow.MlflowClient(tracking.url).create_experiment("relative-" + uuid.uuid4().hex[:8], artifact_location="my_location")
+    location = mlflow.MlflowClient(tracking.url).get_experiment(made).artifact_location
     assert location.startswith("/") and location.endswith("/my_location")
 
 
-def test_refusals_name_the_place(server, tracking, client, experiment):
+def test_refusals_name_the_place(client, experiment):
     run = client.create_run(experiment).info.run_id
     for what, said in [({"metrics": [Metric("fine", 1, 1, 0), Metric("../bad", 1, 1, 0)]}, r"'metrics\[1\].name'"),
                        ({"params": [Param("../bad", "1")]}, r"'params\[0\].key'"), ({"tags": [RunTag("../bad", "1")]}, r"'tags\[0\].key'")]:
@@ -381,3 +381,34 @@ def test_the_query_of_an_artifact_location_stays_at_its_end(client):
     made = client.create_experiment("query-" + uuid.uuid4().hex[:8], artifact_location="s3://bucket/root?region=kr")
     run = client.create_run(made).info
     assert run.artifact_uri == f"s3://bucket/root/{run.run_id}/artifacts?region=kr"
+
+
+def test_the_calls_of_the_r_client(tracking):
+    """As mlflow for R sends them: httr, jsonlite with auto_unbox, times as doubles, run_uuid beside run_id."""
+    headers = {"User-Agent": "mlflow-r-client/2.22.0", "Content-Type": "application/json", "Accept": "application/json, text/xml, application/xml, */*"}
+
+    def call(verb, path, body=None, query=None, code=200):
+        answer = requests.request(verb, f"{tracking.url}/api/2.0/mlflow/{path}", data=body, params=query, headers=headers, timeout=30)
+        assert answer.status_code == code, answer.text
+        return answer.json()
+
+    name = "r-" + uuid.uuid4().hex[:8]
+    assert call("GET", "experiments/get-by-name", query={"experiment_name": name}, code=404)["error_code"] == "RESOURCE_DOES_NOT_EXIST"
+    experiment = call("POST", "experiments/create", f'{{"name":"{name}","tags":[]}}')["experiment_id"]
+    made = call("POST", "runs/create", f'{{"experiment_id":"{experiment}","user_id":"r","start_time":1.7000000000e+12,"tags":[{{"key":"mlflow.source.name","value":"a.R"}}]}}')
+    run = made["run"]["info"]["run_uuid"]
+    assert made["run"]["info"]["start_time"] == 1_700_000_000_000
+    ids = f'"run_uuid":"{run}","run_id":"{run}"'
+    call("POST", "runs/log-parameter", f'{{{ids},"key":"depth","value":"6"}}')
+    call("POST", "runs/log-metric", f'{{{ids},"key":"loss","value":0.5,"timestamp":1.7000000001e+12,"step":0}}')
+    call("POST", "runs/log-metric", f'{{{ids},"key":"odd","value":"NaN","timestamp":1700000001000,"step":1}}')
+    call("POST", "runs/log-batch", f'{{"run_id":"{run}","metrics":[{{"key":"m","value":"Infinity","timestamp":1700000001000,"step":1}}],"params":[],"tags":[]}}')
+    call("POST", "runs/set-tag", f'{{{ids},"key":"note","value":"알"}}')
+    call("POST", "runs/update", f'{{{ids},"status":"FINISHED","end_time":1.7000000020e+12}}')
+    seen = call("GET", "runs/get", query={"run_uuid": run, "run_id": run})["run"]
+    assert seen["info"]["status"] == "FINISHED" and {m["key"] for m in seen["data"]["metrics"]} == {"loss", "odd", "m"}
+    found = call("POST", "runs/search", f'{{"experiment_ids":["{experiment}"],"filter":"metrics.loss < 1","run_view_type":"ACTIVE_ONLY","order_by":[]}}')
+    assert [r["info"]["run_id"] for r in found["runs"]] == [run]
+    assert call("GET", "artifacts/list", query={"run_uuid": run, "run_id": run})["root_uri"].endswith("/artifacts")
+    assert call("GET", "metrics/get-history", query={"run_uuid": run, "run_id": run, "metric_key": "loss"})["metrics"][0]["value"] == 0.5
+    assert {"key": "note", "value": "알"} in seen["data"]["tags"]
