@@ -324,7 +324,7 @@ class Client(threading.Thread):
         return all(self.facts.get(fact) == value for fact, value in call.facts.items())
 
     def difference(self, seen, call):
-        lost = [f for f, v in self.facts.items() if seen.get(f) != v and (not call or call.facts.get(f) != seen.get(f))]
+        lost = [f for f, v in self.facts.items() if seen.get(f) != v and not (call and f in call.facts and call.facts[f] == seen.get(f))]
         strange = [f for f in seen if f not in self.facts and not (call and f in call.facts)]
         part = [f for f in call.facts if seen.get(f) != call.facts[f]] if call else []
         return (f"{len(lost)} lost or changed {lost[:3]}, {len(strange)} from nowhere {strange[:3]}; " +
