@@ -92,13 +92,13 @@ def test_gc_is_the_servers_own(server, tracking):
 def test_evaluate(server, tracking):
     sklearn = pytest.importorskip("sklearn.linear_model")
     pytest.importorskip("matplotlib", reason="mlflow.evaluate draws")
-    mlflow.set_experiment("evaluate-" + uuid.uuid4().hex[:8])
+    experiment = tracking.create_experiment("evaluate-" + uuid.uuid4().hex[:8])
     rng = numpy.random.default_rng(1)
     frame = pandas.DataFrame(rng.normal(size=(200, 3)), columns=["a", "b", "c"])
     label = (frame["a"] + frame["b"] > 0).astype(int)
     model = sklearn.LogisticRegression().fit(frame, label)
     table = frame.assign(label=label, guess=model.predict(frame))
-    with mlflow.start_run() as run:
+    with mlflow.start_run(experiment_id=experiment) as run:
         result = mlflow.models.evaluate(data=table, targets="label", predictions="guess", model_type="classifier", evaluators="default",
                                         evaluator_config={"log_model_explainability": False})
     assert result.metrics["accuracy_score"] > 0.9
@@ -106,7 +106,6 @@ def test_evaluate(server, tracking):
     assert stored.data.metrics["accuracy_score"] == pytest.approx(result.metrics["accuracy_score"])
     assert {f.path for f in tracking.list_artifacts(run.info.run_id)} >= {"confusion_matrix.png"}
     assert len(stored.inputs.dataset_inputs) == 1
-    mlflow.tracking.fluent._active_experiment_id = None
 
 
 def test_every_search_pages(tracking):
