@@ -1,4 +1,5 @@
 """What the fault tests share: a server (or demo) as a process that can be killed, and calls that tell "refused" from "gone"."""
+import atexit
 import http.client
 import json
 import os
@@ -62,6 +63,7 @@ class Server(Api):
     def __init__(self, home, faults=""):
         self.process = subprocess.Popen([BINARY, "up", "--home", home, "--listen", "127.0.0.1:0"], env={**os.environ, "MARU_FAULT": faults},
                                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        atexit.register(self.end)  # also when the test fails
         self.log, address = [], None
         for line in self.process.stdout:
             self.log.append(line)
@@ -79,6 +81,10 @@ class Server(Api):
     def kill(self):
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
+
+    def end(self):
+        if self.process.poll() is None:
+            self.kill()
 
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
