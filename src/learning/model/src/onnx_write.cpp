@@ -1,5 +1,6 @@
 #include <google/protobuf/io/coded_stream.h>
 #include <google/protobuf/io/zero_copy_stream_impl_lite.h>
+#include <algorithm>
 
 #include <type_traits>
 
@@ -20,6 +21,7 @@ using transform::Tensor;
 using transform::TensorType;
 
 constexpr std::int64_t kOpset = 17, kMlOpset = 3, kIrVersion = 8;
+constexpr std::int64_t kTextOpset = 20, kTextIrVersion = 9;  // with StringSplit
 
 onnx::TensorProto::DataType data_type(TensorType type) {
   switch (type) {
@@ -109,13 +111,15 @@ void write_port(const Port& port, onnx::ValueInfoProto& out) {
 
 base::Result<std::string> write_onnx(const transform::Graph& graph, const base::Json& metadata) {
   TRY(check_graph(graph));
+  const bool text = std::any_of(graph.nodes.begin(), graph.nodes.end(),
+                                [](const Node& node) { return node.op == "StringSplit"; });
   onnx::ModelProto model;
-  model.set_ir_version(kIrVersion);
+  model.set_ir_version(text ? kTextIrVersion : kIrVersion);
   model.set_producer_name("maru");
   model.set_domain("maru");
   auto* opset = model.add_opset_import();
   opset->set_domain("");
-  opset->set_version(kOpset);
+  opset->set_version(text ? kTextOpset : kOpset);
   auto* ml = model.add_opset_import();
   ml->set_domain("ai.onnx.ml");
   ml->set_version(kMlOpset);

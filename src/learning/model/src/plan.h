@@ -53,6 +53,7 @@ enum class Op : std::uint8_t {
   kForest,
   kTextCode,
   kTextIndex,
+  kWordCounts,
 };
 
 // Where an operand lies. Rows of a scratch value are `width` apart; a constant is one row that all rows share.
@@ -72,7 +73,7 @@ struct Step {
   Op op;
   Ref out;
   std::vector<Ref> in;
-  std::uint32_t index = 0;           // of a forest or of text codes
+  std::uint32_t index = 0;           // of a forest, of text codes
   std::vector<std::uint32_t> picks;  // kRealGather, kIntGather
 };
 

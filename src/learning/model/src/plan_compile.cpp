@@ -25,6 +25,7 @@ struct Value {
   Ref ref;
   TensorType type = TensorType::kDouble;
   const Tensor* constant = nullptr;
+  bool pieces = false;  // of a text column: cut at spaces
 };
 
 bool is_real(TensorType type) { return type == TensorType::kDouble || type == TensorType::kFloat; }
@@ -142,7 +143,9 @@ class Compiler {
   }
 
   Status add_node(const Node& node) {
-    if (node.outputs.size() != 1 || node.inputs.empty()) return unknown(node, "inputs or outputs");
+    const std::size_t outputs = node.op == "StringSplit" ? 2 : 1;
+    if (node.outputs.size() != outputs || node.inputs.empty())
+      return unknown(node, "inputs or outputs");
     std::vector<Value> in;
     for (const std::string& name : node.inputs)
       in.push_back(name.empty() ? Value{} : values_.at(name));
@@ -155,19 +158,34 @@ class Compiler {
     for (const std::string& name : node.inputs)
       if (name.empty() && node.op != "Clip") return unknown(node, "an input left out");
     static const std::map<std::string, Status (Compiler::*)(const Node&, const std::vector<Value>&)>
-        kKnown = {{"Add", &Compiler::binary},       {"Sub", &Compiler::binary},
-                  {"Mul", &Compiler::binary},       {"Div", &Compiler::binary},
-                  {"Mod", &Compiler::binary},       {"Equal", &Compiler::binary},
-                  {"Less", &Compiler::binary},      {"Where", &Compiler::where},
-                  {"Clip", &Compiler::clip},        {"Sigmoid", &Compiler::unary},
-                  {"Exp", &Compiler::unary},        {"Sqrt", &Compiler::unary},
-                  {"Abs", &Compiler::unary},        {"Neg", &Compiler::unary},
-                  {"Floor", &Compiler::unary},      {"Relu", &Compiler::unary},
-                  {"Tanh", &Compiler::unary},       {"IsNaN", &Compiler::unary},
-                  {"Cast", &Compiler::cast},        {"Concat", &Compiler::concat},
-                  {"Gather", &Compiler::gather},    {"Softmax", &Compiler::softmax},
-                  {"MatMul", &Compiler::matmul},    {"Gemm", &Compiler::gemm},
-                  {"Identity", &Compiler::identity}};
+        kKnown = {{"Add", &Compiler::binary},
+                  {"Sub", &Compiler::binary},
+                  {"Mul", &Compiler::binary},
+                  {"Div", &Compiler::binary},
+                  {"Mod", &Compiler::binary},
+                  {"Equal", &Compiler::binary},
+                  {"Less", &Compiler::binary},
+                  {"Where", &Compiler::where},
+                  {"Clip", &Compiler::clip},
+                  {"Sigmoid", &Compiler::unary},
+                  {"Exp", &Compiler::unary},
+                  {"Sqrt", &Compiler::unary},
+                  {"Abs", &Compiler::unary},
+                  {"Neg", &Compiler::unary},
+                  {"Floor", &Compiler::unary},
+                  {"Relu", &Compiler::unary},
+                  {"Tanh", &Compiler::unary},
+                  {"IsNaN", &Compiler::unary},
+                  {"Cast", &Compiler::cast},
+                  {"Concat", &Compiler::concat},
+                  {"Gather", &Compiler::gather},
+                  {"Softmax", &Compiler::softmax},
+                  {"MatMul", &Compiler::matmul},
+                  {"Gemm", &Compiler::gemm},
+                  {"Identity", &Compiler::identity},
+                  {"Reshape", &Compiler::reshape},
+                  {"StringSplit", &Compiler::string_split},
+                  {"TfIdfVectorizer", &Compiler::word_counts}};
     const auto known = kKnown.find(node.op);
     return known == kKnown.end() ? unknown(node) : (this->*known->second)(node, in);
   }
@@ -353,7 +371,7 @@ class Compiler {
                reals = node.attributes.find("values_floats"),
                wholes = node.attributes.find("values_int64s");
     const auto end = node.attributes.end();
-    if (in.size() != 1 || in[0].ref.place != Ref::Place::kTexts || keys == end ||
+    if (in.size() != 1 || !is_text(in[0]) || in[0].pieces || keys == end ||
         (reals == end) == (wholes == end))
       return unknown(node, "types");
     const auto* texts = std::get_if<std::vector<std::string>>(&keys->second);
@@ -380,6 +398,64 @@ class Compiler {
     plan_.codes.emplace_back(
         *texts, values,
         real_codes ? real(node, "default_float", 0.0) : static_cast<double>(fallback));
+    return {};
+  }
+
+  static bool is_text(const Value& value) {
+    return value.type == TensorType::kString && value.ref.place == Ref::Place::kTexts;
+  }
+  static const std::string* text(const Node& node, const char* name) {
+    const auto at = node.attributes.find(name);
+    return at == node.attributes.end() ? nullptr : std::get_if<std::string>(&at->second);
+  }
+
+  // A text column is [N,1] to the graph and a list of texts to the plan: [N] is the same.
+  Status reshape(const Node& node, const std::vector<Value>& in) {
+    if (in.size() != 2 || !is_text(in[0]) || in[0].pieces || in[1].constant == nullptr ||
+        in[1].constant->integers != std::vector<std::int64_t>{-1})
+      return unknown(node, "operands");
+    return alias(node, in[0], TensorType::kString);
+  }
+
+  Status string_split(const Node& node, const std::vector<Value>& in) {
+    const std::string* delimiter = text(node, "delimiter");
+    if (in.size() != 1 || !is_text(in[0]) || in[0].pieces || delimiter == nullptr ||
+        *delimiter != " " || node.attributes.count("maxsplit") != 0)
+      return unknown(node, "operands");
+    Value pieces = in[0];
+    pieces.pieces = true;
+    values_[node.outputs[0]] = pieces;
+    Value counts;  // nobody's operand: its width is none
+    counts.type = TensorType::kInt64;
+    counts.ref.width = 0;
+    values_[node.outputs[1]] = counts;
+    return {};
+  }
+
+  Status word_counts(const Node& node, const std::vector<Value>& in) {
+    const auto words = node.attributes.find("pool_strings"),
+               columns = node.attributes.find("ngram_indexes"), end = node.attributes.end();
+    const std::string* mode = text(node, "mode");
+    if (in.size() != 1 || !is_text(in[0]) || !in[0].pieces || words == end || columns == end ||
+        mode == nullptr || *mode != "TF" || integer(node, "min_gram_length", 0) != 1 ||
+        integer(node, "max_gram_length", 0) != 1 || node.attributes.count("weights") != 0)
+      return unknown(node, "operands");
+    const auto* pool = std::get_if<std::vector<std::string>>(&words->second);
+    const auto* indexes = std::get_if<std::vector<std::int64_t>>(&columns->second);
+    if (pool == nullptr || indexes == nullptr || pool->empty() || pool->size() != indexes->size())
+      return fail(Code::kDataLoss, "words and their columns differ in number");
+    std::int64_t width = 0;
+    std::vector<double> codes;
+    for (const std::int64_t index : *indexes) {
+      if (index < 0 || index >= static_cast<std::int64_t>(kMaxWidth))
+        return fail(Code::kDataLoss, "a word has an impossible column");
+      width = std::max(width, index + 1);
+      codes.push_back(static_cast<double>(index));
+    }
+    TRY(emit(node, Op::kWordCounts, {in[0].ref}, TensorType::kFloat,
+             static_cast<std::uint64_t>(width)));
+    plan_.steps.back().index = static_cast<std::uint32_t>(plan_.codes.size());
+    plan_.codes.emplace_back(*pool, codes, -1.0);
     return {};
   }
 

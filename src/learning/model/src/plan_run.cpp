@@ -221,6 +221,23 @@ class Block {
     }
   }
 
+  // How often the words of each column stand between the spaces of a text.
+  void count_words(const Step& step) const {
+    const TextCodes& codes = plan_.codes[step.index];
+    const std::vector<std::string>& texts = batch_.columns[step.in[0].offset].texts;
+    for (std::size_t r = 0; r < rows_; ++r) {
+      double* row = real_out(step) + r * step.out.width;
+      std::fill(row, row + step.out.width, 0.0);
+      std::string_view text = texts[first_ + r];
+      while (!text.empty()) {
+        const std::size_t end = std::min(text.find(' '), text.size());
+        const double code = end > 0 ? codes.find(text.substr(0, end)) : -1;
+        if (code >= 0) row[static_cast<std::size_t>(code)] += 1;
+        text.remove_prefix(std::min(end + 1, text.size()));
+      }
+    }
+  }
+
   void softmax(const Step& step) const {
     const auto in = reals(step.in[0]);
     const std::size_t width = step.out.width;
@@ -285,6 +302,8 @@ class Block {
                           scratch_.forest);
         return;
       }
+      case Op::kWordCounts:
+        return count_words(step);
       default:
         return text_step(step);
     }

@@ -141,3 +141,55 @@ TEST_CASE("a column that is not there is named; no rows give no features") {
   CHECK(none->rows == 0);
   CHECK(none->values.empty());
 }
+
+TEST_CASE("words of a text: the native plan and ONNX Runtime count the same, whatever the text") {
+  Table rows;
+  rows.columns.push_back(column("message", ColumnType::kText));
+  std::vector<double> target;
+  for (std::size_t r = 0; r < 400; ++r) {
+    put_text(rows.columns[0],
+             (r % 3 == 0 ? "WIN a free prize " : "see you, 서울! ") + std::to_string(r));
+    target.push_back(r % 3 == 0 ? 1 : 0);
+  }
+  for (const auto kind : {transform::Target::kTrees, transform::Target::kLinear}) {
+    transform::FitOptions options;
+    options.target = kind;
+    const auto plan = transform::fit_features(rows, {"message"}, target, options);
+    REQUIRE(plan);
+    const auto graph = transform::emit_features(*plan);
+    REQUIRE(graph);
+    const model::Signature signature = signature_of(*plan, rows);
+    const auto native = model::compile_native(*graph, signature);
+    REQUIRE_MESSAGE(native, (native ? "" : native.error().text()));
+    const auto ort =
+        model::load_onnxruntime(*model::write_onnx(*graph, base::Json::object()), signature);
+    REQUIRE_MESSAGE(ort, (ort ? "" : ort.error().text()));
+    model::InputBatch batch;
+    batch.reset(signature, 8);
+    batch.columns[0].texts = {"",
+                              "   ",
+                              "WIN WIN win free,",
+                              "see  you,  서울!",
+                              "a\tfree\nprize free",
+                              std::string("free\0 free", 10),
+                              "unknown words here",
+                              std::string(5000, 'x') + " prize"};
+    model::Predictions a, b;
+    REQUIRE((*native)->predict(batch, a));
+    REQUIRE((*ort)->predict(batch, b));
+    CHECK(a.width == plan->feature_names.size());
+    CHECK(a.scores == b.scores);
+    const std::size_t win = feature(*plan, "message has win");
+    CHECK(a.scores[2 * a.width + win] == 1);
+    CHECK(a.scores[0 * a.width + win] == 0);
+    // One row alone gives the same, also when it has no word at all.
+    for (std::size_t r = 0; r < 8; ++r) {
+      model::InputBatch one;
+      one.reset(signature, 1);
+      one.columns[0].texts[0] = batch.columns[0].texts[r];
+      REQUIRE((*ort)->predict(one, b));
+      CHECK(std::equal(b.scores.begin(), b.scores.end(),
+                       a.scores.begin() + static_cast<std::ptrdiff_t>(r * a.width)));
+    }
+  }
+}

@@ -67,6 +67,7 @@ class Emitter {
     scaled();
     ordinals();
     one_hot();
+    for (const std::size_t i : layout_.words) words(plan_.columns[i]);
     for (const std::size_t i : layout_.calendars) calendar(plan_.columns[i]);
     if (pieces_.empty())
       return fail(Code::kFailedPrecondition, "no usable feature is left in the plan");
@@ -176,6 +177,29 @@ class Emitter {
       flags.push_back(equals_range(code, 0, other + (column.missing_indicator ? 2 : 1)));
     }
     if (!flags.empty()) pieces_.push_back(cast("flags_double", joined("flags", flags), kToDouble));
+  }
+
+  // TfIdfVectorizer counts the spellings of a word in one column; more than once is once.
+  void words(const FeatureColumn& column) {
+    const std::string flat =
+        node("Reshape", "text",
+             {graph_input_name(column.name), graph_.constant("flat", integers({-1}, {1}))});
+    const std::string tokens = graph_.fresh("tokens");
+    graph_.add("StringSplit", {flat}, {tokens, graph_.fresh("token_counts")})
+        .attributes["delimiter"] = std::string(" ");
+    const std::string counts = node("TfIdfVectorizer", "word_counts", {tokens});
+    auto& attributes = graph_.nodes.back().attributes;
+    attributes["mode"] = std::string("TF");
+    attributes["min_gram_length"] = std::int64_t{1};
+    attributes["max_gram_length"] = std::int64_t{1};
+    attributes["max_skip_count"] = std::int64_t{0};
+    attributes["ngram_counts"] = std::vector<std::int64_t>{0};
+    attributes["ngram_indexes"] = column.spelling_of;
+    attributes["pool_strings"] = column.spellings;
+    pieces_.push_back(
+        node("Clip", "word_flags",
+             {cast("word_counts_double", counts, kToDouble),
+              graph_.constant("none", real_scalar(0)), graph_.constant("once", real_scalar(1))}));
   }
 
   std::string equals_range(const std::string& code, std::int64_t first, std::int64_t count) {

@@ -8,6 +8,7 @@
 #include "layout.h"
 #include "maru/base/text.h"
 #include "maru/transform/features.h"
+#include "words.h"
 
 namespace maru::transform {
 namespace {
@@ -18,6 +19,7 @@ using data::Column;
 using data::ColumnType;
 
 constexpr double kIdShare = 0.9;     // distinct share of the values from which text is an id
+constexpr double kWordShare = 0.5;   // distinct share from which text is looked at by its words
 constexpr std::size_t kIdRows = 20;  // fewer values prove nothing
 constexpr std::size_t kOneHotColumns = 128;
 constexpr std::size_t kOneHotTotal = 512;  // 0/1 columns of all text columns together
@@ -151,6 +153,9 @@ void fit_text(const Column& column, const std::vector<double>& target, double pr
   if (categories.distinct == 1 && categories.missing.count == 0) return drop(out, "constant");
   const double share =
       static_cast<double>(categories.distinct) / static_cast<double>(categories.present);
+  if (categories.present >= kIdRows && share >= kWordShare &&
+      fit_words(column, target, prior, options, out))
+    return;
   if (categories.present >= kIdRows && share >= kIdShare)
     return drop(out, "an id: " + percent(share) + " distinct");
   if (categories.kept.empty() && categories.missing.count == 0)

@@ -21,6 +21,9 @@ Layout layout_of(const FeaturePlan& plan) {
       case Encoding::kOneHot:
         out.one_hot.push_back(i);
         break;
+      case Encoding::kWords:
+        out.words.push_back(i);
+        break;
       case Encoding::kCalendar:
         out.calendars.push_back(i);
         break;
@@ -54,6 +57,10 @@ std::vector<std::string> names_of(const FeaturePlan& plan) {
     for (const std::string& value : column.vocabulary) out.push_back(column.name + " = " + value);
     out.push_back(column.name + " is other");
     if (column.missing_indicator) out.push_back(column.name + " is missing");
+  }
+  for (const std::size_t i : layout.words) {
+    for (const std::string& word : plan.columns[i].vocabulary)
+      out.push_back(plan.columns[i].name + " has " + word);
   }
   for (const std::size_t i : layout.calendars) {
     const FeatureColumn& column = plan.columns[i];

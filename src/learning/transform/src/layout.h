@@ -6,9 +6,9 @@
 
 namespace maru::transform {
 
-// Columns of one group, by position in the plan. The output matrix is: plain numbers, scaled numbers, their missing indicators, ordinals, one-hot, calendars.
+// Columns of one group, by position in the plan. The output matrix is: plain numbers, scaled numbers, their missing indicators, ordinals, one-hot, words, calendars.
 struct Layout {
-  std::vector<std::size_t> numbers, scaled, indicators, ordinals, one_hot, calendars;
+  std::vector<std::size_t> numbers, scaled, indicators, ordinals, one_hot, words, calendars;
 };
 Layout layout_of(const FeaturePlan& plan);
 

@@ -10,8 +10,8 @@ using base::Code;
 using base::fail;
 using base::Json;
 
-constexpr std::array<const char*, 6> kEncodings = {"number",  "scaled",   "ordinal",
-                                                   "one_hot", "calendar", "dropped"};
+constexpr std::array<const char*, 7> kEncodings = {"number",   "scaled", "ordinal", "one_hot",
+                                                   "calendar", "words",  "dropped"};
 
 Json strings(const std::vector<std::string>& values) {
   Json out = Json::array();
@@ -37,6 +37,23 @@ std::vector<double> read_reals(const Json& json) {
   return out;
 }
 
+Json integers(const std::vector<std::int64_t>& values) {
+  Json out = Json::array();
+  for (const std::int64_t value : values) out.push(value);
+  return out;
+}
+
+// Spellings and the words they are: as many of the one as of the other, each word within the vocabulary.
+base::Status read_spellings(const Json& json, FeatureColumn& out) {
+  out.spellings = read_strings(json["spellings"]);
+  for (const Json& item : json["spelling_of"].items()) out.spelling_of.push_back(item.as_int());
+  const auto words = static_cast<std::int64_t>(out.vocabulary.size());
+  bool sound = out.spellings.size() == out.spelling_of.size();
+  for (const std::int64_t word : out.spelling_of) sound = sound && word >= 0 && word < words;
+  if (sound) return {};
+  return fail(Code::kDataLoss, "the spellings of `" + out.name + "` do not fit its words");
+}
+
 base::Result<FeatureColumn> read_column(const Json& json) {
   FeatureColumn out;
   out.name = json["name"].as_string();
@@ -59,6 +76,7 @@ base::Result<FeatureColumn> read_column(const Json& json) {
   out.parts = read_strings(json["parts"]);
   out.part_center = read_reals(json["part_center"]);
   out.part_scale = read_reals(json["part_scale"]);
+  TRY(read_spellings(json, out));
   return out;
 }
 
@@ -80,6 +98,9 @@ base::Json FeaturePlan::to_json() const {
     if (!column.part_center.empty())
       item.set("part_center", reals(column.part_center))
           .set("part_scale", reals(column.part_scale));
+    if (!column.spellings.empty())
+      item.set("spellings", strings(column.spellings))
+          .set("spelling_of", integers(column.spelling_of));
     list.push(std::move(item));
   }
   return Json::object({{"columns", std::move(list)}, {"feature_names", strings(feature_names)}});

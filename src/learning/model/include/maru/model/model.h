@@ -93,7 +93,7 @@ class Evaluator {
   virtual std::string reason() const = 0;       // why this engine
 };
 
-// ONNX bytes of `graph` (opset 17 + ai.onnx.ml 3, producer "maru").
+// ONNX bytes of `graph` (opset 17, or 20 where texts are cut into words, + ai.onnx.ml 3, producer "maru").
 base::Result<std::string> write_onnx(const transform::Graph& graph, const base::Json& metadata);
 
 struct FeatureMatrix {

@@ -17,6 +17,7 @@ enum class Encoding : std::uint8_t {
   kOrdinal,  // vocabulary -> rank by smoothed target mean; rare and unseen share one code, missing its own (trees)
   kOneHot,   // vocabulary above min_count -> 0/1 columns; rare, unseen and missing columns (linear)
   kCalendar,  // timestamp -> some of year, month, day, weekday, hour, minute of day, day of year, elapsed days (see FeatureColumn::parts)
+  kWords,     // free text -> 0/1 columns, one a word
   kDropped,
 };
 
@@ -27,7 +28,10 @@ struct FeatureColumn {
   Encoding encoding = Encoding::kNumber;
   std::string reason;  // why this encoding, or why dropped ("constant", "an id: 98 % distinct")
   std::vector<std::string>
-      vocabulary;  // for kOrdinal in rank order ("" is missing), for kOneHot in column order (never "")
+      vocabulary;  // for kOrdinal in rank order ("" is missing), for kOneHot and kWords in column order (never "")
+  // kWords: `vocabulary` has the words; how they stand in texts ("FREE!", "free"), and the word that each spelling is. Texts are cut at spaces alone.
+  std::vector<std::string> spellings;
+  std::vector<std::int64_t> spelling_of;
   double rare_code =
       -1;  // kOrdinal: the rank of rare and unseen values; ranks of the vocabulary skip it
   double center = 0, scale = 1, fill = 0;
