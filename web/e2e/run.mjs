@@ -62,7 +62,7 @@ const open = async (width, height) => {
   page.setDefaultTimeout(PATIENCE_MS); page.setDefaultNavigationTimeout(PATIENCE_MS);
   return { context, page, errors };
 };
-// A page has settled when it has a heading, no placeholder, no request under way, and two frames were drawn since.
+// A page has settled when it has a heading, no skeleton, no request under way, and two frames were drawn since.
 const settle = async (page) => {
   await page.waitForSelector('h1'); await page.waitForFunction(() => !document.querySelector('.sk-page, .sk')); await page.evaluate(() => document.fonts.ready);
   for (const end = Date.now() + 10_000; Date.now() < end;) { await frames(page); if (asked.get(page).size === 0 && await page.evaluate(() => !document.querySelector('.sk-page, .sk'))) return; }

@@ -108,12 +108,20 @@ function DiffTable({ runs, color, several }: { runs: Run[]; color: Map<string, s
   return <Panel className="c12" flush title={t('What differs', '다른 점')} hint={t('bold: best; marked: unlike most', '굵게: 최고, 표시: 다수와 다름')} right={<Seg label={t('Rows', '행')} value={only ? 'diff' : 'all'} onChange={(v) => set({ rows: v === 'all' ? v : null })} options={[['diff', t('differing', '다른 것')], ['all', t('all', '모두')]]} />}>{lines.length ? <div className="cmp-sheet" style={{ height: Math.min(620, lines.length * 30 + 50) }}><Sheet count={lines.length} row={row} id={(l) => l.kind + l.key} first={first} cols={cols} rowH={30} label={t('What differs', '다른 점')} mark={(l) => (l.kind === 'part' ? 'part' : '')} /></div> : <p className="t3 pad14">{t('Nothing differs.', '다른 것이 없습니다.')}</p>}</Panel>;
 }
 
+const PICTURES = 12; // runs whose pictures stand side by side
+
+/** What the first runs logged, asked once for the panels that look for files in it. */
+function useDetails(runs: Run[]) {
+  const project = useProject(); const ids = runs.slice(0, PICTURES).map((r) => r.id);
+  return useQuery<Map<string, Schemas['ExperimentRunDetail']>>({ queryKey: [project, 'compared-runs', ids.join()], staleTime: 60_000, queryFn: async () => new Map(await Promise.all(ids.map(async (id) => [id, await api<Schemas['ExperimentRunDetail']>(`/experiment-runs/${id}`, project)] as const))) });
+}
+
 /** Confusion, ROC, PR and calibration of the runs that logged an evaluation. */
 function Reports({ runs, color }: { runs: Run[]; color: Map<string, string> }) {
-  const t = useT(); const f = useFmt(); const project = useProject(); const [whose, setWhose] = useState(''); const ids = runs.slice(0, REPORTS).map((r) => r.id);
-  const q = useQuery<Map<string, Report>>({ queryKey: [project, 'reports', ids.join()], staleTime: 60_000, queryFn: async () => {
+  const t = useT(); const f = useFmt(); const project = useProject(); const [whose, setWhose] = useState(''); const ids = runs.slice(0, REPORTS).map((r) => r.id); const details = useDetails(runs).data;
+  const q = useQuery<Map<string, Report>>({ queryKey: [project, 'reports', ids.join()], enabled: !!details, staleTime: 60_000, queryFn: async () => {
     const out = new Map<string, Report>();
-    await Promise.all(ids.map(async (id) => { const d = await api<Schemas['ExperimentRunDetail']>(`/experiment-runs/${id}`, project); const file = d.artifacts.find((a) => /(^|\/)(evaluation|report|eval)\.json$/.test(a.path) && a.bytes < 4_000_000); if (!file) { // what Maru trained itself keeps its evaluation with the version that came of it
+    await Promise.all(ids.map(async (id) => { const d = details!.get(id); if (!d) return; const file = d.artifacts.find((a) => /(^|\/)(evaluation|report|eval)\.json$/.test(a.path) && a.bytes < 4_000_000); if (!file) { // what Maru trained itself keeps its evaluation with the version that came of it
       const v = d.model_version; if (!v) return; const m = await api<Schemas['Model']>(`/models/${encodeURIComponent(v.model)}`, project).catch(() => null); const r = readReport(m?.versions.find((x) => x.version === v.version)?.card.report); if (r) out.set(id, r); return;
     }
     const a = await fetch(artifactUrl(id, file.path, project)); const r = a.ok ? readReport(await a.json().catch(() => null)) : null; if (r) out.set(id, r); }));
@@ -129,20 +137,14 @@ function Reports({ runs, color }: { runs: Run[]; color: Map<string, string> }) {
   </>;
 }
 
-const PICTURES = 12; // runs whose pictures stand side by side
-
 /** Pictures that the runs logged under one name, side by side: what scikit-learn's autolog and mlflow.evaluate draw. */
 function Pictures({ runs, color }: { runs: Run[]; color: Map<string, string> }) {
-  const t = useT(); const project = useProject(); const [get, set] = useView(); const ids = runs.slice(0, PICTURES).map((r) => r.id);
-  const q = useQuery<Map<string, string[]>>({ queryKey: [project, 'pictures', ids.join()], staleTime: 60_000, queryFn: async () => {
-    const out = new Map<string, string[]>();
-    await Promise.all(ids.map(async (id) => { const d = await api<Schemas['ExperimentRunDetail']>(`/experiment-runs/${id}`, project); for (const a of d.artifacts) if (kindOf(a.path) === 'image' && a.bytes < 5_000_000) out.set(a.path, [...(out.get(a.path) ?? []), id]); }));
-    return out;
-  } });
+  const t = useT(); const [get, set] = useView(); const details = useDetails(runs).data;
+  const found = useMemo(() => { const out = new Map<string, string[]>(); for (const [id, d] of details ?? []) for (const a of d.artifacts) if (kindOf(a.path) === 'image' && a.bytes < 5_000_000) out.set(a.path, [...(out.get(a.path) ?? []), id]); return out; }, [details]);
   const weight = (p: string) => (/confusion/i.test(p) ? 0 : /roc/i.test(p) ? 1 : /precision_recall|pr_curve/i.test(p) ? 2 : /calibration|lift/i.test(p) ? 3 : 4);
-  const names = [...(q.data ?? new Map<string, string[]>())].filter(([, who]) => who.length > 1 || runs.length === 1).map(([p]) => p).sort((a, b) => weight(a) - weight(b) || a.localeCompare(b));
+  const names = [...found].filter(([, who]) => who.length > 1 || runs.length === 1).map(([p]) => p).sort((a, b) => weight(a) - weight(b) || a.localeCompare(b));
   if (!names.length) return null;
-  const shown = names.includes(get('picture')) ? get('picture') : names[0]; const who = runs.filter((r) => q.data!.get(shown)!.includes(r.id));
+  const shown = names.includes(get('picture')) ? get('picture') : names[0]; const who = runs.filter((r) => found.get(shown)!.includes(r.id));
   return <Panel className="c12" title={t('Pictures', '그림')} right={<select className="input" style={{ maxWidth: 320, height: 28 }} aria-label={t('Picture', '그림')} value={shown} onChange={(e) => set({ picture: e.target.value })}>{names.map((n) => <option key={n}>{n}</option>)}</select>}>
     <div className="pics">{who.map((r) => <figure key={r.id}><Picture run={r.id} path={shown} name={runName(r)} /><figcaption className="row gap1"><i className="sw box" style={{ background: color.get(r.id) }} /><span className="trunc">{runName(r)}</span></figcaption></figure>)}</div></Panel>;
 }
