@@ -35,6 +35,7 @@ class Pace {
  public:
   Pace(const LearnOptions& options, std::string stage);
   bool stop() const;
+  std::int64_t now_ns() const { return clock_->monotonic_ns(); }
   void report(double fraction, const std::string& detail);
 
  private:

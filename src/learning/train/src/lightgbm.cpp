@@ -181,6 +181,7 @@ struct Progression {
   double best = std::numeric_limits<double>::quiet_NaN(),
          train = std::numeric_limits<double>::quiet_NaN();
   bool cut = false;
+  double scoring_s = 0;
   std::vector<CurvePoint> curve;
 };
 
@@ -224,6 +225,7 @@ class TreeLearner final : public Prepared {
     out.train_score = run.train;
     out.valid_score = run.best;
     out.cut = run.cut;
+    out.scoring_s = run.scoring_s;
     out.curve = curve_json(run.curve);
     std::vector<double> gain(columns_, 0.0);
     TRY(checked(LGBM_BoosterFeatureImportance(booster.get(), run.best_round,
@@ -261,6 +263,7 @@ class TreeLearner final : public Prepared {
     for (int round = 1; round <= most; ++round) {
       int finished = 0;
       TRY(checked(LGBM_BoosterUpdateOneIter(booster, &finished), "growing a tree"));
+      const std::int64_t grown_ns = pace.now_ns();
       const bool keep = round <= 10 || round % 10 == 0;
       double train = std::numeric_limits<double>::quiet_NaN(), valid = train;
       if (keep) {
@@ -269,6 +272,7 @@ class TreeLearner final : public Prepared {
       if (valid_) {
         TRY_ASSIGN(valid, score_of(booster, 1));
       }
+      run.scoring_s += static_cast<double>(pace.now_ns() - grown_ns) / 1e9;
       if (!std::isnan(train)) run.curve.push_back({round, train, valid});
       const bool better =
           !valid_ || std::isnan(run.best) || (metric.larger ? valid > run.best : valid < run.best);

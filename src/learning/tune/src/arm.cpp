@@ -188,6 +188,8 @@ base::Result<ArmFold> ArmFold::make(const std::string& learner, const SearchSpec
   out.signature = signature_of(spec, given.train, out.plan);
   TRY_ASSIGN(const train::Matrix rows, learning_matrix(out, spec, given, wide));
   out.rows = rows.features.rows;
+  out.given_rows = given.train.rows();
+  out.judged_rows = given.valid.rows();
   train::Matrix valid;
   valid.features.columns = rows.features.columns;
   if (given.valid.rows() > 0) {
@@ -209,6 +211,11 @@ base::Result<ArmFold> ArmFold::make(const std::string& learner, const SearchSpec
   out.valid_labels = std::move(valid.labels);
   out.prepare_s = static_cast<double>(clock.monotonic_ns() - from_ns) / 1e9;
   return out;
+}
+
+double ArmFold::prepare_again_s(std::size_t all_rows) const {
+  const std::size_t seen = std::max<std::size_t>(1, given_rows + judged_rows);
+  return prepare_s * static_cast<double>(all_rows) / static_cast<double>(seen);
 }
 
 base::Result<std::unique_ptr<Arm>> Arm::make(const std::string& learner, const SearchSpec& spec,

@@ -35,7 +35,9 @@ struct ArmFold {
   transform::Graph graph;  // raw inputs -> features
   model::Signature signature;
   std::shared_ptr<train::Prepared> prepared;
-  std::size_t rows = 0;  // that it learns from
+  std::size_t rows = 0;         // that it learns from
+  std::size_t given_rows = 0;   // before a sample was taken of them
+  std::size_t judged_rows = 0;  // held back
   model::FeatureMatrix valid, train_sample;
   std::vector<double> valid_labels, train_sample_labels;
   double prepare_s = 0;
@@ -43,6 +45,8 @@ struct ArmFold {
   // Fits the features on the training rows, runs them over train and valid through the graph, prepares the learner.
   static base::Result<ArmFold> make(const std::string& learner, const SearchSpec& spec,
                                     const ArmRows& rows, const train::LearnOptions& options);
+  // What making it from all rows takes, from what this took.
+  double prepare_again_s(std::size_t all_rows) const;
 };
 
 // On the pool and the calling thread, or one after the other without a pool.

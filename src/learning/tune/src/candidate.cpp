@@ -42,13 +42,16 @@ base::Result<Refit> refit_all(const Candidate& candidate, const SearchSpec& spec
 double refit_seconds(const Candidate& candidate, std::size_t all_rows, int patience) {
   const ArmFold& fold = candidate.arm->folds.front();
   const train::Trained& trained = candidate.trained.front();
-  const double larger =
-      static_cast<double>(all_rows) / static_cast<double>(std::max<std::size_t>(1, fold.rows));
+  const double larger =  // a learner at its limit takes a sample of all rows, too
+      fold.rows < fold.given_rows ? 1
+                                  : static_cast<double>(all_rows) /
+                                        static_cast<double>(std::max<std::size_t>(1, fold.rows));
   double rounds = 1;
   if (candidate.trial.config.learner == "lightgbm")
     rounds = static_cast<double>(candidate.rounds()) /
              static_cast<double>(std::max(1, trained.rounds + (trained.cut ? 0 : patience)));
-  return larger * (fold.prepare_s + candidate.fit_s * rounds);
+  const double grow_s = candidate.fit_s - trained.scoring_s;  // the last fit holds nothing back
+  return fold.prepare_again_s(all_rows) + larger * grow_s * rounds;
 }
 
 train::Trained blend_trained(const Candidate& trees, const Candidate& line, double share) {

@@ -2,6 +2,7 @@
 #include <cmath>
 #include <limits>
 #include <map>
+#include <optional>
 
 #include "blend.h"
 #include "candidate.h"
@@ -18,6 +19,7 @@ constexpr int kConvergedAfter = 60;  // fruitless trials of a search over the li
 constexpr int kMostFailures = 3;     // of one learner in a row, before it is given up
 constexpr double kSmallestShare =
     0.008;  // of the budget: with less left no further trial is started
+constexpr std::size_t kBlendLooks = 20'000;  // validation rows up to which nine mixes cost little
 // Cells (rows x columns) for each second of the budget: above, the trials have one fold each, so that there are several.
 constexpr double kCellsASecond = 300'000;
 
@@ -162,11 +164,8 @@ class Search {
     for (const std::string& learner : learners_) waiting += arms_.count(learner) == 0 ? 1 : 0;
     const double mine_s = left_s() * (waiting > 0 ? 0.5 : 1.0);
     if (!spec_.refit) return mine_s;
-    const ArmFold* fold = arm == nullptr ? nullptr : &arm->folds.front();
-    const double prepare_s = fold == nullptr
-                                 ? 0
-                                 : fold->prepare_s * static_cast<double>(learned_rows()) /
-                                       static_cast<double>(std::max<std::size_t>(1, fold->rows));
+    const double prepare_s =
+        arm == nullptr ? 0 : arm->folds.front().prepare_again_s(learned_rows());
     return std::min(mine_s, (left_s() + fits_s_ - prepare_s) / (1 + again_));
   }
 
@@ -342,15 +341,19 @@ class Search {
     candidate.trial.bytes = whole->bytes;
     candidate.trial.latency_us = whole->latency_us;
     trials_.push_back(candidate.trial);
+    const std::string learner = candidate.trial.config.learner;
+    const auto kept = std::make_shared<Candidate>(std::move(candidate));
     if (best_ == nullptr || loss < loss_of(best_->trial.valid)) {
       const bool first = best_ == nullptr;
-      best_ = std::make_shared<Candidate>(candidate);
+      best_ = kept;
       whole_ = std::move(*whole);
       if (first) TRY(predict_valid());
     }
-    std::shared_ptr<Candidate>& leader = best_of_[candidate.trial.config.learner];
-    if (leader == nullptr || loss < loss_of(leader->trial.valid))
-      leader = std::make_shared<Candidate>(std::move(candidate));
+    std::shared_ptr<Candidate>& leader = best_of_[learner];
+    if (leader == nullptr || loss < loss_of(leader->trial.valid)) {
+      leader = kept;
+      expect_blend();
+    }
     set_reserve();
     if (spec_.on_trial) spec_.on_trial(trials_.back());
     report("trial " + std::to_string(number_) + ": best " + metric_ + " " +
@@ -358,20 +361,33 @@ class Search {
     return {};
   }
 
-  // Trees and line together, when that is clearly better on held-back rows than either. A failure here costs nothing: the best single model stays.
-  void try_blend() {
+  // The share of the trees, when trees and line together are clearly better on held-back rows than either.
+  std::optional<BlendWeight> better_blend() const {
     const auto trees = best_of_.find("lightgbm"), line = best_of_.find("linear");
-    if (!spec_.blend || trees == best_of_.end() || line == best_of_.end() ||
-        stopped_ == "cancelled")
-      return;
-    const std::int64_t from_ns = clock_.monotonic_ns();
-    const Candidate &first = *trees->second, &second = *line->second;
-    const auto weight = choose_blend(metric_, first.labels(), first.answers, second.answers);
+    if (!spec_.blend || trees == best_of_.end() || line == best_of_.end()) return {};
+    const Candidate& first = *trees->second;
+    const auto weight = choose_blend(metric_, first.labels(), first.answers, line->second->answers);
     const double best = loss_of(best_->trial.valid);
-    if (!weight ||
-        !(loss_of(weight->value) <
-          best - kBlendGain * (evaluate::larger_is_better(metric_) ? 1 : std::abs(best))))
-      return;
+    const double gain = kBlendGain * (evaluate::larger_is_better(metric_) ? 1 : std::abs(best));
+    if (!weight || !(loss_of(weight->value) < best - gain)) return {};
+    return *weight;
+  }
+
+  // Whether time is to be kept for a blend: looked up where looking is cheap, else assumed.
+  void expect_blend() {
+    if (best_of_.size() < 2 || spec_.valid.rows() > kBlendLooks)
+      blend_expected_ = spec_.blend && learners_.size() > 1;
+    else
+      blend_expected_ = better_blend().has_value();
+  }
+
+  // A failure here costs nothing: the best single model stays.
+  void try_blend() {
+    if (stopped_ == "cancelled") return;
+    const std::int64_t from_ns = clock_.monotonic_ns();
+    const std::optional<BlendWeight> weight = better_blend();
+    if (!weight) return;
+    const Candidate &first = *best_of_.at("lightgbm"), &second = *best_of_.at("linear");
     const ArmFold &first_fold = first.arm->folds.front(), &second_fold = second.arm->folds.front();
     const auto first_graph = whole_graph(first_fold, first.trained.front()),
                second_graph = whole_graph(second_fold, second.trained.front());
@@ -471,8 +487,8 @@ class Search {
     }
     fits_s_ = fits;
     const double size = std::max(1.0, bytes / std::max(1.0, first_bytes_));
-    reserve_s_ = fits + after_fit_s_ + 1.2 * finish_s_ * size +
-                 (spec_.blend && learners_.size() > 1 ? 1.8 * after_fit_s_ : 0);
+    reserve_s_ =
+        fits + after_fit_s_ + 1.2 * finish_s_ * size + (blend_expected_ ? 1.8 * after_fit_s_ : 0);
   }
 
   // The best model's answers for the validation rows, by its whole graph; timed, to know what the end will take.
@@ -572,6 +588,7 @@ class Search {
   std::unique_ptr<base::Pool> pool_;  // beside the calling thread; null: it works alone
   int number_ = 0, predicted_by_ = 0;
   bool refitted_ = false, predicted_refit_ = false;
+  bool blend_expected_ = true;
   double share_ = 1;             // of the trees in a blend
   transform::FeaturePlan plan_;  // of the refitted model
   std::shared_ptr<const SearchResult::Baseline> baseline_;

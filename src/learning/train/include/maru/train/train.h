@@ -59,6 +59,7 @@ struct Trained {
       metric;  // of `curve` and the scores below, in Maru's words: roc_auc, log_loss, rmse, mae
   double train_score = 0, valid_score = 0;  // at the kept round; NaN where there are no such rows
   bool cut = false;                         // cancel or deadline ended the training
+  double scoring_s = 0;  // of the time that the fit took: measuring its own and the held-back rows
   // The learner's own answers, row-major [N,K], as the graph gives them (up to float32 of the raw tree score). Thread safe.
   std::function<base::Result<std::vector<double>>(const model::FeatureMatrix&)> predict;
 };
