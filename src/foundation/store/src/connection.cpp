@@ -155,8 +155,7 @@ tl::unexpected<base::Error> Connection::error(int code, std::string_view sql) {
 }
 
 Result<sqlite3_stmt*> Connection::prepare(std::string_view sql) {
-  std::string key(sql);
-  if (const auto found = statements_.find(key); found != statements_.end()) return found->second;
+  if (const auto found = statements_.find(sql); found != statements_.end()) return found->second;
   if (statements_.size() >= kMaxCachedStatements) {
     for (const auto& [text, old] : statements_) sqlite3_finalize(old);
     statements_.clear();
@@ -171,7 +170,7 @@ Result<sqlite3_stmt*> Connection::prepare(std::string_view sql) {
     sqlite3_finalize(statement);
     return fail(Code::kInternal, "exactly one statement is expected: " + short_sql(sql));
   }
-  statements_.emplace(std::move(key), statement);
+  statements_.emplace(std::string(sql), statement);
   return statement;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -53,7 +54,14 @@ class Connection {
   std::string path_;
   sqlite3* db_ = nullptr;
   bool disk_failed_ = false;
-  std::unordered_map<std::string, sqlite3_stmt*> statements_;
+  // Looked up by a view: no copy of the text a statement.
+  struct Hash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view text) const {
+      return std::hash<std::string_view>{}(text);
+    }
+  };
+  std::unordered_map<std::string, sqlite3_stmt*, Hash, std::equal_to<>> statements_;
 };
 
 }  // namespace maru::store

@@ -11,6 +11,7 @@
 #include <condition_variable>
 #include <deque>
 #include <exception>
+#include <limits>
 #include <mutex>
 #include <thread>
 
@@ -28,6 +29,7 @@ using base::Result;
 using base::Status;
 
 constexpr std::int64_t kMaxGroupWindowUs = 5'000;
+constexpr std::size_t kNone = std::numeric_limits<std::size_t>::max();
 // Looking through every page at open: always when it is quick, up to the larger size when the last owner did not close.
 constexpr std::uint64_t kCheckAlwaysBytes = 4u << 20;
 constexpr std::uint64_t kCheckAfterCrashBytes = 256u << 20;
@@ -35,15 +37,21 @@ constexpr std::uint64_t kCheckAfterCrashBytes = 256u << 20;
 // Statements of one callback on the writer's connection.
 class GroupWriter final : public Writer {
  public:
-  explicit GroupWriter(Connection& connection) : connection_(connection) {}
+  explicit GroupWriter(Connection& connection, bool one_change = false)
+      : connection_(connection), one_change_(one_change) {}
   Result<Rows> query(std::string_view sql, std::span<const Value> params) override {
     TRY(alive());
     return connection_.query(sql, params);
   }
   Result<std::int64_t> execute(std::string_view sql, std::span<const Value> params) override {
     TRY(alive());
-    return connection_.execute(sql, params);
+    if (one_change_ && changed_)
+      return fail(Code::kInternal, "a second change in a write that promised one");
+    auto rows = connection_.execute(sql, params);
+    changed_ = changed_ || rows.has_value();
+    return rows;
   }
+  bool changed() const { return changed_; }
   Status run_script(std::string_view sql) {
     TRY(alive());
     return connection_.run_script(sql);
@@ -56,11 +64,14 @@ class GroupWriter final : public Writer {
     return fail(Code::kAborted, "the transaction was rolled back by an earlier failure");
   }
   Connection& connection_;
+  const bool one_change_;
+  bool changed_ = false;
 };
 
 struct Queued {
   Database::Write callback;
   std::function<void(Status)> done;
+  Database::Changes changes = Database::Changes::kAny;
   Status outcome;
 };
 
@@ -78,7 +89,7 @@ class SqliteDatabase final : public Database {
   Result<Rows> query(std::string_view sql, std::span<const Value> params) override;
   Status read(const std::function<Status(Reader&)>& callback) override;
   Status write(Write callback) override;
-  void write_async(Write callback, std::function<void(Status)> done) override;
+  void write_async(Write callback, std::function<void(Status)> done, Changes changes) override;
   Status migrate(std::string_view room, std::span<const Migration> migrations) override;
   bool read_only() const override { return read_only_.load(); }
   Status backup_to(const std::string& path) override;
@@ -102,6 +113,7 @@ class SqliteDatabase final : public Database {
   std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<Queued> queue_;
+  std::size_t wanted_ = kNone;  // as many queued writes wake the writer
   bool stopping_ = false;
   std::size_t last_group_ = 0;  // writer thread only
   std::atomic<bool> read_only_{false};
@@ -232,29 +244,34 @@ Status SqliteDatabase::write(Write callback) {
     bool finished = false;
     Status outcome;
   } waiting;
-  write_async(std::move(callback), [&waiting](Status outcome) {
+  const auto done = [&waiting](Status outcome) {
     const std::lock_guard lock(waiting.mutex);
     waiting.outcome = std::move(outcome);
     waiting.finished = true;
     waiting.ready.notify_one();
-  });
+  };
+  write_async(std::move(callback), done, Changes::kAny);
   std::unique_lock lock(waiting.mutex);
   waiting.ready.wait(lock, [&waiting] { return waiting.finished; });
   return std::move(waiting.outcome);
 }
 
-void SqliteDatabase::write_async(Write callback, std::function<void(Status)> done) {
+void SqliteDatabase::write_async(Write callback, std::function<void(Status)> done,
+                                 Changes changes) {
   std::size_t waiting = 0;
+  bool enough = false;
   {
     const std::lock_guard lock(mutex_);
     waiting = queue_.size();
     if (!stopping_ && waiting < options_.queue_limit) {
-      queue_.push_back({std::move(callback), std::move(done), {}});
+      queue_.push_back({std::move(callback), std::move(done), changes, {}});
       done = nullptr;
+      enough = queue_.size() >= wanted_;
+      if (enough) wanted_ = kNone;
     }
   }
   if (done == nullptr) {
-    wake_.notify_one();
+    if (enough) wake_.notify_one();
   } else {
     done(fail(Code::kUnavailable, "too many writes are waiting: " + std::to_string(waiting),
               "try again shortly"));
@@ -263,14 +280,20 @@ void SqliteDatabase::write_async(Write callback, std::function<void(Status)> don
 
 // While one group is being synced the next one gathers by itself. The window only serves to keep a group together whose members
 // come back at once for their next write: it ends as soon as there are as many as last time. A lone writer never waits.
+// The writer says how many it waits for, so that it is woken once a group rather than by each of its members.
 std::vector<Queued> SqliteDatabase::next_group() {
   std::unique_lock lock(mutex_);
-  wake_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
   const std::size_t expected = std::min(last_group_, options_.group_limit);
-  if (expected > 1) {
+  const auto there = [this](std::size_t count) {
+    if (stopping_ || queue_.size() >= count) return true;
+    wanted_ = count;
+    return false;
+  };
+  if (expected > 1)
     wake_.wait_for(lock, std::chrono::microseconds(options_.group_window_us),
-                   [&] { return stopping_ || queue_.size() >= expected; });
-  }
+                   [&] { return there(expected); });
+  wake_.wait(lock, [&] { return there(1); });
+  wanted_ = kNone;
   std::vector<Queued> group;
   while (!queue_.empty() && group.size() < options_.group_limit) {
     group.push_back(std::move(queue_.front()));
@@ -281,9 +304,10 @@ std::vector<Queued> SqliteDatabase::next_group() {
 }
 
 Status SqliteDatabase::run_one(Queued& item) {
+  const bool savepoint = item.changes == Changes::kAny;
   // Prepared statements rather than scripts: a script is parsed each time.
-  TRY(writer_->execute("SAVEPOINT item", {}));
-  GroupWriter writer(*writer_);
+  if (savepoint) TRY(writer_->execute("SAVEPOINT item", {}));
+  GroupWriter writer(*writer_, !savepoint);
   Status done;
   try {
     done = item.callback(writer);
@@ -294,6 +318,11 @@ Status SqliteDatabase::run_one(Queued& item) {
   }
   if (!writer_->in_transaction()) {
     if (done) return fail(Code::kAborted, "the transaction was ended by a statement inside it");
+    return done;
+  }
+  if (!savepoint) {
+    // A callback that breaks its promise takes the group with it: better than half of a write.
+    if (!done && writer.changed()) static_cast<void>(writer_->execute("ROLLBACK", {}));
     return done;
   }
   if (!done) TRY(writer_->execute("ROLLBACK TO item", {}));
@@ -310,7 +339,8 @@ Status SqliteDatabase::commit() {
   if (fault != 0) {
     return fail(Code::kUnavailable, "the disk failed under the database: " + options_.path);
   }
-  return writer_->run_script("COMMIT");
+  TRY(writer_->execute("COMMIT", {}));
+  return {};
 }
 
 void SqliteDatabase::turn_read_only(const base::Error& why) {
@@ -328,7 +358,9 @@ void SqliteDatabase::run_group(std::vector<Queued>& group) {
     }
     return;
   }
-  Status whole = writer_->run_script("BEGIN IMMEDIATE");
+  Status whole;
+  if (const auto begun = writer_->execute("BEGIN IMMEDIATE", {}); !begun)
+    whole = tl::unexpected(begun.error());
   for (auto& item : group) {
     if (whole) item.outcome = run_one(item);
     // One failure that ended the transaction took everybody's statements with it.

@@ -7,6 +7,7 @@
 #include <condition_variable>
 #include <mutex>
 #include <thread>
+#include <utility>
 
 #include "temp_folder.h"
 
@@ -163,6 +164,61 @@ TEST_CASE("a full queue refuses at its limit, and at once") {
   changed.wait(lock, [&] { return answered == 3; });
   lock.unlock();
   CHECK(count(*db) == 2);
+}
+
+TEST_CASE(
+    "writes of one statement share a group: each fails alone, a broken promise fails its group") {
+  auto db = open(":memory:");
+  REQUIRE(db->write([](Writer& w) { return insert(w, 7, "before"); }).has_value());
+  std::mutex mutex;
+  std::condition_variable changed;
+  bool release = false;
+  std::vector<Status> outcomes;
+  const auto done = [&](const Status& status) {
+    const std::lock_guard lock(mutex);
+    outcomes.push_back(status);
+    changed.notify_all();
+  };
+  const auto all = [&](std::size_t count) {
+    std::unique_lock lock(mutex);
+    release = true;
+    changed.notify_all();
+    changed.wait(lock, [&] { return outcomes.size() == count; });
+    release = false;
+    return std::exchange(outcomes, {});
+  };
+  // Holds the writer, so that what is queued meanwhile becomes one group.
+  const auto hold = [&] {
+    db->write_async(
+        [&](Writer&) -> Status {
+          std::unique_lock lock(mutex);
+          changed.wait(lock, [&] { return release; });
+          return {};
+        },
+        done);
+  };
+  constexpr auto kOne = Database::Changes::kOneStatement;
+  hold();
+  for (const std::int64_t id : {1, 7, 2})
+    db->write_async([id](Writer& w) { return insert(w, id); }, done, kOne);
+  const auto mixed = all(4);
+  CHECK(mixed[1].has_value());
+  CHECK(mixed[2].error().code == Code::kAlreadyExists);
+  CHECK(mixed[3].has_value());
+  CHECK(count(*db) == 3);
+  hold();
+  db->write_async([](Writer& w) { return insert(w, 3); }, done, kOne);
+  db->write_async(
+      [](Writer& w) -> Status {
+        TRY(insert(w, 4));
+        return insert(w, 5);
+      },
+      done, kOne);
+  db->write_async([](Writer& w) { return insert(w, 6); }, done);
+  const auto broken = all(4);
+  for (const std::size_t i : {1u, 2u, 3u}) CHECK_FALSE(broken[i].has_value());
+  CHECK(count(*db) == 3);  // nothing of that group, not even half of a write
+  CHECK(db->write([](Writer& w) { return insert(w, 8); }).has_value());
 }
 
 TEST_CASE("migrations are applied once, in order, and a newer database is refused") {

@@ -105,6 +105,14 @@ TailEntry entry_of(const RunBatch& batch) {
   return entry;
 }
 
+// All points of a batch are one row; a run's name is a tag and a column, a model's metric a row beside.
+store::Database::Changes changes_of(const RunBatch& batch) {
+  const std::size_t statements =
+      (batch.metrics.empty() ? 0 : 1) + batch.params.size() + batch.tags.size();
+  const bool one = statements <= 1 && batch.scoped.empty() && !batch.tags.contains(kRunNameTag);
+  return one ? store::Database::Changes::kOneStatement : store::Database::Changes::kAny;
+}
+
 Status write_row(Writer& writer, const RunRow& run) {
   const auto cells = params(run.name, run.status, run.end_us, run.number);
   TRY(writer.execute("UPDATE runs SET name = $1, status = $2, end_us = $3 WHERE number = $4",
@@ -129,6 +137,7 @@ RunChange text_change(const RunRow& row, ValueKind kind, const std::string& key,
 
 struct RunTables::Pending {
   std::string run_id;
+  std::function<void(Status)> done;
   RunBatch batch;
   TailEntry entry;
   std::int64_t entry_number = 0;
@@ -415,38 +424,39 @@ void RunTables::log_async(const std::string& run_id, RunBatch batch,
   if (Status good = check_batch(batch); !good) return done(std::move(good));
   auto pending = std::make_shared<Pending>();
   pending->run_id = run_id;
+  pending->done = std::move(done);
   pending->entry = entry_of(batch);
   pending->batch = std::move(batch);
   db_.write_async([this, pending](Writer& writer) { return write_batch(writer, *pending); },
-                  [this, pending, done = std::move(done)](Status outcome) {
-                    if (outcome) {
-                      RunRow row;
-                      row.id = pending->run_id;
-                      row.number = pending->run.number;
-                      row.experiment_id = pending->run.experiment_id;
-                      if (!pending->entry.series.empty())
-                        metrics_.applied(pending->entry, pending->entry_number);
-                      for (const auto& series : pending->entry.series) {
-                        RunChange change;
-                        change.kind = RunChange::Kind::kMetric;
-                        change.row = row;
-                        change.key = series.key;
-                        change.point =
-                            *std::max_element(series.points.begin(), series.points.end(), earlier);
-                        index_.apply(std::move(change));
-                      }
-                      for (const auto& [key, value] : pending->batch.params)
-                        index_.apply(text_change(row, ValueKind::kParam, key, value));
-                      for (const auto& [key, value] : pending->batch.tags)
-                        index_.apply(text_change(row, ValueKind::kTag, key, value));
-                      if (pending->rename) {
-                        RunChange renamed;
-                        renamed.row = pending->renamed;
-                        index_.apply(std::move(renamed));
-                      }
-                    }
-                    done(std::move(outcome));
-                  });
+                  [this, pending](Status outcome) {
+                    if (outcome) batch_applied(*pending);
+                    pending->done(std::move(outcome));
+                  },
+                  changes_of(pending->batch));
+}
+
+void RunTables::batch_applied(const Pending& pending) {
+  RunRow row;
+  row.id = pending.run_id;
+  row.number = pending.run.number;
+  row.experiment_id = pending.run.experiment_id;
+  if (!pending.entry.series.empty()) metrics_.applied(pending.entry, pending.entry_number);
+  for (const auto& series : pending.entry.series) {
+    RunChange change;
+    change.kind = RunChange::Kind::kMetric;
+    change.row = row;
+    change.key = series.key;
+    change.point = *std::max_element(series.points.begin(), series.points.end(), earlier);
+    index_.apply(std::move(change));
+  }
+  for (const auto& [key, value] : pending.batch.params)
+    index_.apply(text_change(row, ValueKind::kParam, key, value));
+  for (const auto& [key, value] : pending.batch.tags)
+    index_.apply(text_change(row, ValueKind::kTag, key, value));
+  if (!pending.rename) return;
+  RunChange renamed;
+  renamed.row = pending.renamed;
+  index_.apply(std::move(renamed));
 }
 
 Status RunTables::log(const std::string& run_id, const RunBatch& batch) {

@@ -101,6 +101,7 @@ class RunTables final : public Runs {
   void remember(const std::string& run_id, const Writable& facts);
   void forget(const std::string& run_id);
   base::Status write_batch(store::Writer& writer, Pending& pending);
+  void batch_applied(const Pending& pending);
   base::Status adopt_run(store::Writer& writer, const WholeRun& whole);
   base::Result<std::int64_t> number_of(const std::string& run_id);
   base::Result<std::vector<Run>> read_runs(const std::vector<std::int64_t>& numbers, bool values);

@@ -159,8 +159,8 @@ Status read_param(Fields& fields, const char* what, tracking::Text& params) {
   return {};
 }
 
-void log(const Services& s, const std::string& id, tracking::RunBatch batch, const Done& done) {
-  s.tracking->runs().log_async(id, std::move(batch), [done](Status outcome) {
+void log(const Services& s, const std::string& id, tracking::RunBatch batch, Done done) {
+  s.tracking->runs().log_async(id, std::move(batch), [done = std::move(done)](Status outcome) {
     if (outcome)
       done(Json::object());
     else
@@ -168,32 +168,32 @@ void log(const Services& s, const std::string& id, tracking::RunBatch batch, con
   });
 }
 
-Status log_metric(const Services& s, Fields& fields, const Done& done) {
+Status log_metric(const Services& s, Fields& fields, Done done) {
   tracking::RunBatch batch;
   const std::string id = run_id_of(fields);
   TRY(read_metric(fields, "name", batch));
   TRY(check_run_id(id));
-  log(s, id, std::move(batch), done);
+  log(s, id, std::move(batch), std::move(done));
   return {};
 }
 
-Status log_param(const Services& s, Fields& fields, const Done& done) {
+Status log_param(const Services& s, Fields& fields, Done done) {
   tracking::RunBatch batch;
   const std::string id = run_id_of(fields);
   TRY(read_param(fields, "key", batch.params));
   TRY(check_run_id(id));
-  log(s, id, std::move(batch), done);
+  log(s, id, std::move(batch), std::move(done));
   return {};
 }
 
-Status set_tag(const Services& s, Fields& fields, const Done& done) {
+Status set_tag(const Services& s, Fields& fields, Done done) {
   tracking::RunBatch batch;
   const std::string id = run_id_of(fields), key = fields.required_text("key");
   const std::string value = fields.text("value");
   TRY(fields.status());
   TRY(check_run_id(id));
   TRY(check_tag(batch.tags, key, value, "key"));
-  log(s, id, std::move(batch), done);
+  log(s, id, std::move(batch), std::move(done));
   return {};
 }
 
@@ -218,7 +218,7 @@ Status placed(Status outcome, std::string_view list, std::size_t index, std::str
   return tl::unexpected(std::move(failure));
 }
 
-Status log_batch(const Services& s, Fields& fields, const Done& done) {
+Status log_batch(const Services& s, Fields& fields, Done done) {
   tracking::RunBatch batch;
   const std::string id = fields.required_text("run_id");
   auto metrics = fields.objects("metrics");
@@ -241,7 +241,7 @@ Status log_batch(const Services& s, Fields& fields, const Done& done) {
     TRY(tags[i].status());
     TRY(placed(check_tag(batch.tags, key, value, "tags.key"), "tags", i, "key"));
   }
-  log(s, id, std::move(batch), done);
+  log(s, id, std::move(batch), std::move(done));
   return {};
 }
 
@@ -328,11 +328,12 @@ void add_run_routes(Router& router, const Services& s) {
     add_call(router, 2, method, path, permission,
              [s, function](Fields& fields, Context&) { return function(s, fields); });
   };
-  using Begin = Status (*)(const Services&, Fields&, const Done&);
+  using Begin = Status (*)(const Services&, Fields&, Done);
   const auto add_log = [&](const char* path, Begin begin) {
-    add_later_call(
-        router, 2, Method::kPost, path, Permission::kWrite,
-        [s, begin](Fields& fields, Context&, const Done& done) { return begin(s, fields, done); });
+    add_later_call(router, 2, Method::kPost, path, Permission::kWrite,
+                   [s, begin](Fields& fields, Context&, Done done) {
+                     return begin(s, fields, std::move(done));
+                   });
   };
   add(Method::kPost, "runs/create", Permission::kWrite, create);
   add(Method::kPost, "runs/update", Permission::kWrite, update);

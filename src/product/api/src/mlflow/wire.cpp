@@ -313,18 +313,26 @@ void add_call(Router& router, int major, Method method, std::string_view path,
 
 void add_later_call(Router& router, int major, Method method, std::string_view path,
                     Permission permission, LaterCall call) {
-  const http::Handler handler = [call = std::move(call)](const Request& request,
-                                                         Context& context) -> Result<Response> {
+  struct Waiting {
+    Fields fields;
+    Context context;
+    std::function<void(Response)> answer;
+  };
+  const auto kept = std::make_shared<const LaterCall>(std::move(call));
+  const http::Handler handler = [kept](const Request& request,
+                                       Context& context) -> Result<Response> {
     TRY(check_content_type(request));
     TRY_ASSIGN(Fields fields, Fields::of(request));
-    auto shared = std::make_shared<Fields>(std::move(fields));
+    auto waiting = std::make_shared<Waiting>(Waiting{std::move(fields), context, {}});
     Response response;
-    response.later = [call, shared, context](const std::function<void(Response)>& answer) mutable {
-      const Done done = [answer, context](Result<Json> outcome) {
-        answer(outcome ? Response::json(*outcome) : error(outcome.error(), {}, context));
-      };
-      if (const Status begun = call(*shared, context, done); !begun)
-        answer(error(begun.error(), {}, context));
+    response.later = [kept, waiting](std::function<void(Response)> answer) {
+      waiting->answer = std::move(answer);
+      const Status begun =
+          (*kept)(waiting->fields, waiting->context, [waiting](const Result<Json>& outcome) {
+            waiting->answer(outcome ? Response::json(*outcome)
+                                    : error(outcome.error(), {}, waiting->context));
+          });
+      if (!begun) waiting->answer(error(begun.error(), {}, waiting->context));
     };
     return response;
   };

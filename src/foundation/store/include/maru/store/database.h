@@ -94,9 +94,11 @@ class Database {
   virtual base::Status read(const std::function<base::Status(Reader&)>& callback) = 0;
   using Write = std::function<base::Status(Writer&)>;
   virtual base::Status write(Write callback) = 0;
-  virtual void write_async(
-      Write callback,
-      std::function<void(base::Status)> done) = 0;  // done runs on the writer thread
+  // `done` runs on the writer thread. kOneStatement promises that the callback changes something with at most one statement, and
+  // does nothing after it that can fail: SQLite undoes a failed statement by itself, so such a write needs no savepoint of its own.
+  enum class Changes : std::uint8_t { kAny, kOneStatement };
+  virtual void write_async(Write callback, std::function<void(base::Status)> done,
+                           Changes changes = Changes::kAny) = 0;
   // Applies what is missing of `room`'s migrations in order; a newer recorded version is kFailedPrecondition.
   virtual base::Status migrate(std::string_view room, std::span<const Migration> migrations) = 0;
   virtual bool read_only() const = 0;
