@@ -55,7 +55,7 @@ maru_dep(openssl LIBS ssl crypto)
 maru_dep(zlib LIBS z)
 maru_dep(zstd STATIC LIBS zstd)
 maru_dep(boost LINK Threads::Threads)
-maru_dep(nghttp2 STATIC LIBS nghttp2)
+maru_dep(nghttp2 LIBS nghttp2)  # shared: libcurl loads it too, and Debian mends it
 maru_dep(curl LIBS curl)
 maru_dep(sqlite3 STATIC LIBS sqlite3 LINK Threads::Threads ${CMAKE_DL_LIBS} m)
 maru_dep(pq LIBS pq INCLUDE /usr/include/postgresql)

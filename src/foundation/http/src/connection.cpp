@@ -4,8 +4,8 @@
 #include <boost/asio/write.hpp>
 #include <utility>
 
-#include "maru/base/id.h"
-#include "maru/base/log.h"
+#include "admission.h"
+#include "http2.h"
 #include "maru/http/limits.h"
 #include "post.h"
 #include "target.h"
@@ -20,12 +20,6 @@ constexpr std::size_t kGzipInlineBytes = 256
 constexpr std::size_t kGzipPoolBytes = 64u << 20;
 // Room for a head within every limit, and a little of what follows.
 static_assert(kLargeBuffer > kMaxRequestLineBytes + kMaxHeaderBytes + 1024);
-
-// Whether an inline route's handler may run on the I/O thread for this request.
-bool fits_inline(const RouteOptions& options, const Request& request) {
-  return request.body.size() <= options.inline_body_bytes &&
-         (!options.inline_if || options.inline_if(request));
-}
 
 base::Code code_of(int status) {
   switch (status) {
@@ -47,22 +41,15 @@ base::Code code_of(int status) {
   }
 }
 
-bool plain_id(std::string_view text) {
-  if (text.empty() || text.size() > 128) return false;
-  for (const char c : text) {
-    if (c <= 0x20 || c >= 0x7f) return false;
-  }
-  return true;
-}
-
 }  // namespace
 
 Connection::Connection(std::shared_ptr<ServerCore> core, IoLoop& loop, tcp::socket socket,
-                       std::string peer_address)
+                       std::string peer_address, bool rpc_only)
     : core_(std::move(core)),
       loop_(loop),
       socket_(std::move(socket)),
-      peer_address_(std::move(peer_address)) {
+      peer_address_(std::move(peer_address)),
+      rpc_only_(rpc_only) {
   if (core_->tls) tls_ = std::make_unique<asio::ssl::stream<tcp::socket&>>(socket_, *core_->tls);
 }
 
@@ -106,6 +93,7 @@ void Connection::close() {
   phase_ = Phase::kClosed;
   loop_.connections.erase(self);
   if (exchange_) exchange_->context.cancel.cancel();
+  if (http2_) http2_->close();
   if (in_pipe_)
     in_pipe_->fail({base::Code::kCancelled, "the peer has closed the connection", "", nullptr});
   if (out_pipe_) out_pipe_->abort();
@@ -121,6 +109,7 @@ void Connection::close() {
 
 void Connection::drain() {
   if (phase_ == Phase::kHandshake || (phase_ == Phase::kHead && begin_ == end_)) return close();
+  if (phase_ == Phase::kHttp2) return with_http2([](Http2& http2) { http2.drain(); });
   keep_alive_ = false;
   if (events_) events_->close();
 }
@@ -128,6 +117,10 @@ void Connection::drain() {
 void Connection::sweep(std::int64_t now_ns, bool beat) {
   if (beat && events_) events_->push_raw(":\n\n");
   if (write_deadline_ != 0 && now_ns >= write_deadline_) return close();
+  if (phase_ == Phase::kHttp2) {
+    if (!http2_->sweep(now_ns, beat)) return close();
+    return flush_http2();
+  }
   if (read_deadline_ == 0 || now_ns < read_deadline_) return;
   read_deadline_ = 0;
   if (phase_ == Phase::kStream) {
@@ -203,6 +196,8 @@ void Connection::step() {
     case Phase::kBody:
     case Phase::kStream:
       return step_body();
+    case Phase::kHttp2:
+      return step_http2();
     case Phase::kLinger:
       begin_ = end_ = 0;
       return read();
@@ -224,6 +219,7 @@ void Connection::step_head() {
     head_started_ = true;
     arm(read_deadline_, core_->options.header_timeout_ms);
   }
+  if (fresh_ && begins_http2()) return;
   switch (parser_.parse(unread())) {
     case HeadParser::State::kMore:
       return read();
@@ -236,6 +232,63 @@ void Connection::step_head() {
   on_head();
 }
 
+// A client with prior knowledge, or with h2 from ALPN, begins with the preface; no request of HTTP/1.1 does.
+bool Connection::begins_http2() {
+  const std::string_view first = unread().substr(0, kHttp2Preface.size());
+  if (kHttp2Preface.starts_with(first)) {
+    if (first.size() < kHttp2Preface.size()) {
+      read();
+      return true;
+    }
+    fresh_ = false;
+    phase_ = Phase::kHttp2;
+    read_deadline_ = 0;
+    http2_ =
+        std::make_unique<Http2>(core_, loop_, weak_from_this(), peer_, tls_ != nullptr, rpc_only_);
+    if (core_->draining) http2_->drain();
+    process();
+    return true;
+  }
+  fresh_ = false;
+  if (!rpc_only_) return false;
+  send_error({base::Code::kUnimplemented, "this address speaks gRPC over HTTP/2 alone",
+              "send HTTP/1.1 requests to the address of http.listen", nullptr},
+             505);
+  return true;
+}
+
+void Connection::step_http2() {
+  const std::size_t size = end_ - begin_;
+  const bool good = size == 0 || http2_->feed(unread());
+  begin_ = end_ = 0;
+  flush_http2();
+  if (phase_ != Phase::kHttp2) return;
+  if (!good) return linger();
+  // A peer that fills the buffer gets a larger one, as long as it does.
+  if (size == buffer_.size() && size < kLargeBuffer) buffer_.resize(kLargeBuffer);
+  if (size < kSmallBuffer / 4 && buffer_.size() > kSmallBuffer)
+    std::vector<char>(kSmallBuffer).swap(buffer_);
+  read();
+}
+
+void Connection::with_http2(const std::function<void(Http2&)>& task) {
+  if (phase_ != Phase::kHttp2) return;
+  const auto self = shared_from_this();
+  task(*http2_);
+  flush_http2();
+}
+
+void Connection::flush_http2() {
+  while (!writing_ && phase_ == Phase::kHttp2) {
+    head_.clear();
+    http2_->output(head_, kLargeBuffer);
+    if (head_.empty()) break;
+    pending_ = {asio::buffer(head_), asio::const_buffer(), asio::const_buffer()};
+    if (!write()) return;
+  }
+  if (!writing_ && phase_ == Phase::kHttp2 && http2_->finished()) linger();
+}
+
 void Connection::refuse_bytes(Fault fault) {
   const char* hint = fault.status == 413 ? "send it in smaller pieces" : "";
   send_error({code_of(fault.status), fault.message, hint, nullptr}, fault.status);
@@ -243,22 +296,10 @@ void Connection::refuse_bytes(Fault fault) {
 
 void Connection::on_head() {
   Head& head = parser_.head();
-  exchange_ = std::make_shared<Exchange>();
+  exchange_ = open_exchange(*core_, head.method, std::move(head.headers), peer_, tls_ != nullptr);
   Exchange& exchange = *exchange_;
-  ++core_->requests;
   read_deadline_ = 0;
   keep_alive_ = head.keep_alive && !core_->draining;
-  exchange.request.method = head.method;
-  exchange.request.headers = std::move(head.headers);
-  exchange.request.peer = peer_;
-  exchange.request.tls = tls_ != nullptr;
-  exchange.request.received_ns = core_->now_ns();
-  exchange.head_only = head.method == Method::kHead;
-  exchange.context.clock = core_->options.clock;
-  const Headers& headers = exchange.request.headers;
-  const std::string_view id = headers.get("X-Request-Id");
-  exchange.context.trace_id = plain_id(id) ? std::string(id) : base::new_id(*core_->options.clock);
-  exchange.gzip_wanted = accepts_gzip(headers.get("Accept-Encoding"));
   std::string authority;
   const base::Status target = parse_target(head.target, exchange.request, authority);
   if (!target) return send_error(target.error(), 0);
@@ -268,25 +309,11 @@ void Connection::on_head() {
 
 // Host and Origin; answers and returns false when they are foreign.
 bool Connection::admit(Exchange& exchange, const std::string& authority) {
-  const Headers& headers = exchange.request.headers;
   const std::string_view host =
-      authority.empty() ? headers.get("Host") : std::string_view(authority);
-  if (!core_->hosts.host_allowed(host)) {
-    send_error({base::Code::kPermissionDenied,
-                "this server does not answer to the name " + std::string(host),
-                "add it to http.allowed-hosts", nullptr},
-               0);
-    return false;
-  }
-  const std::string_view origin = headers.get("Origin");
-  if (!core_->hosts.origin_allowed(origin, host)) {
-    send_error({base::Code::kPermissionDenied,
-                "requests of pages from another origin are refused: " + std::string(origin),
-                "add its host to http.allowed-hosts", nullptr},
-               0);
-    return false;
-  }
-  return true;
+      authority.empty() ? exchange.request.headers.get("Host") : std::string_view(authority);
+  const base::Status allowed = check_names(*core_, exchange.request, host);
+  if (!allowed) send_error(allowed.error(), 0);
+  return allowed.has_value();
 }
 
 // Route, credentials and permission, all before the body is read.
@@ -303,16 +330,7 @@ bool Connection::find_route(Exchange& exchange) {
   exchange.options = found.options;
   exchange.handler = found.handler;
   exchange.request.path_params = std::move(found.params);
-  exchange.context.principal = {"anonymous", base::Role::kNone};
-  base::Result<base::Principal> who = exchange.context.principal;
-  if (core_->authenticate) who = core_->authenticate(exchange.request);
-  base::Status allowed;
-  if (who) {
-    exchange.context.principal = std::move(*who);
-    allowed = check_permission(*exchange.options, exchange.context);
-  } else if (exchange.options->permission != Permission::kPublic) {
-    allowed = tl::unexpected<base::Error>(std::move(who).error());
-  }
+  const base::Status allowed = check_caller(*core_, *exchange.options, exchange);
   if (allowed) return true;
   send_error(allowed.error(), 0);
   return false;
@@ -412,11 +430,7 @@ void Connection::start_handler() {
     });
     exchange.request.body_stream = in_pipe_;
   }
-  RunOn where = exchange.options->run_on;
-  // A handler that waits for a body must not wait on the thread that brings it.
-  if (where == RunOn::kInline && exchange.options->stream_body) where = RunOn::kBlocking;
-  if (where == RunOn::kInline && !fits_inline(*exchange.options, exchange.request))
-    where = RunOn::kServe;
+  RunOn where = place_of(*exchange.options, exchange.request);
   if (where == RunOn::kInline) {
     Response response =
         run_handler(*exchange.options, *exchange.handler, exchange.request, exchange.context);
@@ -428,11 +442,10 @@ void Connection::start_handler() {
     where = RunOn::kBlocking;
     exchange_->ready = std::move(response);
   }
-  base::Pool* pool = where == RunOn::kServe      ? core_->options.serve_pool
-                     : where == RunOn::kBlocking ? core_->options.blocking_pool
-                                                 : core_->options.work_pool;
   const base::Status queued =
-      pool->submit([self = shared_from_this(), ex = exchange_] { self->run_job(ex); });
+      pool_of(*core_, where).submit([self = shared_from_this(), ex = exchange_] {
+        self->run_job(ex);
+      });
   if (queued) return;
   ++core_->shed;
   send_error(queued.error(), 503);
@@ -479,18 +492,7 @@ void Connection::run_job(const std::shared_ptr<Exchange>& exchange) {
         self->send(std::move(*moved));
       });
   if (!posted) pipe->abort();
-  bool good = false;
-  try {
-    const base::Status status = writer(*pipe);
-    good = status.has_value();
-    if (!good)
-      base::log_warn("a streamed response ended early",
-                     {{"path", exchange->request.path}, {"reason", status.error().text()}});
-  } catch (const std::exception& thrown) {
-    base::log_error("a streamed response threw",
-                    {{"path", exchange->request.path}, {"what", thrown.what()}});
-  }
-  pipe->finish(good);
+  run_writer(writer, *pipe, exchange->request.path);
 }
 
 }  // namespace maru::http

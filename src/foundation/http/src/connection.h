@@ -32,6 +32,7 @@ using asio::ip::tcp;
 using boost::system::error_code;
 
 class Connection;
+class Http2;
 
 // One event loop on one thread. A connection lives on the loop it was given, so its state needs no lock.
 struct IoLoop {
@@ -93,13 +94,17 @@ struct Exchange {
 // except run_job. Owned by its loop until close(), and by its pending operations.
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
+  // `rpc_only`: came to the address that speaks gRPC alone.
   Connection(std::shared_ptr<ServerCore> core, IoLoop& loop, tcp::socket socket,
-             std::string peer_address);
+             std::string peer_address, bool rpc_only);
   ~Connection();
   void start();
   void sweep(std::int64_t now_ns, bool beat);
   void drain();  // closes when idle, else after the answer in work
   void close();
+  // Runs `task` and sends what comes of it, while the connection is open and speaks HTTP/2.
+  void with_http2(const std::function<void(Http2&)>& task);
+  Http2* http2() { return http2_.get(); }  // once made, there until the end
 
  private:
   // kHead: waits for a request. kBody: collects its body. kStream: passes it on while the handler runs. kContinue: tells the peer to
@@ -111,6 +116,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     kStream,
     kContinue,
     kBusy,
+    kHttp2,
     kLinger,
     kClosed
   };
@@ -124,6 +130,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void step();
   void step_head();
   void step_body();
+  void step_http2();
+  bool begins_http2();  // true when the first bytes are, or may become, HTTP/2's
+  void flush_http2();
   void on_head();
   bool admit(Exchange& exchange, const std::string& authority);
   bool find_route(Exchange& exchange);
@@ -168,7 +177,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::unique_ptr<asio::ssl::stream<tcp::socket&>> tls_;
   std::string peer_address_;
   std::string peer_;
+  bool rpc_only_;
   Phase phase_ = Phase::kHandshake;
+  std::unique_ptr<Http2> http2_;
 
   std::vector<char> buffer_;
   std::size_t begin_ = 0;
@@ -185,6 +196,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::shared_ptr<Exchange> exchange_;
   bool keep_alive_ = true;
   bool head_started_ = false;
+  bool fresh_ = true;  // before its first request
 
   Source source_ = Source::kNone;
   Response response_;

@@ -342,6 +342,7 @@ void Connection::on_written(error_code error, std::size_t size) {
   }
   if (!advance(pending_, size)) return write_rest();
   writing_ = false;
+  if (phase_ == Phase::kHttp2) return flush_http2();
   pump();
 }
 

@@ -31,14 +31,6 @@ std::string_view trim_blanks(std::string_view text) {
   return text;
 }
 
-bool find_method(std::string_view word, Method& method) {
-  for (int i = 0; i < 7; ++i) {
-    method = static_cast<Method>(i);
-    if (method_name(method) == word) return true;
-  }
-  return false;
-}
-
 std::size_t count(const Headers& headers, std::string_view name) {
   std::size_t n = 0;
   const std::string wanted = base::to_lower_ascii(name);
@@ -56,6 +48,14 @@ bool has_word(std::string_view list, std::string_view word) {
 }
 
 }  // namespace
+
+bool find_method(std::string_view word, Method& method) {
+  for (int i = 0; i < 7; ++i) {
+    method = static_cast<Method>(i);
+    if (method_name(method) == word) return true;
+  }
+  return false;
+}
 
 void HeadParser::reset() { *this = HeadParser(); }
 

@@ -14,6 +14,8 @@ struct Fault {
   explicit operator bool() const { return status != 0; }
 };
 
+bool find_method(std::string_view word, Method& method);
+
 // The head of one HTTP/1.x request, and how its body is framed.
 struct Head {
   Method method = Method::kGet;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "maru/base/log.h"
+
 namespace maru::http {
 
 base::Result<std::string> InPipe::read(std::size_t max_bytes) {
@@ -93,6 +95,21 @@ OutPipe::State OutPipe::take(std::string& out) {
   }
   if (state_ == State::kOpen) hungry_ = true;
   return state_;
+}
+
+void run_writer(const std::function<base::Status(BodyWriter&)>& writer, OutPipe& pipe,
+                const std::string& path) {
+  bool good = false;
+  try {
+    const base::Status status = writer(pipe);
+    good = status.has_value();
+    if (!good)
+      base::log_warn("a streamed response ended early",
+                     {{"path", path}, {"reason", status.error().text()}});
+  } catch (const std::exception& thrown) {
+    base::log_error("a streamed response threw", {{"path", path}, {"what", thrown.what()}});
+  }
+  pipe.finish(good);
 }
 
 }  // namespace maru::http

@@ -54,4 +54,8 @@ class OutPipe final : public BodyWriter {
   std::function<void()> on_data_;
 };
 
+// Runs what writes a body, and finishes the pipe; a failure is logged with the path.
+void run_writer(const std::function<base::Status(BodyWriter&)>& writer, OutPipe& pipe,
+                const std::string& path);
+
 }  // namespace maru::http

@@ -215,21 +215,24 @@ Response Router::handle(Request& request, base::Context& context) const {
   return ready.get();
 }
 
-Response run_handler(const RouteOptions& options, const Handler& handler, const Request& request,
-                     base::Context& context) {
-  base::Error error;
+base::Result<Response> call_handler(const Handler& handler, const Request& request,
+                                    base::Context& context) {
   try {
-    base::Result<Response> result = handler(request, context);
-    if (result) return std::move(*result);
-    error = std::move(result).error();
+    return handler(request, context);
   } catch (const std::exception& thrown) {
     base::log_error(
         "a handler threw",
         {{"path", request.path}, {"what", thrown.what()}, {"request_id", context.trace_id}});
-    error = {base::Code::kInternal, "an unexpected failure inside the server",
-             "look for the request id in the log", nullptr};
   }
-  return format_error(&options, error, request, context);
+  return base::fail(base::Code::kInternal, "an unexpected failure inside the server",
+                    "look for the request id in the log");
+}
+
+Response run_handler(const RouteOptions& options, const Handler& handler, const Request& request,
+                     base::Context& context) {
+  base::Result<Response> result = call_handler(handler, request, context);
+  if (result) return std::move(*result);
+  return format_error(&options, result.error(), request, context);
 }
 
 Response format_error(const RouteOptions* options, const base::Error& error, const Request& request,

@@ -3,7 +3,10 @@
 
 namespace maru::http {
 
-// Runs one handler: exceptions become kInternal, failures go through the route's error format.
+// Runs one handler; exceptions become kInternal.
+base::Result<Response> call_handler(const Handler& handler, const Request& request,
+                                    base::Context& context);
+// The same as a response: failures go through the route's error format.
 Response run_handler(const RouteOptions& options, const Handler& handler, const Request& request,
                      base::Context& context);
 // The same format for a failure that happened before the handler.

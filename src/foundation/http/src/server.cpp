@@ -20,19 +20,40 @@ constexpr std::string_view kFull =
     "{\"error_code\":\"UNAVAILABLE\",\"message\":\"too many connections\",\"hint\":\"try again "
     "later\",\"request_id\":\"\"}";
 
-base::Result<tcp::endpoint> resolve(asio::io_context& context, const ServerOptions& options) {
+base::Result<tcp::endpoint> resolve(asio::io_context& context, const std::string& host,
+                                    std::uint16_t port) {
   error_code error;
-  const auto address = asio::ip::make_address(options.host, error);
-  if (!error) return tcp::endpoint(address, options.port);
+  const auto address = asio::ip::make_address(host, error);
+  if (!error) return tcp::endpoint(address, port);
   tcp::resolver resolver(context);
-  const auto found = resolver.resolve(options.host, std::to_string(options.port), error);
+  const auto found = resolver.resolve(host, std::to_string(port), error);
   if (error || found.empty()) {
     return base::fail(base::Code::kInvalidArgument,
-                      "the address to listen on is not known here: " + options.host,
+                      "the address to listen on is not known here: " + host,
                       "use an address of this machine, such as 127.0.0.1");
   }
   return found.begin()->endpoint();
 }
+
+// h2 where the client knows it, else HTTP/1.1; a client without ALPN speaks what it likes.
+int choose_protocol(SSL*, const unsigned char** out, unsigned char* size, const unsigned char* in,
+                    unsigned int in_size, void*) {
+  static constexpr unsigned char kOurs[] = "\x02h2\x08http/1.1";
+  unsigned char* chosen = nullptr;
+  if (::SSL_select_next_proto(&chosen, size, kOurs, sizeof kOurs - 1, in, in_size) !=
+      OPENSSL_NPN_NEGOTIATED)
+    return SSL_TLSEXT_ERR_NOACK;
+  *out = chosen;
+  return SSL_TLSEXT_ERR_OK;
+}
+
+// An address that is listened on.
+struct Door {
+  std::unique_ptr<tcp::acceptor> acceptor;
+  std::unique_ptr<asio::steady_timer> pause;
+  bool rpc_only = false;
+  std::uint16_t port = 0;
+};
 
 }  // namespace
 
@@ -41,17 +62,15 @@ struct Server::Impl {
       : core(std::make_shared<ServerCore>(std::move(options), router, std::move(authenticate))) {}
 
   std::shared_ptr<ServerCore> core;
-  std::unique_ptr<tcp::acceptor> acceptor;
-  std::unique_ptr<asio::steady_timer> pause;
+  Door door, rpc_door;
   std::size_t next_loop = 0;
-  std::uint16_t port = 0;
   std::mutex stop_mutex;
   bool running = false;
 
   base::Status load_tls();
-  base::Status listen();
-  void accept();
-  void on_accept(tcp::socket socket, std::size_t loop_index);
+  base::Status listen(Door& at, const std::string& host, std::uint16_t port, const char* flag);
+  void accept(Door& at);
+  void on_accept(tcp::socket socket, std::size_t loop_index, bool rpc_only);
   void sweep(IoLoop& loop);
 };
 
@@ -66,6 +85,7 @@ base::Status Server::Impl::load_tls() {
   ::SSL_CTX_set_min_proto_version(context->native_handle(), TLS1_2_VERSION);
   context->set_options(asio::ssl::context::default_workarounds |
                        asio::ssl::context::no_compression);
+  ::SSL_CTX_set_alpn_select_cb(context->native_handle(), choose_protocol, nullptr);
   error_code error;
   context->use_certificate_chain_file(options.tls_certificate_file, error);
   if (error) {
@@ -85,51 +105,51 @@ base::Status Server::Impl::load_tls() {
   return {};
 }
 
-base::Status Server::Impl::listen() {
-  const ServerOptions& options = core->options;
+base::Status Server::Impl::listen(Door& at, const std::string& host, std::uint16_t port,
+                                  const char* flag) {
   asio::io_context& context = core->loops[0]->context;
-  TRY_ASSIGN(const tcp::endpoint endpoint, resolve(context, options));
-  acceptor = std::make_unique<tcp::acceptor>(context);
-  pause = std::make_unique<asio::steady_timer>(context);
+  TRY_ASSIGN(const tcp::endpoint endpoint, resolve(context, host, port));
+  at.acceptor = std::make_unique<tcp::acceptor>(context);
+  at.pause = std::make_unique<asio::steady_timer>(context);
   error_code error;
-  acceptor->open(endpoint.protocol(), error);
-  if (!error) acceptor->set_option(tcp::acceptor::reuse_address(true), error);
-  if (!error) acceptor->bind(endpoint, error);
-  if (!error) acceptor->listen(4096, error);
+  at.acceptor->open(endpoint.protocol(), error);
+  if (!error) at.acceptor->set_option(tcp::acceptor::reuse_address(true), error);
+  if (!error) at.acceptor->bind(endpoint, error);
+  if (!error) at.acceptor->listen(4096, error);
   if (!error) {
-    port = acceptor->local_endpoint().port();
+    at.port = at.acceptor->local_endpoint().port();
     return {};
   }
-  const std::string where = options.host + ":" + std::to_string(options.port);
+  const std::string where = host + ":" + std::to_string(port);
   if (error == asio::error::address_in_use) {
     return base::fail(base::Code::kUnavailable, "the port is in use by another program: " + where,
-                      "stop that program, or choose another port with --listen");
+                      std::string("stop that program, or choose another port with ") + flag);
   }
   const auto code = error == asio::error::access_denied ? base::Code::kPermissionDenied
                                                         : base::Code::kInvalidArgument;
   return base::fail(code, "cannot listen on " + where + ": " + error.message());
 }
 
-void Server::Impl::accept() {
+void Server::Impl::accept(Door& at) {
   const std::size_t index = next_loop++ % core->loops.size();
-  acceptor->async_accept(
-      core->loops[index]->context, [this, index](error_code error, tcp::socket socket) {
+  at.acceptor->async_accept(
+      core->loops[index]->context, [this, index, &at](error_code error, tcp::socket socket) {
         if (error == asio::error::operation_aborted || core->draining) return;
-        if (!error) on_accept(std::move(socket), index);
+        if (!error) on_accept(std::move(socket), index, at.rpc_only);
         if (error != asio::error::no_descriptors && error != asio::error::no_buffer_space &&
             error != asio::error::no_memory) {
-          return accept();
+          return accept(at);
         }
         // Out of descriptors: a retry at once would spin until one is closed.
         base::log_warn("connections cannot be accepted", {{"reason", error.message()}});
-        pause->expires_after(kAcceptPause);
-        pause->async_wait([this](error_code stopped) {
-          if (!stopped && !core->draining) accept();
+        at.pause->expires_after(kAcceptPause);
+        at.pause->async_wait([this, &at](error_code stopped) {
+          if (!stopped && !core->draining) accept(at);
         });
       });
 }
 
-void Server::Impl::on_accept(tcp::socket socket, std::size_t loop_index) {
+void Server::Impl::on_accept(tcp::socket socket, std::size_t loop_index, bool rpc_only) {
   error_code error;
   const auto remote = socket.remote_endpoint(error);
   if (error) return;
@@ -151,7 +171,7 @@ void Server::Impl::on_accept(tcp::socket socket, std::size_t loop_index) {
   ++core->total;
   IoLoop& loop = *core->loops[loop_index];
   const auto connection =
-      std::make_shared<Connection>(core, loop, std::move(socket), std::move(address));
+      std::make_shared<Connection>(core, loop, std::move(socket), std::move(address), rpc_only);
   core->post(loop, [connection] { connection->start(); });
 }
 
@@ -185,8 +205,20 @@ base::Status Server::start() {
   const std::size_t count = std::max<std::size_t>(1, core.options.io_threads);
   for (std::size_t i = 0; i < count; ++i) core.loops.push_back(std::make_unique<IoLoop>());
   TRY(impl_->load_tls());
-  TRY(impl_->listen());
-  impl_->accept();
+  const ServerOptions& options = core.options;
+  TRY(impl_->listen(impl_->door, options.host, options.port, "--listen"));
+  if (!options.rpc_host.empty()) {
+    impl_->rpc_door.rpc_only = true;
+    const base::Status open =
+        impl_->listen(impl_->rpc_door, options.rpc_host, options.rpc_port, "--grpc-listen");
+    if (!open && !(options.rpc_optional && open.error().code == base::Code::kUnavailable))
+      return open;
+    if (open)
+      impl_->accept(impl_->rpc_door);
+    else
+      base::log_warn("gRPC has no address of its own", {{"reason", open.error().text()}});
+  }
+  impl_->accept(impl_->door);
   for (std::size_t i = 0; i < count; ++i) {
     IoLoop& loop = *core.loops[i];
     loop.beat_ns = core.now_ns();
@@ -198,7 +230,8 @@ base::Status Server::start() {
   return {};
 }
 
-std::uint16_t Server::port() const { return impl_->port; }
+std::uint16_t Server::port() const { return impl_->door.port; }
+std::uint16_t Server::rpc_port() const { return impl_->rpc_door.port; }
 
 void Server::stop() {
   const std::lock_guard stopping(impl_->stop_mutex);
@@ -207,9 +240,12 @@ void Server::stop() {
   ServerCore& core = *impl_->core;
   core.draining = true;
   core.post(*core.loops[0], [this] {
-    error_code ignored;
-    impl_->acceptor->close(ignored);
-    impl_->pause->cancel();
+    for (Door* at : {&impl_->door, &impl_->rpc_door}) {
+      if (!at->acceptor) continue;
+      error_code ignored;
+      at->acceptor->close(ignored);
+      at->pause->cancel();
+    }
   });
   for (const auto& loop : core.loops) {
     core.post(*loop, [at = loop.get()] {

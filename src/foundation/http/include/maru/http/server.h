@@ -8,6 +8,7 @@
 #include "maru/base/pool.h"
 #include "maru/http/limits.h"
 #include "maru/http/router.h"
+#include "maru/http/rpc.h"
 
 namespace maru::http {
 
@@ -32,6 +33,14 @@ struct ServerOptions {
   base::Pool* blocking_pool = nullptr;  // required
   base::Pool* work_pool = nullptr;      // required
   base::Clock* clock = &base::system_clock();
+  const RpcRouter* rpc = nullptr;  // gRPC calls; outlives the server; nullptr: none
+  // One more address, for gRPC alone; empty: none. gRPC is spoken on the other one too.
+  std::string rpc_host;
+  std::uint16_t rpc_port = 0;
+  bool rpc_optional = false;  // a port of it that is in use is logged, and done without
+  std::int64_t http2_idle_timeout_ms = kHttp2IdleTimeoutMs;
+  std::int64_t ping_after_ms = kPingAfterMs;
+  std::int64_t ping_timeout_ms = kPingTimeoutMs;
 };
 
 // Who is asking; runs on the I/O thread, so it must be quick and never block.
@@ -42,7 +51,7 @@ struct ServerCounters {
                 responses_5xx = 0, shed = 0;
 };
 
-// HTTP/1.1 server on Asio/Beast. Handlers run where their route says; idle connections hold no thread. Live event streams: sse.h.
+// HTTP/1.1 and HTTP/2 server; the first bytes of a connection, or ALPN, say which. Calls with a content type of application/grpc go to the RpcRouter. Handlers run where their route says; idle connections hold no thread. Live event streams: sse.h.
 // Errors of bind (port in use: kUnavailable, names the port) come from start(). stop() is graceful: accept off, in-flight finished
 // within kDrainTimeoutMs, then closed. Thread safe.
 class Server {
@@ -51,6 +60,7 @@ class Server {
   ~Server();
   base::Status start();
   std::uint16_t port() const;
+  std::uint16_t rpc_port() const;  // 0: none
   void stop();
   ServerCounters counters() const;
 
