@@ -323,9 +323,14 @@ class Search {
     return {};
   }
 
+  static void update_mean(double& mean, double value) {
+    mean = mean == 0 ? value : 0.6 * mean + 0.4 * value;
+  }
+
   base::Status keep(Candidate candidate, std::int64_t fitted_ns) {
     const double loss = loss_of(candidate.trial.valid);
     const ArmFold& fold = candidate.arm->folds.front();
+    const std::int64_t scored_ns = clock_.monotonic_ns();
     auto graph = whole_graph(fold, candidate.trained.front());
     auto whole = graph ? make_whole(std::move(*graph), fold.signature, spec_.valid, clock_)
                        : base::Result<Whole>(tl::unexpected<base::Error>(graph.error()));
@@ -334,8 +339,9 @@ class Search {
       return {};
     }
     // A trial that is cut at its deadline is still scored and compiled: about as dear as the last ones.
-    const double after_s = static_cast<double>(clock_.monotonic_ns() - fitted_ns) / 1e9;
-    after_fit_s_ = after_fit_s_ == 0 ? after_s : 0.6 * after_fit_s_ + 0.4 * after_s;
+    const auto now_ns = clock_.monotonic_ns();
+    update_mean(after_fit_s_, static_cast<double>(now_ns - fitted_ns) / 1e9);
+    update_mean(compile_s_, static_cast<double>(now_ns - scored_ns) / 1e9);
     failures_[candidate.trial.config.learner] = 0;
     candidate.arm->space->tell(candidate.trial.config, loss);
     candidate.trial.bytes = whole->bytes;
@@ -474,7 +480,7 @@ class Search {
     return {};
   }
 
-  // What comes after the last round: scoring and compiling that trial, then mixing and compiling the blend, then the answers for valid.
+  // What comes after the last round: scoring and compiling that trial, then mixing and compiling the blend, then the last fit and compiling it, then the answers for valid.
   void set_reserve() {
     double bytes = 0, fits = 0;
     for (const auto& [learner, best] : best_of_) {
@@ -487,8 +493,8 @@ class Search {
     }
     fits_s_ = fits;
     const double size = std::max(1.0, bytes / std::max(1.0, first_bytes_));
-    reserve_s_ =
-        fits + after_fit_s_ + 1.2 * finish_s_ * size + (blend_expected_ ? 1.8 * after_fit_s_ : 0);
+    reserve_s_ = fits + after_fit_s_ + (spec_.refit ? compile_s_ : 0) + 1.2 * finish_s_ * size +
+                 (blend_expected_ ? 1.8 * after_fit_s_ : 0);
   }
 
   // The best model's answers for the validation rows, by its whole graph; timed, to know what the end will take.
@@ -598,7 +604,8 @@ class Search {
   model::Predictions predictions_;
   double fits_s_ = 0;   // of the reserve: the last fits
   double again_ = 1.3;  // what the last fit takes for each second of a trial
-  double reserve_s_ = 0, finish_s_ = 0, after_fit_s_ = 0, first_bytes_ = 1, cost_of_rate_s_ = 0;
+  double reserve_s_ = 0, finish_s_ = 0, after_fit_s_ = 0, compile_s_ = 0, first_bytes_ = 1,
+         cost_of_rate_s_ = 0;
   base::Error first_error_;
 };
 
