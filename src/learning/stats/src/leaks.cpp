@@ -3,6 +3,7 @@
 #include <map>
 #include <numeric>
 
+#include "linear_identity.h"
 #include "maru/stats/schema.h"
 
 namespace maru::stats {
@@ -16,6 +17,7 @@ constexpr double kSuspectAuc = 0.93;
 constexpr double kSuspectR2 = 0.98;
 constexpr double kSuspectGain =
     0.95;  // multiclass: share of the errors of guessing that the column removes
+constexpr double kExactR2 = 0.9999;
 constexpr int kBuckets = 64;
 constexpr double kSmoothing = 5;
 constexpr std::size_t kMinRows = 50;
@@ -198,6 +200,18 @@ std::vector<std::uint32_t> sampled_rows(const Column& label) {
   return out;
 }
 
+// Columns that only together are the label: the parts of a sum.
+void add_identity(const data::Table& table, const std::vector<std::string>& names,
+                  const std::vector<std::uint32_t>& rows, const Target& target,
+                  std::vector<Leak>& out) {
+  const LinearIdentity found = find_linear_identity(table, names, rows, target.values);
+  for (const std::string& name : found.columns)
+    out.push_back({name,
+                   (found.r2 > kExactR2 ? "the label is " : "the label is nearly ") + found.text() +
+                       ", R² " + three_digits(found.r2) + " on rows it has not seen",
+                   found.r2});
+}
+
 }  // namespace
 
 std::vector<Leak> find_leaks(const data::Table& table, const Column& label,
@@ -208,14 +222,19 @@ std::vector<Leak> find_leaks(const data::Table& table, const Column& label,
   if (rows.size() < kMinRows) return out;
   const Target target = target_of(label, rows);
   if (target.classes < 2) return out;
+  std::vector<std::string> alone;  // harmless by themselves
   for (const auto& name : features) {
     if (std::find(allow.begin(), allow.end(), name) != allow.end()) continue;
     const Column* column = table.find(name);
     if (column == nullptr) continue;
     Leak leak;
     leak.column = name;
-    if (suspicious(*column, target, rows, leak)) out.push_back(std::move(leak));
+    if (suspicious(*column, target, rows, leak))
+      out.push_back(std::move(leak));
+    else
+      alone.push_back(name);
   }
+  if (target.numeric) add_identity(table, alone, rows, target, out);
   std::stable_sort(out.begin(), out.end(),
                    [](const Leak& a, const Leak& b) { return a.score > b.score; });
   return out;

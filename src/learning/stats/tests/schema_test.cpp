@@ -132,6 +132,30 @@ TEST_CASE("a copy of the label is a leak, an honest feature is not") {
   CHECK(find_leaks(table, numbers("y", label), {"copy", "honest"}, {"copy"}).empty());
 }
 
+TEST_CASE("the parts of a sum are leaks together, and columns beside them are not") {
+  base::Rng rng(8);
+  std::vector<double> casual, registered, total, nearly, weather, doubled;
+  for (int i = 0; i < 3000; ++i) {
+    weather.push_back(rng.normal());
+    casual.push_back(std::floor(40 * rng.uniform() + 8 * weather.back()));
+    registered.push_back(std::floor(100 * rng.uniform() - 4 * weather.back()));
+    doubled.push_back(2 * weather.back());
+    total.push_back(casual.back() + registered.back());
+    nearly.push_back(total.back() + 12 * rng.normal());
+  }
+  data::Table table;
+  table.columns = {numbers("weather", weather), numbers("casual", casual),
+                   numbers("doubled", doubled), numbers("registered", registered)};
+  const std::vector<std::string> names = {"weather", "casual", "doubled", "registered"};
+  const auto leaks = find_leaks(table, numbers("y", total), names, {});
+  REQUIRE(leaks.size() == 2);
+  CHECK(leaks[0].column == "casual");
+  CHECK(leaks[1].column == "registered");
+  CHECK(leaks[0].reason.find("1 * casual + 1 * registered") != std::string::npos);
+  CHECK(find_leaks(table, numbers("y", total), names, {"casual"}).empty());
+  CHECK(find_leaks(table, numbers("y", nearly), names, {}).empty());
+}
+
 TEST_CASE("the same distribution does not drift however many rows, a shifted one does") {
   base::Rng rng(11);
   const auto normal = [&](int rows, double mean) {

@@ -57,7 +57,8 @@ struct Leak {
       reason;        // reason holds the evidence: "alone it reaches AUC 0.981 on held-out rows"
   double score = 0;  // AUC, or R² for regression, of the column alone out of sample
 };
-// Columns that predict the label suspiciously well on their own (out-of-fold one-column trees and target means), or are near copies of it.
+// Columns that predict the label suspiciously well on their own (out-of-fold one-column trees and target means), or are near copies of it, and
+// columns that are harmless alone but together give a numeric label by a linear formula (the parts of a sum).
 // Columns named in `allow` are left out. `label` is numeric (0/1 or value) or text.
 std::vector<Leak> find_leaks(const data::Table& table, const data::Column& label,
                              const std::vector<std::string>& features,
