@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cmath>
 #include <limits>
+#include <optional>
 
 #include "maru/base/fault.h"
 #include "maru/base/log.h"
@@ -172,6 +173,45 @@ Result<std::vector<Point>> MetricStore::history(std::int64_t run, const std::str
   out.insert(out.end(), tail.begin(), tail.end());
   merge_tail(out, begin);
   return out;
+}
+
+Result<bool> MetricStore::visit_history(std::int64_t run, const std::string& key,
+                                        const Begin& begin, const Piece& piece) {
+  std::vector<Point> rest = tail_points(run, key), points;
+  const auto cells = params(run, key);
+  bool ordered = true;
+  TRY(db_.read([&](store::Reader& reader) -> Status {
+    TRY(reader.each(
+        "SELECT value, step, time_ms FROM run_metrics WHERE run = $1 AND key = $2", cells,
+        [&](const store::Cursor& row) -> Status {
+          rest.push_back({row.is_text(0) ? kNan : row.real(0), row.integer(1), row.integer(2)});
+          return {};
+        }));
+    sort_unique(rest);
+    TRY(reader.each("SELECT SUM(points) FROM metric_chunks WHERE run = $1 AND key = $2", cells,
+                    [&](const store::Cursor& row) -> Status {
+                      begin(static_cast<std::size_t>(row.integer(0)) + rest.size());
+                      return {};
+                    }));
+    std::optional<Point> before;
+    const auto pass = [&](const std::vector<Point>& next) {
+      if (!ordered || next.empty()) return;
+      ordered = !before || earlier(*before, next.front());
+      before = next.back();
+      if (ordered) piece(next);
+    };
+    TRY(reader.each("SELECT data FROM metric_chunks WHERE run = $1 AND key = $2 ORDER BY chunk",
+                    cells, [&](const store::Cursor& row) -> Status {
+                      if (!ordered) return {};
+                      points.clear();
+                      TRY(decode_points(row.bytes(0), points));
+                      pass(points);
+                      return {};
+                    }));
+    pass(rest);
+    return {};
+  }));
+  return ordered;
 }
 
 // The latest point stands in run_metrics alone; what was the latest before goes to the chunks with the rest.

@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <mutex>
+#include <span>
 #include <string>
 #include <thread>
 #include <unordered_map>
@@ -48,6 +49,12 @@ class MetricStore {
   std::vector<Point> tail_points(std::int64_t run, const std::string& key) const;
   // Without repetitions, by (step, time, value).
   base::Result<std::vector<Point>> history(std::int64_t run, const std::string& key);
+  // The same points in pieces, each there for the time of its visit, so that a million of them need no room; their number is told
+  // first. False, at any piece, when chunks overlap (points came out of order): what was visited is then void, and history() has it.
+  using Begin = std::function<void(std::size_t count)>;
+  using Piece = std::function<void(std::span<const Point> points)>;
+  base::Result<bool> visit_history(std::int64_t run, const std::string& key, const Begin& begin,
+                                   const Piece& piece);
   base::Status fold();  // all of the tail, now
 
  private:

@@ -2,6 +2,7 @@
 #include <cmath>
 #include <limits>
 #include <set>
+#include <span>
 
 #include "maru/base/json.h"
 #include "maru/base/text.h"
@@ -174,13 +175,13 @@ Result<RunPage> RunTables::search_runs(const std::string& project, const RunQuer
   return page;
 }
 
-Result<std::vector<MetricPoint>> RunTables::metric_history(const std::string& run_id,
-                                                           const std::string& key) {
+Result<std::vector<HistoryPoint>> RunTables::metric_history(const std::string& run_id,
+                                                            const std::string& key) {
   TRY_ASSIGN(const std::int64_t number, number_of(run_id));
   TRY_ASSIGN(const auto points, metrics_.history(number, key));
-  std::vector<MetricPoint> out;
+  std::vector<HistoryPoint> out;
   out.reserve(points.size());
-  for (const auto& point : points) out.push_back({key, point.value, point.step, point.time_ms});
+  for (const auto& point : points) out.push_back({point.value, point.step, point.time_ms});
   return out;
 }
 
@@ -208,28 +209,65 @@ std::vector<std::size_t> chosen_ranks(std::size_t count, std::size_t limit) {
 }
 
 // The first of each of `limit` equal parts of the points, the last one, and the lowest and highest ones. By points, not by steps: many
-// values may share a step.
-void sample(const Series& points, std::size_t limit, const std::string& run_id,
-            std::vector<SampledPoint>& out) {
-  const auto add = [&](const Point& point) {
-    out.push_back({run_id, point.value, point.step, point.time_ms});
+// values may share a step. The points come in pieces, in their order; all of them when there are no more than `limit`.
+class Sampler {
+ public:
+  explicit Sampler(std::size_t limit) : limit_(std::max<std::size_t>(limit, 1)) {}
+
+  void begin(std::size_t count) {
+    all_ = count <= limit_;
+    wanted_.clear();
+    if (!all_) wanted_ = chosen_ranks(count, limit_);
+    chosen_.clear();
+    lowest_ = highest_ = {};
+    seen_ = next_ = 0;
+  }
+
+  void take(std::span<const Point> points) {
+    if (points.empty()) return;
+    if (seen_ == 0) lowest_ = highest_ = {0, points.front()};
+    double low = lowest_.point.value, high = highest_.point.value;
+    for (std::size_t i = 0; i < points.size(); ++i) {
+      const double value = points[i].value;
+      if (value < low || std::isnan(low)) {
+        low = value;
+        lowest_ = {seen_ + i, points[i]};
+      }
+      if (value > high || std::isnan(high)) {
+        high = value;
+        highest_ = {seen_ + i, points[i]};
+      }
+    }
+    if (all_)
+      for (std::size_t i = 0; i < points.size(); ++i) chosen_.push_back({seen_ + i, points[i]});
+    for (; next_ < wanted_.size() && wanted_[next_] < seen_ + points.size(); ++next_)
+      chosen_.push_back({wanted_[next_], points[wanted_[next_] - seen_]});
+    seen_ += points.size();
+  }
+
+  void end(const std::string& run_id, std::vector<SampledPoint>& out) {
+    if (seen_ > 0) chosen_.insert(chosen_.end(), {lowest_, highest_});
+    std::sort(chosen_.begin(), chosen_.end(),
+              [](const Ranked& a, const Ranked& b) { return a.rank < b.rank; });
+    chosen_.erase(std::unique(chosen_.begin(), chosen_.end(),
+                              [](const Ranked& a, const Ranked& b) { return a.rank == b.rank; }),
+                  chosen_.end());
+    for (const auto& [rank, point] : chosen_)
+      out.push_back({run_id, point.value, point.step, point.time_ms});
+  }
+
+ private:
+  struct Ranked {
+    std::size_t rank = 0;
+    Point point;
   };
-  if (points.size() <= limit) {
-    for (const auto& point : points) add(point);
-    return;
-  }
-  std::size_t lowest = 0, highest = 0;
-  for (std::size_t i = 0; i < points.size(); ++i) {
-    const double value = points[i].value, low = points[lowest].value, high = points[highest].value;
-    if (std::isnan(low) || value < low) lowest = i;
-    if (std::isnan(high) || value > high) highest = i;
-  }
-  auto chosen = chosen_ranks(points.size(), limit);
-  chosen.insert(chosen.end(), {lowest, highest});
-  std::sort(chosen.begin(), chosen.end());
-  chosen.erase(std::unique(chosen.begin(), chosen.end()), chosen.end());
-  for (const std::size_t rank : chosen) add(points[rank]);
-}
+  const std::size_t limit_;
+  bool all_ = false;
+  std::vector<std::size_t> wanted_;
+  std::vector<Ranked> chosen_;
+  Ranked lowest_, highest_;
+  std::size_t seen_ = 0, next_ = 0;
+};
 
 }  // namespace
 
@@ -237,13 +275,23 @@ Result<std::vector<SampledPoint>> RunTables::sample_metric(const SampleQuery& qu
   std::vector<SampledPoint> out;
   for (const auto& run_id : query.run_ids) {
     TRY_ASSIGN(const std::int64_t number, number_of(run_id));
-    TRY_ASSIGN(Series points, metrics_.history(number, query.key));
-    if (query.start_step || query.end_step)
+    Sampler sampler(query.limit);
+    bool visited = false;
+    if (!query.start_step && !query.end_step) {
+      TRY_ASSIGN(visited, metrics_.visit_history(
+                              number, query.key, [&](std::size_t count) { sampler.begin(count); },
+                              [&](std::span<const Point> points) { sampler.take(points); }));
+    }
+    if (!visited) {
+      TRY_ASSIGN(Series points, metrics_.history(number, query.key));
       std::erase_if(points, [&](const Point& point) {
         return (query.start_step && point.step < *query.start_step) ||
                (query.end_step && point.step > *query.end_step);
       });
-    sample(points, std::max<std::size_t>(query.limit, 1), run_id, out);
+      sampler.begin(points.size());
+      sampler.take(points);
+    }
+    sampler.end(run_id, out);
   }
   return out;
 }

@@ -65,8 +65,8 @@ class RunTables final : public Runs {
                            const std::vector<ModelOutput>& models) override;
   base::Result<std::vector<DatasetSummary>> dataset_summaries(
       const std::vector<std::string>& experiment_ids) override;
-  base::Result<std::vector<MetricPoint>> metric_history(const std::string& run_id,
-                                                        const std::string& key) override;
+  base::Result<std::vector<HistoryPoint>> metric_history(const std::string& run_id,
+                                                         const std::string& key) override;
   base::Result<std::vector<SampledPoint>> sample_metric(const SampleQuery& query) override;
   base::Result<std::vector<std::string>> metric_keys(const std::string& run_id) override;
   base::Result<RunKeys> keys(const std::string& experiment_id) override;

@@ -1,5 +1,7 @@
 #include <cmath>
 #include <limits>
+#include <optional>
+#include <span>
 
 #include "house.h"
 #include "maru/base/rng.h"
@@ -19,6 +21,20 @@ std::vector<Point> random_points(base::Rng& rng, std::size_t count) {
     if (i % 3 == 0) point.step = static_cast<std::int64_t>(i);
     out.push_back(point);
   }
+  return out;
+}
+
+// The points piece by piece; none when the pieces overlap.
+std::optional<std::vector<Point>> visited(MetricStore& store, std::int64_t run,
+                                          const std::string& key) {
+  std::vector<Point> out;
+  std::size_t told = 0;
+  const auto ordered = store.visit_history(
+      run, key, [&](std::size_t count) { told = count; },
+      [&](std::span<const Point> points) { out.insert(out.end(), points.begin(), points.end()); });
+  REQUIRE(ordered.has_value());
+  if (!*ordered) return std::nullopt;
+  CHECK(told == out.size());
   return out;
 }
 
@@ -108,6 +124,8 @@ TEST_CASE("a history is the same before and after folding, and after a restart")
   CHECK(rows(*house.db, "metric_tail") == 0);
   CHECK(rows(*house.db, "metric_chunks") <= 4);
   check();
+  const auto number = house.db->query("SELECT number FROM runs")->at(0).integer(0);
+  CHECK(visited(store, number, "loss") == store.history(number, "loss").value());
 }
 
 TEST_CASE("points that come late, early and twice fold into one history") {
@@ -135,7 +153,10 @@ TEST_CASE("points that come late, early and twice fold into one history") {
               }).has_value());
     store.applied(entry, at);
     if (round % 3 == 0) REQUIRE(store.fold().has_value());
+    const auto pieces = visited(store, number, "m");
+    CHECK((!pieces || *pieces == *store.history(number, "m")));
   }
+  CHECK_FALSE(visited(store, number, "m").has_value());  // chunks lie over one another
   std::sort(all.begin(), all.end(), earlier);
   all.erase(std::unique(all.begin(), all.end()), all.end());
   CHECK(*store.history(number, "m") == all);
@@ -165,6 +186,34 @@ TEST_CASE("a sample keeps the ends and the extremes of every run") {
   const auto part = *house.runs().sample_metric(
       {.run_ids = {a}, .key = "loss", .start_step = 10, .end_step = 19, .limit = 320});
   CHECK(part.size() == 10);
+}
+
+TEST_CASE("a sample is the same whether its points lie in the tail or in chunks") {
+  TestHouse house;
+  const std::string run = house.run(house.experiment("e"), "a");
+  base::Rng rng(5);
+  for (int b = 0; b < 12; ++b) {
+    RunBatch batch;
+    for (int i = 0; i < 1000; ++i)
+      batch.metrics.push_back({"m", static_cast<double>(rng.next() % 1000), b * 1000 + i, i});
+    REQUIRE(house.runs().log(run, batch).has_value());
+  }
+  const auto sampled = [&](std::size_t limit) {
+    std::vector<Point> out;
+    const auto points = *house.runs().sample_metric({.run_ids = {run}, .key = "m", .limit = limit});
+    for (const auto& p : points) out.push_back({p.value, p.step, p.time_ms});
+    return out;
+  };
+  const std::vector<Point> before[] = {sampled(7), sampled(1000), sampled(20'000)};
+  MetricStore store(*house.db);
+  REQUIRE(store.start().has_value());
+  REQUIRE(store.fold().has_value());
+  house.close();
+  house.open();
+  CHECK(sampled(7) == before[0]);
+  CHECK(sampled(1000) == before[1]);
+  CHECK(sampled(20'000) == before[2]);
+  CHECK(before[2].size() == 12'000);
 }
 
 TEST_CASE("a sample takes the first of each equal part of the points, and the last point") {

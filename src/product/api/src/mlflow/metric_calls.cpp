@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 #include <charconv>
 
 #include "mlflow/limits.h"
@@ -15,8 +16,14 @@ using base::Status;
 constexpr std::size_t kMaxBulkRuns = 100;
 constexpr std::size_t kMaxSampled = 2500;
 constexpr std::size_t kDefaultSampled = 320;
+constexpr std::size_t kPointBytes = 80;  // of a point as text, less its key: room for most
 
-void append_point(std::string& out, const tracking::MetricPoint& point, const std::string& key,
+void append_integer(std::string& out, std::int64_t value) {
+  std::array<char, 24> digits;
+  out.append(digits.data(), std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr);
+}
+
+void append_point(std::string& out, const tracking::HistoryPoint& point, const std::string& key,
                   const std::string* run_id) {
   out += out.back() == '[' ? "{\"key\":" : ",{\"key\":";
   out += key;
@@ -26,10 +33,16 @@ void append_point(std::string& out, const tracking::MetricPoint& point, const st
     out += "\"NaN\"";
   else
     base::append_json_number(out, value);
-  out += ",\"timestamp\":" + std::to_string(point.time_ms);
-  out += ",\"step\":" + std::to_string(point.step);
-  if (run_id != nullptr) out += ",\"run_id\":\"" + *run_id + "\"";
-  out += "}";
+  out += ",\"timestamp\":";
+  append_integer(out, point.time_ms);
+  out += ",\"step\":";
+  append_integer(out, point.step);
+  if (run_id != nullptr) {
+    out += ",\"run_id\":\"";
+    out += *run_id;
+    out += '"';
+  }
+  out += '}';
 }
 
 std::string quoted(const std::string& text) {
@@ -39,7 +52,7 @@ std::string quoted(const std::string& text) {
 }
 
 // By (timestamp, step, value), as MLflow's server answers.
-void order_by_time(std::vector<tracking::MetricPoint>& points) {
+void order_by_time(std::vector<tracking::HistoryPoint>& points) {
   const auto before = [](const auto& a, const auto& b) {
     return a.time_ms != b.time_ms ? a.time_ms < b.time_ms
            : a.step != b.step     ? a.step < b.step
@@ -69,13 +82,14 @@ Result<Response> history(const Services& s, const Request& request) {
   std::string out = "{";
   if (end > begin) {
     const std::string name = quoted(key);
-    out.reserve((end - begin) * 80);
+    out.reserve((end - begin) * (name.size() + kPointBytes));
     out += "\"metrics\":[";
     for (std::size_t i = begin; i < end; ++i) append_point(out, points[i], name, nullptr);
     out += "]";
   }
   if (end < points.size()) out += ",\"next_page_token\":\"" + page_token(end, identity) + "\"";
-  return Response::json_text(out + "}");
+  out += "}";
+  return Response::json_text(std::move(out));
 }
 
 Result<std::vector<std::string>> bulk_runs(Fields& fields) {
@@ -112,7 +126,8 @@ Result<Response> bulk(const Services& s, const Request& request) {
     for (std::size_t i = 0; i < points.size() && left > 0; ++i, --left)
       append_point(out, points[i], name, &id);
   }
-  return Response::json_text(out + "]}");
+  out += "]}";
+  return Response::json_text(std::move(out));
 }
 
 Result<Response> interval(const Services& s, const Request& request) {
@@ -147,8 +162,9 @@ Result<Response> interval(const Services& s, const Request& request) {
   std::string out = "{\"metrics\":[";
   const std::string name = quoted(query.key);
   for (const auto& point : points)
-    append_point(out, {"", point.value, point.step, point.time_ms}, name, &point.run_id);
-  return Response::json_text(out + "]}");
+    append_point(out, {point.value, point.step, point.time_ms}, name, &point.run_id);
+  out += "]}";
+  return Response::json_text(std::move(out));
 }
 
 }  // namespace

@@ -41,6 +41,12 @@ struct MetricPoint {
   std::int64_t time_ms = 0;
 };
 
+struct HistoryPoint {  // of a metric whose key is known
+  double value = 0;
+  std::int64_t step = 0;
+  std::int64_t time_ms = 0;
+};
+
 struct ScopedMetric {  // a point that also belongs to a logged model
   MetricPoint point;
   std::string model_id, dataset_name, dataset_digest;
@@ -173,8 +179,8 @@ class Runs {
       const std::vector<std::string>& experiment_ids) = 0;
 
   // All points, without repetitions, by (step, time, value).
-  virtual base::Result<std::vector<MetricPoint>> metric_history(const std::string& run_id,
-                                                                const std::string& key) = 0;
+  virtual base::Result<std::vector<HistoryPoint>> metric_history(const std::string& run_id,
+                                                                 const std::string& key) = 0;
   // Of each run at most `limit` points, evenly spaced among its points by (step, time, value), its last one among them; and its smallest
   // and largest.
   virtual base::Result<std::vector<SampledPoint>> sample_metric(const SampleQuery& query) = 0;
