@@ -34,6 +34,28 @@ std::string named(std::string_view name) {
   return "input `" + base::replace_invalid_utf8(std::string(name.substr(0, 200))) + "`";
 }
 
+Status matches(std::size_t count, const TensorValue& tensor) {
+  if (tensor.elements() == count) return {};
+  return wrong("Shape does not match true shape of 'data' field: " + named(tensor.name) + " has " +
+               std::to_string(tensor.elements()) + " values for " + std::to_string(count));
+}
+
+Status take_raw(std::string_view bytes, std::size_t count, TensorValue& tensor) {
+  if (tensor.type == Datatype::kBytes) {
+    auto texts = parse_binary_texts(bytes, count);
+    if (!texts)
+      return wrong(named(tensor.name) + ": its " + std::to_string(bytes.size()) +
+                   " bytes are not " + std::to_string(count) + " texts with their lengths");
+    tensor.texts = std::move(*texts);
+    return {};
+  }
+  if (bytes.size() != count * datatype_size(tensor.type))
+    return wrong(named(tensor.name) + ": " + std::to_string(bytes.size()) + " bytes for " +
+                 std::to_string(count) + " values of " + std::string(datatype_name(tensor.type)));
+  tensor.bytes.assign(bytes);
+  return {};
+}
+
 // The text of a value of any kind, which is then read past.
 simdjson::error_code raw_text(ondemand::value value, std::string_view& out) {
   ondemand::json_type type{};
@@ -225,6 +247,7 @@ class RequestReader {
     if (!binary_.empty())
       return wrong("the body has " + std::to_string(binary_.size()) +
                    " bytes more than its inputs' binary_data_size say");
+    TRY(check_outputs(out_.outputs));
     if (out_.inputs.empty())
       return wrong("request has no `inputs`",
                    R"(send {"inputs": [{"name", "shape", "datatype", "data"}]})");
@@ -353,11 +376,7 @@ class RequestReader {
     TRY_ASSIGN(const std::size_t count, element_count(tensor.name, tensor.shape));
     if (binary_bytes) return take_binary(*binary_bytes, count, tensor);
     if (!filled) return wrong(named(tensor.name) + " has no `data`");
-    if (tensor.elements() != count)
-      return wrong("Shape does not match true shape of 'data' field: " + named(tensor.name) +
-                   " has " + std::to_string(tensor.elements()) + " values for " +
-                   std::to_string(count));
-    return {};
+    return matches(count, tensor);
   }
 
   static Status elements(ondemand::value value, TensorValue& tensor) {
@@ -387,19 +406,7 @@ class RequestReader {
                    ", and " + std::to_string(binary_.size()) + " bytes of the body are left");
     const std::string_view mine = binary_.substr(0, size);
     binary_.remove_prefix(size);
-    if (tensor.type == Datatype::kBytes) {
-      auto texts = parse_binary_texts(mine, count);
-      if (!texts)
-        return wrong(named(tensor.name) + ": its " + std::to_string(size) + " bytes are not " +
-                     std::to_string(count) + " texts with their lengths");
-      tensor.texts = std::move(*texts);
-      return {};
-    }
-    if (size != count * datatype_size(tensor.type))
-      return wrong(named(tensor.name) + ": " + std::to_string(size) + " bytes for " +
-                   std::to_string(count) + " values of " + std::string(datatype_name(tensor.type)));
-    tensor.bytes.assign(mine);
-    return {};
+    return take_raw(mine, count, tensor);
   }
 
   Status output(ondemand::object item) {
@@ -411,14 +418,8 @@ class RequestReader {
       if (const base::Json* binary = parameters.find("binary_data"))
         wanted.binary = binary->as_bool();
       wanted.classes = parameters["classification"].as_int();
-      if (wanted.classes < 0)
-        return wrong("`classification` of an output must be an integer from 1 up");
       return {};
     }));
-    if (wanted.name.empty()) return wrong("an output has no `name`");
-    const auto twice = std::count_if(out_.outputs.begin(), out_.outputs.end(),
-                                     [&](const auto& each) { return each.name == wanted.name; });
-    if (twice > 1) return wrong("output `" + wanted.name + "` is asked for twice");
     return {};
   }
 
@@ -494,6 +495,29 @@ Status parse_infer_request(std::string_view body, std::size_t json_bytes, InferR
   Status status = RequestReader(body.substr(json_bytes), out).read(document);
   reader.shrink();
   return status;
+}
+
+Status fill_raw(std::string_view bytes, TensorValue& tensor) {
+  TRY_ASSIGN(const std::size_t count, element_count(tensor.name, tensor.shape));
+  return take_raw(bytes, count, tensor);
+}
+
+Status check_elements(const TensorValue& tensor) {
+  TRY_ASSIGN(const std::size_t count, element_count(tensor.name, tensor.shape));
+  return matches(count, tensor);
+}
+
+Status check_outputs(const std::vector<WantedOutput>& outputs) {
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    const WantedOutput& wanted = outputs[i];
+    if (wanted.name.empty()) return wrong("an output has no `name`");
+    if (wanted.classes < 0)
+      return wrong("`classification` of an output must be an integer from 1 up");
+    for (std::size_t k = 0; k < i; ++k)
+      if (outputs[k].name == wanted.name)
+        return wrong("output `" + wanted.name + "` is asked for twice");
+  }
+  return {};
 }
 
 std::optional<std::vector<std::string>> parse_binary_texts(std::string_view bytes,

@@ -2,8 +2,8 @@
 #include <charconv>
 
 #include "inference/wire.h"
+#include "maru/api/inference.h"
 #include "maru/base/text.h"
-#include "maru/model/open_inference.h"
 
 // The Open Inference Protocol, version 2, with the binary tensor data and classification extensions.
 namespace maru::api::inference {
@@ -71,20 +71,6 @@ base::Result<InferRequest> raw_request(const Services& s, std::string_view name,
   return out;
 }
 
-struct Wanted {
-  std::vector<std::string> names;
-  std::vector<bool> binary;  // as names; empty when all outputs are wanted
-};
-
-Wanted wanted_outputs(const InferRequest& call) {
-  Wanted out;
-  for (const auto& output : call.outputs) {
-    out.names.push_back(output.name);
-    out.binary.push_back(output.binary.value_or(call.binary_outputs));
-  }
-  return out;
-}
-
 void append_tensor(std::string& json, std::string& binary, const TensorValue& tensor,
                    bool as_binary, bool nan_tokens) {
   json += R"({"name":)";
@@ -110,8 +96,8 @@ void append_tensor(std::string& json, std::string& binary, const TensorValue& te
 }
 
 Response infer_response(const std::string& name, const InferRequest& call,
-                        const serve::Answer& answer, const std::vector<TensorValue>& outputs,
-                        const Wanted& wanted) {
+                        const InferenceAnswer& done) {
+  const auto& [answer, outputs] = done;
   const bool nan_tokens = call.parameters["nan_tokens"].as_bool();
   std::string json = R"({"model_name":)", binary;
   base::append_json_string(json, name);
@@ -121,7 +107,9 @@ Response infer_response(const std::string& name, const InferRequest& call,
   bool any = false;
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     if (i > 0) json += ',';
-    const bool as_binary = wanted.binary.empty() ? call.binary_outputs : wanted.binary[i];
+    const bool as_binary = call.outputs.empty()
+                               ? call.binary_outputs
+                               : call.outputs[i].binary.value_or(call.binary_outputs);
     any = any || as_binary;
     append_tensor(json, binary, outputs[i], as_binary, nan_tokens);
   }
@@ -136,18 +124,7 @@ Response infer_response(const std::string& name, const InferRequest& call,
   return response;
 }
 
-// Outputs for which the best classes were asked are replaced by them.
-base::Status classify(const InferRequest& call, const model::Bundle& bundle,
-                      std::vector<TensorValue>& outputs) {
-  for (std::size_t i = 0; i < call.outputs.size(); ++i) {
-    if (call.outputs[i].classes <= 0) continue;
-    TRY_ASSIGN(outputs[i], model::classification(outputs[i], call.outputs[i].classes,
-                                                 bundle.signature().classes));
-  }
-  return {};
-}
-
-base::Result<Response> infer(const Services& s, const Request& request, Context& context) {
+base::Result<Response> infer_route(const Services& s, const Request& request, Context& context) {
   const std::string name(request.param("model"));
   serve::CallOptions options = call_options(request, context);
   TRY_ASSIGN(options.version, resolve_version(s, name, std::string(request.param("version"))));
@@ -158,12 +135,8 @@ base::Result<Response> infer(const Services& s, const Request& request, Context&
   } else {
     TRY(model::parse_infer_request(request.body, length, call));
   }
-  const Wanted wanted = wanted_outputs(call);
-  std::vector<TensorValue> outputs;
-  auto answer = s.server->infer(name, options, call.inputs, wanted.names, outputs);
-  if (!answer) return tl::unexpected<base::Error>(unknown_model(std::move(answer.error()), name));
-  TRY(classify(call, *answer->bundle, outputs));
-  return infer_response(name, call, *answer, outputs, wanted);
+  TRY_ASSIGN(const InferenceAnswer done, api::infer(s, name, options, call));
+  return infer_response(name, call, done);
 }
 
 base::Result<Response> model_metadata(const Services& s, const Request& request) {
@@ -238,12 +211,11 @@ void add_open_inference_routes(Router& router, const Services& s) {
                [s](const Request& request, Context&) { return model_ready(s, request); });
     http::RouteOptions quick = plain(Permission::kPredict, RunOn::kInline);
     quick.inline_if = [s](const Request& request) {
-      const auto version = parse_version(request.param("version"));
-      return version && s.server->answers_at_once(request.param("model"), *version);
+      return infers_at_once(s, request.param("model"), request.param("version"));
     };
     router.add(
         Method::kPost, path + "/infer", quick,
-        [s](const Request& request, Context& context) { return infer(s, request, context); });
+        [s](const Request& request, Context& context) { return infer_route(s, request, context); });
   }
   router.set_fallback_format("/v2/", plain_error);
 }

@@ -40,15 +40,6 @@ base::Result<int> parse_version(std::string_view text) {
   return version;
 }
 
-base::Result<int> resolve_version(const Services& services, const std::string& name,
-                                  const std::string& text) {
-  if (text.empty() || text.find_first_not_of("0123456789") == std::string::npos)
-    return parse_version(text);
-  const auto status = services.server->status(name);
-  const std::string model = status ? status->config.model : name;
-  return services.tracking->registry().resolve("default", model, text);
-}
-
 base::Result<Described> describe(const Services& services, std::string_view name, int version) {
   serve::CallOptions options;
   options.version = version;

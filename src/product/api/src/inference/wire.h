@@ -2,6 +2,7 @@
 #include <string>
 #include <vector>
 
+#include "maru/api/inference.h"
 #include "maru/model/tensor.h"
 #include "routes.h"
 
@@ -23,9 +24,6 @@ Response json_exactly(std::string text, int status = 200);
 serve::CallOptions call_options(const Request& request, const Context& context);
 // "3" -> 3; "" -> 0. kInvalidArgument when it is no number from 1 up.
 base::Result<int> parse_version(std::string_view text);
-// A version by number, or by an alias of the model ("champion"); 0 when the text is empty.
-base::Result<int> resolve_version(const Services& services, const std::string& name,
-                                  const std::string& text);
 
 // The model that answers for a name now, loaded when need be, and what it takes and gives.
 struct Described {

@@ -29,6 +29,11 @@ struct InferRequest {
 // nested or flat; NaN, Infinity and -Infinity (bare or as text) and null (missing: NaN, or an empty text) are read. Errors name the input.
 base::Status parse_infer_request(std::string_view body, std::size_t json_bytes, InferRequest& out);
 
+// The checks of a request that came in another form, one input at a time: `tensor` has its name, type and shape.
+base::Status fill_raw(std::string_view bytes, TensorValue& tensor);  // its elements in binary form
+base::Status check_elements(const TensorValue& tensor);  // has as many as its shape says
+base::Status check_outputs(const std::vector<WantedOutput>& outputs);
+
 // The same JSON with bare NaN, Infinity and -Infinity as texts, which Json::as_double reads.
 std::string quote_number_tokens(std::string_view json);
 

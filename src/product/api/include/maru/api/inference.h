@@ -1,0 +1,27 @@
+#pragma once
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "maru/api/api.h"
+#include "maru/model/open_inference.h"
+
+// A call of the Open Inference Protocol whatever it came in as; HTTP's routes and gRPC's methods are thin around this.
+namespace maru::api {
+
+struct InferenceAnswer {
+  serve::Answer answer;
+  std::vector<model::TensorValue> outputs;  // in the order of the request's, or all
+};
+
+// A version by number, or by an alias of the model ("champion"), which is looked up in the registry; 0 when the text is empty.
+base::Result<int> resolve_version(const Services& services, const std::string& name,
+                                  const std::string& text);
+// Whether infer() neither waits nor works for long, so that it may run on an I/O thread.
+bool infers_at_once(const Services& services, std::string_view name, std::string_view version);
+// Runs the model and replaces outputs by their best classes where those were asked for.
+base::Result<InferenceAnswer> infer(const Services& services, const std::string& name,
+                                    const serve::CallOptions& options,
+                                    const model::InferRequest& call);
+
+}  // namespace maru::api

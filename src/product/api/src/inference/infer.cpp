@@ -1,0 +1,39 @@
+#include "maru/api/inference.h"
+
+#include "inference/wire.h"
+
+namespace maru::api {
+
+base::Result<int> resolve_version(const Services& services, const std::string& name,
+                                  const std::string& text) {
+  if (text.empty() || text.find_first_not_of("0123456789") == std::string::npos)
+    return inference::parse_version(text);
+  const auto status = services.server->status(name);
+  const std::string model = status ? status->config.model : name;
+  return services.tracking->registry().resolve("default", model, text);
+}
+
+bool infers_at_once(const Services& s, std::string_view name, std::string_view version) {
+  const auto number = inference::parse_version(version);
+  return number && s.server->answers_at_once(name, *number);
+}
+
+base::Result<InferenceAnswer> infer(const Services& s, const std::string& name,
+                                    const serve::CallOptions& options,
+                                    const model::InferRequest& call) {
+  InferenceAnswer out;
+  std::vector<std::string> names;
+  for (const auto& output : call.outputs) names.push_back(output.name);
+  auto answer = s.server->infer(name, options, call.inputs, names, out.outputs);
+  if (!answer)
+    return tl::unexpected<base::Error>(inference::unknown_model(std::move(answer.error()), name));
+  out.answer = std::move(*answer);
+  for (std::size_t i = 0; i < call.outputs.size(); ++i) {
+    if (call.outputs[i].classes <= 0) continue;
+    TRY_ASSIGN(out.outputs[i], model::classification(out.outputs[i], call.outputs[i].classes,
+                                                     out.answer.bundle->signature().classes));
+  }
+  return out;
+}
+
+}  // namespace maru::api
