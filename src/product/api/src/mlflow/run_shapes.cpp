@@ -49,23 +49,21 @@ Json experiment_json(const tracking::Experiment& experiment) {
 }
 
 Json metric_json(const tracking::MetricPoint& point) {
-  return Json::object({{"key", point.key},
-                       {"value", finite(point.value)},
-                       {"timestamp", point.time_ms},
-                       {"step", point.step}});
+  Json out = Json::object();
+  out.set("key", point.key).set("value", finite(point.value));
+  out.set("timestamp", point.time_ms).set("step", point.step);
+  return out;
 }
 
 Json info_json(const tracking::Run& run) {
-  Json out = Json::object({{"run_uuid", run.id},
-                           {"experiment_id", run.experiment_id},
-                           {"run_name", run.name},
-                           {"user_id", run.user},
-                           {"status", run.status}});
+  Json out = Json::object();
+  out.set("run_uuid", run.id).set("experiment_id", run.experiment_id);
+  out.set("run_name", run.name).set("user_id", run.user).set("status", run.status);
   set_time(out, "start_time", run.start_us);
   set_time(out, "end_time", run.end_us);
-  return out.set("artifact_uri", run.artifact_uri)
-      .set("lifecycle_stage", run.state)
-      .set("run_id", run.id);
+  out.set("artifact_uri", run.artifact_uri).set("lifecycle_stage", run.state);
+  out.set("run_id", run.id);
+  return out;  // not what set() answers: that would be copied
 }
 
 Json run_json(const tracking::Run& run) {
@@ -87,7 +85,8 @@ Json run_json(const tracking::Run& run) {
     for (const auto& id : run.input_models) models.push(Json::object({{"model_id", id}}));
     inputs.set("model_inputs", std::move(models));
   }
-  Json out = Json::object({{"info", info_json(run)}, {"data", data}, {"inputs", inputs}});
+  Json out = Json::object();  // not as a list, which would copy its members
+  out.set("info", info_json(run)).set("data", std::move(data)).set("inputs", std::move(inputs));
   if (!run.output_models.empty()) {
     Json models = Json::array();
     for (const auto& model : run.output_models)

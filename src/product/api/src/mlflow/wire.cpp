@@ -344,7 +344,11 @@ void add_later_call(Router& router, int major, Method method, std::string_view p
 
 Json pairs_json(const tracking::Text& pairs) {
   Json out = Json::array();
-  for (const auto& [key, value] : pairs) out.push(Json::object({{"key", key}, {"value", value}}));
+  for (const auto& [key, value] : pairs) {
+    Json pair = Json::object();
+    pair.set("key", key).set("value", value);
+    out.push(std::move(pair));
+  }
   return out;
 }
 
