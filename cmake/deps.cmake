@@ -72,25 +72,35 @@ maru_dep(protobuf STATIC LIBS protobuf z LINK Threads::Threads)
 # product
 maru_dep(cli11)
 
-# The ONNX messages, generated from the pinned schema: #include "onnx-ml.pb.h".
+# maru_messages(NAME ROOT FILE...): maru_dep::NAME, what protoc makes of the files below ROOT: #include "FILE without .proto.pb.h".
 find_program(MARU_PROTOC protoc REQUIRED)
-set(maru_onnx_dir ${PROJECT_BINARY_DIR}/generated/onnx)
-file(MAKE_DIRECTORY ${maru_onnx_dir})
-add_custom_command(
-  OUTPUT ${maru_onnx_dir}/onnx-ml.pb.cc ${maru_onnx_dir}/onnx-ml.pb.h
-  COMMAND ${MARU_PROTOC} --proto_path=${MARU_DEPS}/proto --cpp_out=${maru_onnx_dir} onnx-ml.proto
-  DEPENDS ${MARU_DEPS}/proto/onnx-ml.proto
-  COMMENT "Generating onnx-ml.pb.h" VERBATIM)
-add_library(maru_onnx_proto STATIC EXCLUDE_FROM_ALL ${maru_onnx_dir}/onnx-ml.pb.cc ${maru_onnx_dir}/onnx-ml.pb.h)
-target_include_directories(maru_onnx_proto SYSTEM PUBLIC ${maru_onnx_dir})
-target_link_libraries(maru_onnx_proto PUBLIC maru_dep::protobuf)
-add_library(maru_dep::onnx_proto ALIAS maru_onnx_proto)
+function(maru_messages name root)
+  set(into ${PROJECT_BINARY_DIR}/generated/${name})
+  file(MAKE_DIRECTORY ${into})
+  list(TRANSFORM ARGN PREPEND ${root}/ OUTPUT_VARIABLE inputs)
+  list(TRANSFORM ARGN REPLACE "\\.proto$" ".pb.cc" OUTPUT_VARIABLE sources)
+  list(TRANSFORM ARGN REPLACE "\\.proto$" ".pb.h" OUTPUT_VARIABLE headers)
+  list(APPEND sources ${headers})
+  list(TRANSFORM sources PREPEND ${into}/)
+  add_custom_command(
+    OUTPUT ${sources}
+    COMMAND ${MARU_PROTOC} --proto_path=${root} --cpp_out=${into} ${ARGN}
+    DEPENDS ${inputs}
+    COMMENT "Generating the messages of ${name}" VERBATIM)
+  add_library(maru_${name} STATIC EXCLUDE_FROM_ALL ${sources})
+  target_include_directories(maru_${name} SYSTEM PUBLIC ${into})
+  target_link_libraries(maru_${name} PUBLIC maru_dep::protobuf)
+  add_library(maru_dep::${name} ALIAS maru_${name})
+endfunction()
+maru_messages(onnx_proto ${MARU_DEPS}/proto onnx-ml.proto)
+maru_messages(rpc_proto ${PROJECT_SOURCE_DIR}/src/product/api_grpc/proto
+  rpc/health.proto rpc/inference.proto rpc/model_config.proto rpc/reflection.proto rpc/reflection_v1alpha.proto)
 
 # How the includes of each library start, in the words of src/layers.txt.
 foreach(pair IN ITEMS
     expected=tl/expected fmt=fmt spdlog=spdlog simdjson=simdjson xxhash=xxhash openssl=openssl zlib=zlib zstd=zstd boost=boost
     nghttp2=nghttp2 curl=curl sqlite3=sqlite3 pq=libpq-fe yaml=yaml-cpp date=date duckdb=duckdb onnxruntime=onnxruntime
-    lightgbm=LightGBM xgboost=xgboost liblinear=linear.h eigen=Eigen protobuf=google/protobuf onnx_proto=onnx-ml.pb cli11=CLI)
+    lightgbm=LightGBM xgboost=xgboost liblinear=linear.h eigen=Eigen protobuf=google/protobuf onnx_proto=onnx-ml.pb rpc_proto=rpc/ cli11=CLI)
   string(REGEX MATCH "^([^=]+)=(.+)$" _ ${pair})
   set(MARU_INCLUDES_${CMAKE_MATCH_1} ${CMAKE_MATCH_2})
 endforeach()

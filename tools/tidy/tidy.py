@@ -22,7 +22,7 @@ LIBRARIES = {
     "sqlite3": "sqlite3", "pq": "libpq-fe", "duckdb": "duckdb", "onnxruntime": "onnxruntime", "onnx_proto": "onnx-ml.pb",
     "protobuf": "google/protobuf/", "lightgbm": "LightGBM/", "xgboost": "xgboost/", "liblinear": "linear.h", "eigen": "Eigen/",
     "simdjson": "simdjson", "spdlog": "spdlog/", "fmt": "fmt/", "yaml": "yaml-cpp/", "date": "date/", "expected": "tl/expected",
-    "xxhash": "xxhash", "cli11": "CLI/", "doctest": "doctest/",
+    "xxhash": "xxhash", "cli11": "CLI/", "rpc_proto": "rpc/", "doctest": "doctest/",
 }
 SYSTEM_FOLDERS = ("sys/", "netinet/", "arpa/", "linux/", "net/", "bits/", "maru/")
 # rule, pattern on code without comments and strings, what to use instead, where it does not apply

@@ -10,6 +10,7 @@
 
 #include "maru/api/access.h"
 #include "maru/api/api.h"
+#include "maru/api_grpc/services.h"
 #include "maru/base/file.h"
 #include "maru/base/log.h"
 #include "maru/blob/blob_store.h"
@@ -69,6 +70,7 @@ struct Home::Impl {
   std::unique_ptr<pipeline::Scheduling> scheduling;
   std::unique_ptr<ProjectRuns> projects;
   http::Router router;
+  http::RpcRouter rpc_router;
   std::atomic<bool> ready{false};
   std::int64_t started_us = 0;
 
@@ -220,6 +222,7 @@ void Home::Impl::wire_routes() {
   api::add_routes(router, s);
   api::add_token_routes(router, *access);
   add_web_routes(router);
+  api_grpc::add_services(rpc_router, router, s);
 }
 
 void Home::Impl::load_endpoints() {
@@ -351,6 +354,7 @@ Home::~Home() {
 }
 
 const http::Router& Home::router() const { return impl_->router; }
+const http::RpcRouter& Home::rpc_router() const { return impl_->rpc_router; }
 http::Authenticate Home::authenticate() const {
   return [this](const http::Request& request) { return impl_->access->authenticate(request); };
 }

@@ -35,6 +35,36 @@ base::Result<Address> parse_address(const std::string& text) {
   return Address{host.empty() ? "127.0.0.1" : host, static_cast<std::uint16_t>(port)};
 }
 
+// Where gRPC has an address of its own.
+struct RpcAddress {
+  Address at;
+  bool wanted = false;
+  bool optional = false;  // nobody asked for that very port
+};
+
+base::Result<RpcAddress> parse_rpc_address(const std::string& text, const Address& http) {
+  RpcAddress out;
+  if (text == "off") return out;
+  if (text != "auto") {
+    auto address = parse_address(text);
+    if (!address)
+      return base::wrap(address.error(), "grpc.listen",
+                        "write HOST:PORT, for example 127.0.0.1:7401, or auto, or off");
+    out.at = std::move(*address);
+    out.wanted = true;
+    return out;
+  }
+  if (http.port == 0 || http.port == 65'535) return out;
+  out.at = {http.host, static_cast<std::uint16_t>(http.port + 1)};
+  out.wanted = out.optional = true;
+  return out;
+}
+
+std::string authority(const std::string& host, std::uint16_t port) {
+  return (host.find(':') == std::string::npos ? host : "[" + host + "]") + ":" +
+         std::to_string(port);
+}
+
 bool is_loopback(const std::string& host) {
   return host == "localhost" || host == "::1" || host.rfind("127.", 0) == 0;
 }
@@ -78,20 +108,28 @@ base::Result<std::unique_ptr<RunningServer>> RunningServer::start(const std::str
                                                                   const UpOptions& options) {
   TRY_ASSIGN(const base::Config settings, load_settings(folder, options.settings));
   TRY_ASSIGN(const Address address, parse_address(settings.text("http.listen")));
+  TRY_ASSIGN(const RpcAddress rpc, parse_rpc_address(settings.text("grpc.listen"), address));
   const bool tls = !settings.text("http.tls-cert").empty();
   auto running = std::make_unique<RunningServer>(Key{});
   running->folder_ = folder;
   HomeOptions opening = home_options(folder, settings);
-  opening.trust_loopback = is_loopback(address.host);
+  opening.trust_loopback = is_loopback(address.host) && (!rpc.wanted || is_loopback(rpc.at.host));
   TRY_ASSIGN(running->home_, Home::open(opening));
   Home& home = *running->home_;
   // What a killed server left would send verbs to where nobody listens.
   TRY(base::remove_tree(server_file(folder)));
   TRY(check_exposure(address, tls, home));
+  if (rpc.wanted) TRY(check_exposure(rpc.at, tls, home));
   base::init_log(log_options(folder, settings));
   http::ServerOptions server;
   server.host = address.host;
   server.port = address.port;
+  server.rpc = &home.rpc_router();
+  if (rpc.wanted) {
+    server.rpc_host = rpc.at.host;
+    server.rpc_port = rpc.at.port;
+    server.rpc_optional = rpc.optional;
+  }
   server.io_threads = static_cast<std::size_t>(settings.integer("http.io-threads"));
   server.max_body_bytes = static_cast<std::size_t>(settings.bytes("http.max-body"));
   server.tls_certificate_file = settings.text("http.tls-cert");
@@ -104,12 +142,12 @@ base::Result<std::unique_ptr<RunningServer>> RunningServer::start(const std::str
   server.work_pool = &home.work_pool();
   running->server_ = std::make_unique<http::Server>(server, home.router(), home.authenticate());
   TRY(running->server_->start());
-  const std::string host =
-      address.host.find(':') == std::string::npos ? address.host : "[" + address.host + "]";
+  const std::uint16_t rpc_port = running->server_->rpc_port();
   running->url_ =
-      (tls ? "https://" : "http://") + host + ":" + std::to_string(running->server_->port());
-  TRY(base::write_file_atomic(server_file(folder),
-                              base::Json::object({{"url", running->url_}}).dump()));
+      (tls ? "https://" : "http://") + authority(address.host, running->server_->port());
+  base::Json file = base::Json::object({{"url", running->url_}});
+  if (rpc_port != 0) file.set("grpc", authority(rpc.at.host, rpc_port));
+  TRY(base::write_file_atomic(server_file(folder), file.dump()));
   home.start(Home::Background::kServer);
   home.wait_ready();
   return running;

@@ -34,6 +34,7 @@ class Home {
   ~Home();
 
   const http::Router& router() const;
+  const http::RpcRouter& rpc_router() const;
   http::Authenticate authenticate() const;
   base::Pool& serve_pool();
   base::Pool& blocking_pool();
