@@ -29,7 +29,8 @@ std::shared_ptr<Exchange> open_exchange(ServerCore& core, Method method, Headers
   out->context.clock = core.options.clock;
   const std::string_view id = request.headers.get("X-Request-Id");
   out->context.trace_id = plain_id(id) ? std::string(id) : base::new_id(*core.options.clock);
-  out->gzip_wanted = accepts_gzip(request.headers.get("Accept-Encoding"));
+  const std::string_view packing = request.headers.get("Accept-Encoding");
+  out->gzip_wanted = !packing.empty() && accepts_gzip(packing);
   return out;
 }
 

@@ -82,7 +82,7 @@ class Http2 final : private Http2Events {
   std::function<void()> poster(Task task);
 
   // http2_rpc.cpp
-  void rpc_head(Http2Call& call, const Http2Head& head);
+  void rpc_head(Http2Call& call, Http2Head& head);
   void rpc_data(Http2Call& call, std::string_view bytes);
   void rpc_end(Http2Call& call);
   void rpc_start(Http2Call& call);

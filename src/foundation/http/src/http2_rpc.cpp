@@ -36,25 +36,24 @@ base::Error unknown_method(const RpcRouter& router, const std::string& path) {
 
 }  // namespace
 
-void Http2::rpc_head(Http2Call& call, const Http2Head& head) {
+void Http2::rpc_head(Http2Call& call, Http2Head& head) {
   call.rpc = true;
-  Headers headers = head.headers;
-  call.exchange = open_exchange(*core_, Method::kPost, std::move(headers), peer_, tls_);
+  call.exchange = open_exchange(*core_, Method::kPost, std::move(head.headers), peer_, tls_);
   Exchange& exchange = *call.exchange;
   Request& request = exchange.request;
-  request.target = request.path = head.path;
+  request.path = std::move(head.path);
   const auto refuse = [&](base::Error error) {
     rpc_finish(call, tl::unexpected<base::Error>(std::move(error)));
   };
   if (head.fault) return refuse({Code::kTooLarge, head.fault.message, "", nullptr});
   if (const auto allowed = check_names(*core_, request, head.authority); !allowed)
     return refuse(allowed.error());
-  call.method = head.method == "POST" ? core_->options.rpc->find(head.path) : nullptr;
-  if (call.method == nullptr) return refuse(unknown_method(*core_->options.rpc, head.path));
+  call.method = head.method == "POST" ? core_->options.rpc->find(request.path) : nullptr;
+  if (call.method == nullptr) return refuse(unknown_method(*core_->options.rpc, request.path));
   if (const auto allowed = check_caller(*core_, call.method->options, exchange); !allowed)
     return refuse(allowed.error());
   const std::string_view coding = request.headers.get("grpc-encoding");
-  const Coding packing = parse_coding(coding);
+  const Coding packing = coding.empty() ? Coding::kIdentity : parse_coding(coding);
   if (packing == Coding::kUnknown)
     return refuse({Code::kUnimplemented,
                    "messages cannot be compressed as " + std::string(coding.substr(0, 40)),

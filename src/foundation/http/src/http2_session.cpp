@@ -269,7 +269,8 @@ ssize_t Http2Session::Impl::fill(std::int32_t id, Stream& stream, std::uint8_t* 
   *flags |= NGHTTP2_DATA_FLAG_EOF;
   if (!stream.has_trailers) return static_cast<ssize_t>(size);
   *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
-  std::vector<nghttp2_nv> fields;
+  thread_local std::vector<nghttp2_nv> fields;
+  fields.clear();
   for (const auto& [name, value] : stream.trailers) fields.push_back(pair_of(name, value, true));
   nghttp2_submit_trailer(session, id, fields.data(), fields.size());
   return static_cast<ssize_t>(size);
@@ -322,8 +323,8 @@ void Http2Session::respond(std::int32_t id, std::span<const Http2Field> fields, 
   if (stream == nullptr || stream->responded) return;
   stream->responded = true;
   stream->ended = end;
-  std::vector<nghttp2_nv> pairs;
-  pairs.reserve(fields.size());
+  thread_local std::vector<nghttp2_nv> pairs;  // nghttp2 keeps copies
+  pairs.clear();
   for (const Http2Field& field : fields)
     pairs.push_back(pair_of(field.name, field.value, field.indexed));
   nghttp2_data_provider body{};

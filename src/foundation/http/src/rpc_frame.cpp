@@ -37,6 +37,7 @@ std::string rpc_message(const base::Error& error) {
 }
 
 bool is_rpc_type(std::string_view content_type) {
+  if (content_type == "application/grpc") return true;
   const std::string type =
       base::to_lower_ascii(base::trim(content_type.substr(0, content_type.find(';'))));
   return type == "application/grpc" || type == "application/grpc+proto";
