@@ -58,7 +58,7 @@ maru_dep(boost LINK Threads::Threads)
 maru_dep(nghttp2 LIBS nghttp2)  # shared: libcurl loads it too, and Debian mends it
 maru_dep(curl LIBS curl)
 maru_dep(sqlite3 STATIC LIBS sqlite3 LINK Threads::Threads ${CMAKE_DL_LIBS} m)
-maru_dep(pq LIBS pq INCLUDE /usr/include/postgresql)
+maru_dep(pq INCLUDE /usr/include/postgresql LINK ${CMAKE_DL_LIBS})  # only its header: loaded when it is asked for
 maru_dep(yaml STATIC LIBS yaml-cpp)
 maru_dep(date LIBS date-tz DEFINE USE_OS_TZDB=1)
 # learning

@@ -1,10 +1,12 @@
-"""What stock MLflow wrote into a folder or a SQLite file comes into Maru whole: every run compared through MLflow's own client, and back again.
+"""What stock MLflow wrote into a folder, a SQLite file or PostgreSQL comes into Maru whole: every run compared through MLflow's own client, and
+back again.
 
-The SQLite half needs SQLAlchemy and Alembic, which mlflow-skinny does not bring; without them it is skipped."""
+The SQL half needs SQLAlchemy and Alembic, which mlflow-skinny does not bring; without them it is skipped."""
 import math
 import os
 import random
 import struct
+import subprocess
 import sys
 
 import pytest
@@ -13,6 +15,7 @@ mlflow = pytest.importorskip("mlflow")
 from mlflow import MlflowClient  # noqa: E402
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, ViewType  # noqa: E402
 
+import postgres  # noqa: E402
 from conftest import BINARY, Server, maru  # noqa: E402,F401
 
 os.environ["MLFLOW_ALLOW_FILE_STORE"] = "true"
@@ -114,10 +117,12 @@ def registry(client):
     return out
 
 
-@pytest.fixture(params=["mlruns", "sqlite"])
+@pytest.fixture(params=["mlruns", "sqlite", "postgresql"])
 def source(request, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    if request.param == "sqlite":
+    if request.param == "postgresql" and not postgres.binaries():
+        pytest.skip("PostgreSQL's server is not installed (Debian: postgresql)")
+    if request.param in ("sqlite", "postgresql"):
         pytest.importorskip("sqlalchemy")
         pytest.importorskip("alembic")
         path, uri = tmp_path / "mlflow.db", f"sqlite:///{tmp_path}/mlflow.db"
@@ -125,7 +130,15 @@ def source(request, tmp_path, monkeypatch):
         path, uri = tmp_path / "mlruns", str(tmp_path / "mlruns")
     client = MlflowClient(uri, registry_uri=uri)
     fill(client, tmp_path)
-    return path, client
+    if request.param != "postgresql":
+        yield path, client
+        return
+    server = postgres.Postgres()
+    try:
+        server.copy(path)
+        yield server.url("postgresql+psycopg2"), client  # as a tracking server's command line has it
+    finally:
+        server.stop()
 
 
 def test_import_and_back(source, tmp_path):
@@ -133,6 +146,7 @@ def test_import_and_back(source, tmp_path):
     home = tmp_path / "home"
     report = maru(home, "tracking", "import", str(path))
     assert report["equal"] and report["skipped"] == 0, report
+    assert "s3cret" not in str(report)
     assert report["found"] == {**report["written"], "experiments": 3}
     assert report["found"]["runs"] == 5 and report["found"]["versions"] == 3
     again = maru(home, "tracking", "import", str(path))
@@ -170,6 +184,20 @@ def test_import_and_back(source, tmp_path):
     assert registry(folder) == registry(theirs)
     other = maru(tmp_path / "other", "tracking", "import", str(out))
     assert other["equal"] and other["skipped"] == 0 and other["written"]["runs"] == 6, other
+
+
+@pytest.mark.skipif(not postgres.binaries(), reason="PostgreSQL's server is not installed (Debian: postgresql)")
+def test_postgres_that_is_none_of_mlflows(tmp_path):
+    server = postgres.Postgres()
+    try:
+        for url, said in ((server.url(database="postgres"), "MLflow's tables"),
+                          (server.url().replace("s3cret", "wr0ng"), "password authentication failed"),
+                          (server.url(database="nowhere"), "nowhere")):
+            done = subprocess.run([BINARY, "tracking", "import", url, "--home", str(tmp_path / "home")], capture_output=True, text=True, check=False)
+            assert done.returncode not in (0, 3), done.stdout
+            assert said in done.stderr and "p@ss" not in done.stderr and "%40ss" not in done.stderr, done.stderr
+    finally:
+        server.stop()
 
 
 # ---- TensorBoard: a small writer of its own, so that no TensorFlow is needed ------------------------------------------------------------

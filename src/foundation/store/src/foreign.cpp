@@ -2,10 +2,12 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cstdio>
 
 #include "connection.h"
 #include "maru/base/file.h"
+#include "postgres.h"
 
 namespace maru::store {
 namespace {
@@ -41,6 +43,15 @@ class ForeignFile final : public ForeignDatabase {
   Result<Rows> query(std::string_view sql, std::span<const Value> params) override {
     return connection_->query(sql, params);
   }
+  Result<std::vector<Column>> columns() override {
+    TRY_ASSIGN(const Rows rows,
+               connection_->query("SELECT m.name, c.name FROM sqlite_master m JOIN "
+                                  "pragma_table_info(m.name) c WHERE m.type = 'table'",
+                                  {}));
+    std::vector<Column> out;
+    for (const auto& row : rows) out.push_back({row.text(0), row.text(1)});
+    return out;
+  }
 
  private:
   std::unique_ptr<Connection> connection_;
@@ -64,7 +75,25 @@ Status check_magic(const std::string& path) {
 
 }  // namespace
 
+bool is_server_url(std::string_view path) { return is_postgres_url(path); }
+
+std::string without_password(std::string_view url) {
+  std::string out(url);
+  const std::size_t begin = url.find("://"), end = url.find_first_of("/?#", begin + 3);
+  if (begin == std::string_view::npos) return out;
+  const std::string_view host = url.substr(begin + 3, end - std::min(end, begin + 3));
+  const std::size_t at = host.rfind('@'), colon = host.find(':');
+  if (at != std::string_view::npos && colon < at) out.erase(begin + 3 + colon, at - colon);
+  // Also as a parameter: ?password=...
+  for (std::size_t found = 0; (found = out.find("password=", found)) != std::string::npos;) {
+    found += 9;
+    out.erase(found, std::min(out.find('&', found), out.size()) - found);
+  }
+  return out;
+}
+
 Result<std::unique_ptr<ForeignDatabase>> ForeignDatabase::open(const std::string& path) {
+  if (is_postgres_url(path)) return open_postgres(path);
   TRY(check_magic(path));
   TRY_ASSIGN(auto connection, Connection::open(path, Connection::Mode::kForeign));
   return std::unique_ptr<ForeignDatabase>(std::make_unique<ForeignFile>(std::move(connection)));

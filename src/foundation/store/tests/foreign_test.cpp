@@ -42,4 +42,29 @@ TEST_CASE("a foreign file is read in one state, never written, and refused when 
         base::Code::kInvalidArgument);
 }
 
+TEST_CASE("a server is named by its URL, and shown without its password") {
+  for (const char* url : {"postgresql://h/db", "postgres://u@h:1/db", "postgresql+psycopg2://h/db"})
+    CHECK(is_server_url(url));
+  for (const char* path : {"/a/postgresql", "sqlite:///x.db", "mysql://h/db", "postgresql", ""})
+    CHECK_FALSE(is_server_url(path));
+  CHECK(without_password("postgresql://u:s3cret@h:5432/db") == "postgresql://u@h:5432/db");
+  CHECK(without_password("postgresql://u:p:a@s@h/db") == "postgresql://u@h/db");
+  CHECK(without_password("postgresql://h:5432/db?user=u&password=s3cret&x=1") ==
+        "postgresql://h:5432/db?user=u&password=&x=1");
+  CHECK(without_password("postgresql://h/db?password=s3cret") == "postgresql://h/db?password=");
+  CHECK(without_password("postgresql://u@h") == "postgresql://u@h");
+  CHECK(without_password("/a/b") == "/a/b");
+}
+
+TEST_CASE("a server that does not answer is named without its password") {
+  const auto db = ForeignDatabase::open("postgresql://u:s3cret@127.0.0.1:1/db");
+  REQUIRE_FALSE(db.has_value());
+  if (db.error().code == base::Code::kFailedPrecondition) {
+    MESSAGE("left out: libpq is not installed");
+    return;
+  }
+  CHECK(db.error().code == base::Code::kUnavailable);
+  CHECK(db.error().text().find("s3cret") == std::string::npos);
+}
+
 }  // namespace maru::store

@@ -317,7 +317,7 @@ TEST_CASE("what is no source is refused") {
   put(house.folder + "/file", "text");
   CHECK(import(house, house.folder + "/file").error().code == Code::kInvalidArgument);
   CHECK(import(house, "relative").error().code == Code::kInvalidArgument);
-  CHECK(import(house, "postgresql://u@h/db").error().code == Code::kUnimplemented);
+  CHECK(import(house, "mysql+pymysql://u@h/db").error().code == Code::kUnimplemented);
   CHECK(import(house, house.folder + "/maru.db").error().code == Code::kInvalidArgument);
   REQUIRE(base::make_folders(house.folder + "/void").has_value());
   CHECK(import(house, house.folder + "/void").error().code == Code::kInvalidArgument);

@@ -159,10 +159,12 @@ void add_tracking(CLI::App& app, const Invocation& invocation, TrackingOptions& 
       group(app, "tracking", "experiments of other servers, in and out; the trash");
   add_trash(*tracking, line);
   CLI::App* import = add(*tracking, line, "import",
-                         "take in an mlruns folder, an MLflow SQLite file or TensorBoard events",
+                         "take in an mlruns folder, an MLflow database or TensorBoard events",
                          "maru tracking import ./mlruns", &tracking_import);
-  import->add_option("path", options.name)->required();
-  import->add_option("--kind", options.kind, "mlruns, sqlite or tensorboard (default: found out)");
+  import->add_option("path", options.name, "a folder, a SQLite file or postgresql://user@host/name")
+      ->required();
+  import->add_option("--kind", options.kind,
+                     "mlruns, sqlite, postgresql or tensorboard (default: found out)");
   import->add_option("--artifact-root", options.artifact_root,
                      "where the artifacts are, when they were moved");
   import->add_option("--experiment", options.second, "TensorBoard: the experiment's name");

@@ -68,7 +68,7 @@ int tracking_import(const Invocation& invocation, const TrackingOptions& options
       body.set("artifact_root", root);
     }
     ProgressLine progress;
-    progress.show("importing " + options.name, -1);
+    progress.show("importing " + (url ? std::string("a database") : options.name), -1);
     auto report = session.call(Method::kPost, "/api/v1/tracking/imports", body);
     progress.clear();
     if (!report) return tl::unexpected<base::Error>(report.error());
@@ -77,8 +77,9 @@ int tracking_import(const Invocation& invocation, const TrackingOptions& options
       return verdict(*report);
     }
     const Json& r = *report;
-    print(bold(r["kind"].as_string()) + " " + options.name + " in " +
-          base::format_seconds(r["seconds"].as_double()) + "\n");
+    // The server leaves out the password of a URL.
+    print(bold(r["kind"].as_string()) + " " + (url ? r["path"].as_string() : options.name) +
+          " in " + base::format_seconds(r["seconds"].as_double()) + "\n");
     print("found\n");
     print_counts(r["found"]);
     print("new here\n");

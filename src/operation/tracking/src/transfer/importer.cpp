@@ -6,6 +6,7 @@
 #include "maru/base/file.h"
 #include "maru/base/hash.h"
 #include "maru/base/text.h"
+#include "maru/store/foreign.h"
 #include "transfer/digest.h"
 
 namespace maru::tracking {
@@ -278,13 +279,16 @@ Result<TransferReport> Importer::run() {
   const std::int64_t begin_ns = here_.clock.monotonic_ns();
   std::string path = options_.path;
   if (path.rfind("sqlite:///", 0) == 0) path.erase(0, 10);
-  if (path.rfind("postgresql", 0) == 0 || path.rfind("mysql", 0) == 0)
-    return base::fail(Code::kUnimplemented, "only SQLite databases can be imported: " + path,
-                      "write the database's contents into a SQLite file first");
-  if (path.empty() || path.front() != '/')
+  if (path.rfind("mysql", 0) == 0 || path.rfind("mssql", 0) == 0)
+    return base::fail(
+        Code::kUnimplemented,
+        "only SQLite and PostgreSQL databases can be imported: " + store::without_password(path),
+        "write the database's contents into a SQLite file first");
+  const bool server = store::is_server_url(path);
+  if (!server && (path.empty() || path.front() != '/'))
     return base::fail(Code::kInvalidArgument, "`path` must be an absolute path: " + path);
-  while (path.size() > 1 && path.back() == '/') path.pop_back();
-  report_.path = path;
+  while (!server && path.size() > 1 && path.back() == '/') path.pop_back();
+  report_.path = store::without_password(path);
   report_.kind = options_.kind;
   if (report_.kind.empty()) {
     TRY_ASSIGN(report_.kind, kind_of(path));
@@ -293,13 +297,13 @@ Result<TransferReport> Importer::run() {
   std::unique_ptr<Source> source;
   if (report_.kind == "mlruns") {
     TRY_ASSIGN(source, open_mlruns(where, damage_));
-  } else if (report_.kind == "sqlite") {
-    TRY_ASSIGN(source, open_mlflow_sqlite(where, damage_));
+  } else if (report_.kind == "sqlite" || report_.kind == "postgresql") {
+    TRY_ASSIGN(source, open_mlflow_tables(where, damage_));
   } else if (report_.kind == "tensorboard") {
     TRY_ASSIGN(source, open_event_files(where, damage_));
   } else {
     return base::fail(Code::kInvalidArgument, "not a kind of source: " + report_.kind,
-                      "mlruns, sqlite or tensorboard");
+                      "mlruns, sqlite, postgresql or tensorboard");
   }
   TRY_ASSIGN(const auto experiments, source->experiments());
   for (const auto& experiment : experiments) TRY(take_experiment(*source, experiment));

@@ -12,6 +12,7 @@
 
 #include "maru/base/file.h"
 #include "maru/base/text.h"
+#include "maru/store/foreign.h"
 #include "names.h"
 
 namespace maru::tracking {
@@ -158,6 +159,7 @@ std::int64_t us_from_ms(std::int64_t ms) {
 }
 
 Result<std::string> kind_of(const std::string& path) {
+  if (store::is_server_url(path)) return "postgresql";
   if (!base::path_exists(path)) return base::fail(Code::kNotFound, "nothing is here: " + path);
   if (!base::is_folder(path)) {
     if (base::file_name(path).find("tfevents") != std::string::npos) return "tensorboard";
@@ -172,9 +174,10 @@ Result<std::string> kind_of(const std::string& path) {
       base::is_folder(base::join_path(path, "mlruns")))
     return "mlruns";
   if (has_event_files(path, 0)) return "tensorboard";
-  return base::fail(Code::kInvalidArgument, "nothing that can be imported is here: " + path,
-                    "an mlruns folder, an MLflow SQLite file, or a folder with TensorBoard event "
-                    "files");
+  return base::fail(
+      Code::kInvalidArgument, "nothing that can be imported is here: " + path,
+      "an mlruns folder, an MLflow SQLite file, a postgresql:// URL, or a folder with "
+      "TensorBoard event files");
 }
 
 }  // namespace maru::tracking

@@ -64,11 +64,12 @@ class Source {
 };
 
 base::Result<std::unique_ptr<Source>> open_mlruns(const SourceOptions& options, Damage& damage);
-base::Result<std::unique_ptr<Source>> open_mlflow_sqlite(const SourceOptions& options,
+// MLflow's tables in a SQLite file or in PostgreSQL, by its URL.
+base::Result<std::unique_ptr<Source>> open_mlflow_tables(const SourceOptions& options,
                                                          Damage& damage);
 base::Result<std::unique_ptr<Source>> open_event_files(const SourceOptions& options,
                                                        Damage& damage);
-// Which of the three a path is.
+// What a path is: mlruns, sqlite, postgresql or tensorboard.
 base::Result<std::string> kind_of(const std::string& path);
 
 // Every plain file below `folder`, by path. What is neither file nor folder, or has a name that no artifact may have, is damage.

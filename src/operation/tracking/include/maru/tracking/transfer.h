@@ -25,8 +25,9 @@ struct Skipped {
 
 struct ImportOptions {
   std::string project = "default";
-  std::string path = {};  // absolute: an mlruns folder, a SQLite file, a folder with event files
-  std::string kind = {};  // mlruns | sqlite | tensorboard; "": found out
+  // Absolute: an mlruns folder, a SQLite file, a folder with event files; or the URL of a PostgreSQL database.
+  std::string path = {};
+  std::string kind = {};  // mlruns | sqlite | postgresql | tensorboard; "": found out
   std::string
       artifact_root;  // where "mlflow-artifacts:/..." and moved files are; "": beside `path`
   std::string experiment = {};  // tensorboard: the experiment's name; "": the folder's

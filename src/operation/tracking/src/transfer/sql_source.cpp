@@ -27,9 +27,8 @@ class Tables {
  public:
   explicit Tables(store::ForeignDatabase& db) : db_(db) {}
   Status load() {
-    TRY_ASSIGN(const auto rows, db_.query("SELECT m.name, c.name FROM sqlite_master m JOIN "
-                                          "pragma_table_info(m.name) c WHERE m.type = 'table'"));
-    for (const auto& row : rows) columns_[row.text(0)].insert(row.text(1));
+    TRY_ASSIGN(const auto columns, db_.columns());
+    for (const auto& column : columns) columns_[column.table].insert(column.name);
     return {};
   }
   bool has(const std::string& table) const { return columns_.contains(table); }
@@ -48,16 +47,16 @@ class Tables {
   std::map<std::string, std::set<std::string>> columns_;
 };
 
-class MlflowSqlite final : public Source {
+class MlflowTables final : public Source {
  public:
-  MlflowSqlite(std::unique_ptr<store::ForeignDatabase> db, ArtifactRoots roots, Damage& damage)
+  MlflowTables(std::unique_ptr<store::ForeignDatabase> db, ArtifactRoots roots, Damage& damage)
       : db_(std::move(db)), tables_(*db_), roots_(std::move(roots)), damage_(damage) {}
-  const char* kind() const override { return "sqlite"; }
+  const char* kind() const override { return "sql"; }
 
   Status load() {
     TRY(tables_.load());
     if (tables_.has("experiments") && tables_.has("runs") && tables_.has("metrics")) return {};
-    return base::fail(Code::kInvalidArgument, "a SQLite file that is no MLflow database");
+    return base::fail(Code::kInvalidArgument, "a database without MLflow's tables");
   }
 
   Result<std::vector<Experiment>> experiments() override {
@@ -357,14 +356,16 @@ class MlflowSqlite final : public Source {
 
 }  // namespace
 
-Result<std::unique_ptr<Source>> open_mlflow_sqlite(const SourceOptions& options, Damage& damage) {
+Result<std::unique_ptr<Source>> open_mlflow_tables(const SourceOptions& options, Damage& damage) {
   TRY_ASSIGN(auto db, store::ForeignDatabase::open(options.path));
   ArtifactRoots roots;
-  roots.base = base::parent_path(options.path);
   if (!options.artifact_root.empty()) roots.folders.push_back(options.artifact_root);
-  for (const char* beside : {"mlruns", "mlartifacts"})
-    roots.folders.push_back(base::join_path(roots.base, beside));
-  auto source = std::make_unique<MlflowSqlite>(std::move(db), std::move(roots), damage);
+  if (!store::is_server_url(options.path)) {
+    roots.base = base::parent_path(options.path);
+    for (const char* beside : {"mlruns", "mlartifacts"})
+      roots.folders.push_back(base::join_path(roots.base, beside));
+  }
+  auto source = std::make_unique<MlflowTables>(std::move(db), std::move(roots), damage);
   TRY(source->load());
   return std::unique_ptr<Source>(std::move(source));
 }
