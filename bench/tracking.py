@@ -53,10 +53,39 @@ class Client:
         return json.loads(self.raw("POST", API + path, json.dumps(body)))
 
 
+def tree(pid):
+    """The process and all below it"""
+    children = {}
+    for name in os.listdir("/proc"):
+        try:
+            with open(f"/proc/{name}/stat", encoding="utf-8") as file:
+                children.setdefault(int(file.read().rsplit(")", 1)[1].split()[1]), []).append(int(name))
+        except (OSError, ValueError):
+            continue  # not a process, or gone
+    found = [pid]
+    for one in found:
+        found += children.get(one, [])
+    return found
+
+
 def cpu_s(server):
-    with open(f"/proc/{server.process.pid}/stat", encoding="utf-8") as file:
-        fields = file.read().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS
+    ticks = 0
+    for pid in tree(server.process.pid):
+        try:
+            with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
+                fields = file.read().rsplit(")", 1)[1].split()
+        except OSError:
+            continue
+        ticks += int(fields[11]) + int(fields[12])
+    return ticks / TICKS
+
+
+def resident_mib(server):
+    total = 0
+    for pid in tree(server.process.pid):
+        with open(f"/proc/{pid}/status", encoding="utf-8") as file:
+            total += sum(int(line.split()[1]) for line in file if line.startswith("VmRSS"))
+    return total / 1024
 
 
 def timed(server, repeat, call):
