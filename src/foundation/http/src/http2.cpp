@@ -56,7 +56,7 @@ void Http2::on_head(std::int32_t id, Http2Head&& head) {
 
 void Http2::on_data(std::int32_t id, std::string_view bytes) {
   Http2Call* call = find(id);
-  if (call == nullptr || call->answered) return session_.consume(id, bytes.size());
+  if (call == nullptr || call->answered) return session_.discard(bytes.size());
   call->read_deadline = heard_ns_ + core_->options.body_idle_timeout_ms * 1'000'000;
   if (call->rpc)
     rpc_data(*call, bytes);
@@ -69,7 +69,7 @@ void Http2::on_end(std::int32_t id) {
   if (call == nullptr) return;
   call->whole = true;
   call->read_deadline = 0;
-  if (call->answered) return;
+  if (call->answered) return conclude(*call);
   if (call->rpc)
     rpc_end(*call);
   else
@@ -169,6 +169,12 @@ void Http2::sweep_call(Http2Call& call, std::int64_t now_ns, bool beat) {
   } else if (now_ns - call.stalled_ns >= core_->options.body_idle_timeout_ms * 1'000'000) {
     return session_.reset(call.id, Http2Session::Reset::kCancel);
   }
+  if (call.answered && !call.whole && session_.unsent(call.id) == 0 &&
+      std::exchange(call.lingered, true)) {
+    if (!call.verdict) return session_.reset(call.id, Http2Session::Reset::kNone);
+    call.lingered = false;
+    conclude(call);
+  }
   if (call.answered) return;
   const bool streams = call.stream != nullptr && call.reader && call.reader->between_messages();
   if (call.read_deadline != 0 && now_ns >= call.read_deadline && !streams && !call.resting) {
@@ -180,6 +186,10 @@ void Http2::sweep_call(Http2Call& call, std::int64_t now_ns, bool beat) {
     return plain_error(call, late, 408);
   }
   if (call.rpc) rpc_tick(call);
+}
+
+void Http2::conclude(Http2Call& call) {
+  if (const auto verdict = std::exchange(call.verdict, nullptr)) verdict();
 }
 
 void Http2::drain() {

@@ -18,7 +18,10 @@ struct Http2Call {
   bool whole = false;                  // the peer has sent all of it
   bool in_work = false;                // a handler runs, or will
   bool answered = false;               // nothing is added to what was written
-  std::size_t buffered = 0;            // of its body in memory here
+  bool lingered = false;               // at the last sweep already
+  // A refusal that waits until the peer has sent its request, or has had a moment for it: some clients take one that comes earlier for a failure.
+  std::function<void()> verdict;
+  std::size_t buffered = 0;  // of its body in memory here
   std::int64_t read_deadline = 0;
   std::uint64_t sent_seen = 0;
   std::int64_t stalled_ns = 0;  // since when the peer takes nothing
@@ -75,6 +78,7 @@ class Http2 final : private Http2Events {
   Http2Call* end_work(std::int32_t id);  // nullptr: the peer has lost interest
   void progress();
   void sweep_call(Http2Call& call, std::int64_t now_ns, bool beat);
+  void conclude(Http2Call& call);
   // Runs `task(Http2&)` on the loop's thread while the connection lives.
   template <class Task>
   void post(Task task);
@@ -95,6 +99,7 @@ class Http2 final : private Http2Events {
   void rpc_send(Http2Call& call, std::string_view message);
   void rpc_respond(Http2Call& call);
   void rpc_finish(Http2Call& call, const base::Status& status);
+  void rpc_tell(Http2Call& call, const base::Error& error);
   void rpc_tick(Http2Call& call);
 
   // http2_plain.cpp
@@ -106,6 +111,7 @@ class Http2 final : private Http2Events {
   void plain_later(std::int32_t id, const std::shared_ptr<Exchange>& exchange, Response& response);
   void plain_error(Http2Call& call, const base::Error& error, int status);
   void plain_respond(Http2Call& call, Response response);
+  void plain_refuse(Http2Call& call, Response response);
   void plain_pump(Http2Call& call);
 
   std::shared_ptr<ServerCore> core_;

@@ -97,8 +97,8 @@ void Http2::plain_head(Http2Call& call, Http2Head& head) {
     return plain_error(call, allowed.error(), 0);
   Router::Match found = core_->router.match(method, request.path);
   if (found.options == nullptr)
-    return plain_respond(call, core_->router.not_found(request, exchange.context,
-                                                       found.method_mismatch, found.allow));
+    return plain_refuse(call, core_->router.not_found(request, exchange.context,
+                                                      found.method_mismatch, found.allow));
   exchange.options = found.options;
   exchange.handler = found.handler;
   request.path_params = std::move(found.params);
@@ -249,7 +249,19 @@ void Http2::plain_error(Http2Call& call, const base::Error& error, int status) {
   if (status != 0) response.status = status;
   if (response.status == 401) response.headers.set("WWW-Authenticate", "Bearer");
   if (response.status == 503) response.headers.set("Retry-After", "1");
-  plain_respond(call, std::move(response));
+  plain_refuse(call, std::move(response));
+}
+
+void Http2::plain_refuse(Http2Call& call, Response response) {
+  if (call.whole || call.responded || call.answered)
+    return plain_respond(call, std::move(response));
+  call.answered = true;
+  call.verdict = [this, id = call.id, late = std::make_shared<Response>(std::move(response))] {
+    Http2Call* at = find(id);
+    if (at == nullptr) return;
+    at->answered = false;
+    plain_respond(*at, std::move(*late));
+  };
 }
 
 void Http2::plain_respond(Http2Call& call, Response response) {

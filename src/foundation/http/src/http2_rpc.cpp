@@ -266,7 +266,13 @@ void Http2::rpc_finish(Http2Call& call, const base::Status& status) {
     rpc_respond(call);
     return session_.end(call.id, kGood);
   }
-  const base::Error& error = status.error();
+  if (call.whole || call.responded) return rpc_tell(call, status.error());
+  call.verdict = [this, id = call.id, error = status.error()] {
+    if (Http2Call* at = find(id)) rpc_tell(*at, error);
+  };
+}
+
+void Http2::rpc_tell(Http2Call& call, const base::Error& error) {
   ++(base::http_status(error.code) >= 500 ? core_->responses_5xx : core_->responses_4xx);
   const std::string code = std::to_string(rpc_status(error.code));
   const std::string message = encode_rpc_message(rpc_message(error));

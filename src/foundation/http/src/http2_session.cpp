@@ -138,19 +138,9 @@ int on_chunk(nghttp2_session* session, std::uint8_t, std::int32_t id, const std:
   Impl& impl = Impl::of(user);
   const Stream* stream = impl.find(id);
   if (stream == nullptr || stream->ended)
-    nghttp2_session_consume(session, id, size);  // nobody listens any more
+    nghttp2_session_consume_connection(session, size);  // nobody listens any more
   else
     impl.events.on_data(id, text_of(bytes, size));
-  return 0;
-}
-
-int on_sent(nghttp2_session* session, const nghttp2_frame* frame, void* user) {
-  if ((frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0) return 0;
-  if (frame->hd.type != NGHTTP2_DATA && frame->hd.type != NGHTTP2_HEADERS) return 0;
-  const Stream* stream = Impl::of(user).find(frame->hd.stream_id);
-  // Answered before the request was whole: the rest need not be sent.
-  if (stream != nullptr && !stream->peer_ended)
-    nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, frame->hd.stream_id, NGHTTP2_NO_ERROR);
   return 0;
 }
 
@@ -180,7 +170,6 @@ struct Callbacks {
     nghttp2_session_callbacks_set_on_begin_frame_callback(table, on_begin_frame);
     nghttp2_session_callbacks_set_on_frame_recv_callback(table, on_frame);
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(table, on_chunk);
-    nghttp2_session_callbacks_set_on_frame_send_callback(table, on_sent);
     nghttp2_session_callbacks_set_on_stream_close_callback(table, on_close);
     nghttp2_option_set_no_auto_window_update(options, 1);
     nghttp2_option_set_no_closed_streams(options, 1);
@@ -366,6 +355,10 @@ void Http2Session::reset(std::int32_t id, Reset reason) {
 
 void Http2Session::consume(std::int32_t id, std::size_t size) {
   if (size > 0) nghttp2_session_consume(impl_->session, id, size);
+}
+
+void Http2Session::discard(std::size_t size) {
+  if (size > 0) nghttp2_session_consume_connection(impl_->session, size);
 }
 
 std::size_t Http2Session::unsent(std::int32_t id) const {

@@ -61,6 +61,7 @@ class Http2Session {
   void reset(std::int32_t stream, Reset reason);
   void consume(std::int32_t stream,
                std::size_t size);                 // of on_data: the peer may send as much again
+  void discard(std::size_t size);                 // of on_data, likewise, on other streams alone
   std::size_t unsent(std::int32_t stream) const;  // written, and not taken by the peer
   std::uint64_t sent(std::int32_t stream) const;  // bytes of its body so far
   // Streams of which something was sent since the last call.
