@@ -657,6 +657,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/endpoints/{endpoint}/assignment": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Which arm answered a prediction, and the shares in force then */
+        get: operations["get_api_v1_endpoints_endpoint_assignment"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/endpoints/{endpoint}/predict": {
         parameters: {
             query?: never;
@@ -683,7 +700,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Labels by prediction id; idempotent */
+        /** Labels and rewards by prediction id; idempotent */
         post: operations["post_api_v1_endpoints_endpoint_feedback"];
         delete?: never;
         options?: never;
@@ -2444,6 +2461,10 @@ export interface components {
             arms: components["schemas"]["Arm"][];
             shadow: components["schemas"]["Shadow"] | null;
             latency: components["schemas"]["Latency"];
+            route: {
+                [key: string]: unknown;
+            } | null;
+            experiment: components["schemas"]["RouteExperiment"] | null;
         } & {
             [key: string]: unknown;
         };
@@ -2512,6 +2533,10 @@ export interface components {
             traffic: components["schemas"]["TrafficPoint"][];
             log: components["schemas"]["LogCounts"];
             monitor: components["schemas"]["MonitorConfig"] | null;
+            route: {
+                [key: string]: unknown;
+            } | null;
+            experiment: components["schemas"]["RouteExperiment"] | null;
         } & {
             [key: string]: unknown;
         };
@@ -2519,7 +2544,7 @@ export interface components {
             model: string;
             route?: {
                 [key: string]: unknown;
-            };
+            } | null;
         } & {
             [key: string]: unknown;
         };
@@ -2540,14 +2565,16 @@ export interface components {
         };
         FeedbackItem: {
             id: string;
-            label?: unknown;
-            reward?: unknown;
+            label?: string | number | boolean;
+            reward?: number | boolean;
         } & {
             [key: string]: unknown;
         };
         FeedbackResult: {
             /** Format: int64 */
             accepted: number;
+            /** Format: int64 */
+            rewards?: number;
         } & {
             [key: string]: unknown;
         };
@@ -3028,6 +3055,104 @@ export interface components {
             models: number;
             traces: number;
             blobs: number;
+        };
+        RewardInterval: {
+            value: number;
+            low: number;
+            high: number;
+        } & {
+            [key: string]: unknown;
+        };
+        RewardArm: {
+            /** Format: int64 */
+            version: number;
+            /** Format: int64 */
+            rewards: number;
+            mean: number | null;
+            interval: components["schemas"]["RewardInterval"] | null;
+        } & {
+            [key: string]: unknown;
+        };
+        RewardDifference: {
+            /** Format: int64 */
+            version: number;
+            /** Format: int64 */
+            against: number;
+            interval: components["schemas"]["RewardInterval"] | null;
+            decided: boolean;
+            winner: number | null;
+            confidence: number | null;
+            /** Format: int64 */
+            rewards: number;
+            rewards_needed: number | null;
+        } & {
+            [key: string]: unknown;
+        };
+        BanditSegment: {
+            segment: string;
+            arms: components["schemas"]["RewardArm"][];
+            shares: number[];
+            best_chance: number[];
+            regret: number;
+            exploring: boolean;
+        } & {
+            [key: string]: unknown;
+        };
+        BanditState: {
+            /** @enum {string} */
+            policy: "epsilon_greedy" | "ucb" | "thompson";
+            minimum_share: number;
+            maximum_regret: number | null;
+            segments: components["schemas"]["BanditSegment"][];
+        } & {
+            [key: string]: unknown;
+        };
+        CanaryState: {
+            /** @enum {string} */
+            phase: "running" | "done" | "rolled_back";
+            /** Format: int64 */
+            step: number;
+            /** Format: int64 */
+            step_from_us: number;
+            reason: string;
+            steps: number[];
+            step_seconds: number;
+            /** Format: int64 */
+            step_requests: number;
+            promote: boolean;
+            /** Format: int64 */
+            requests_in_step?: number;
+        } & {
+            [key: string]: unknown;
+        };
+        RouteExperiment: {
+            /** Format: int64 */
+            from_us: number;
+            /** @enum {string} */
+            reward: "none" | "binary" | "continuous";
+            confidence: number;
+            stopped: boolean;
+            arms?: components["schemas"]["RewardArm"][];
+            differences?: components["schemas"]["RewardDifference"][];
+            bandit?: components["schemas"]["BanditState"];
+            canary?: components["schemas"]["CanaryState"];
+        } & {
+            [key: string]: unknown;
+        };
+        Assignment: {
+            id: string;
+            /** Format: int64 */
+            version: number;
+            /** Format: int64 */
+            time_us: number;
+            segment: string;
+            in_force: {
+                [key: string]: unknown;
+            };
+            /** Format: int64 */
+            version_without_key: number;
+        } & {
+            [key: string]: unknown;
         };
     };
     responses: never;
@@ -4628,6 +4753,41 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description The request was refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_api_v1_endpoints_endpoint_assignment: {
+        parameters: {
+            query: {
+                id: string;
+                /** @description default: default */
+                project?: components["parameters"]["project"];
+            };
+            header?: never;
+            path: {
+                endpoint: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Assignment"];
+                };
             };
             /** @description The request was refused */
             default: {

@@ -62,6 +62,7 @@ export const ACTIONS: Words = {
   'model.load': ['Model loaded', '모델 적재'], 'model.unload': ['Model unloaded', '모델 내림'],
   'dataset.import': ['Data added', '데이터 추가'], 'dataset.upload': ['Data added', '데이터 추가'], 'schema.accept': ['Schema changed', '스키마 변경'], 'schema.put': ['Schema changed', '스키마 변경'],
   'endpoint.route': ['Route changed', '라우팅 변경'], 'endpoint.put': ['Endpoint set', '엔드포인트 설정'], 'endpoint.delete': ['Endpoint removed', '엔드포인트 삭제'],
+  'canary.step': ['Canary took its next step', '카나리 다음 단계'], 'canary.done': ['Canary passed its steps', '카나리 모든 단계 통과'], 'canary.rollback': ['Canary went back by itself', '카나리 자동 되돌림'],
   'alert.acknowledge': ['Alert seen', '알림 확인'], 'run.edit': ['Run edited', '실행 편집'], 'tracking.import': ['Runs imported', '실행 가져오기'],
 };
 /** A line of the audit log as a sentence's head; unknown actions keep their name. */

@@ -20,13 +20,14 @@ import { Stat } from '../ui/Stat';
 import { EndpointLog } from './EndpointLog';
 import { MonitorPanels } from './MonitorPanels';
 import { RollbackDialog } from './RollbackDialog';
+import { RouteEvidence, RoutePanel } from './RoutePanels';
 import { TryIt } from './TryIt';
 
 type E = Schemas['Endpoint']; type Live = { per_second?: number; p50_us?: number; p99_us?: number; requests?: number; errors?: number };
 
 export function Endpoint() {
   const { id } = useParams({ strict: false }) as { id: string }; const t = useT(); const href = useHref(); const path = `/endpoints/${encodeURIComponent(id)}`; const [live, setLive] = useState<Live>({});
-  usePage([[t('Endpoints', '엔드포인트'), href('endpoints')], [id]], { cli: 'maru endpoint list', curl: `curl -s ${location.origin}/api/v1${path}/predict -d '{"instances":[{}]}'` });
+  usePage([[t('Endpoints', '엔드포인트'), href('endpoints')], [id]], { cli: `maru endpoint show ${id}`, curl: `curl -s ${location.origin}/api/v1${path}/predict -d '{"instances":[{}]}'` });
   const query = useApi<E>(path, { live: 2000 });
   useTopics([`endpoint:${id}`], (_t, d) => d && setLive(d as Live));
   return <Loaded query={query}>{(e) => <EndpointPage e={e} live={live} />}</Loaded>;
@@ -45,7 +46,7 @@ function EndpointPage({ e, live }: { e: E; live: Live }) {
   const t = useT(); const f = useFmt(); const href = useHref(); const [back, setBack] = useState(false);
   const model = useApi<Schemas['Model']>(`/models/${encodeURIComponent(e.model)}`).data;
   const champion = model?.aliases.champion; const earlier = model?.history.find((h) => h.alias === 'champion' && h.to === champion && h.from > 0);
-  const answered = e.arms.reduce((a, x) => a + x.requests, 0), failed = e.arms.reduce((a, x) => a + x.errors, 0); const l = e.latency; const busy = l.count > 0; const total = e.arms.reduce((a, x) => a + x.weight, 0) || 1;
+  const answered = e.arms.reduce((a, x) => a + x.requests, 0), failed = e.arms.reduce((a, x) => a + x.errors, 0); const l = e.latency; const busy = l.count > 0;
   const seen = (v: number | undefined) => (busy && v ? f.us(v) : '–');
   const C = ['var(--idle-fill)', 'var(--c5)', 'var(--c1)', 'var(--c3)'];
   const rows: [string, 'p50_us' | 'p90_us' | 'p95_us' | 'p99_us'][] = [['p50', 'p50_us'], ['p90', 'p90_us'], ['p95', 'p95_us'], ['p99', 'p99_us']]; const widest = Math.max(1, ...rows.map(([, k]) => e.stages.reduce((a, s) => a + s[k], 0)));
@@ -63,11 +64,8 @@ function EndpointPage({ e, live }: { e: E; live: Live }) {
       </div>
       <div className="grid12">
         <Traffic e={e} />
-        <Panel className="c4 m12" title={t('Route', '라우팅')} hint={t('who gets which version', '버전별 비율')}>
-          <div className="splitbar">{e.arms.map((a, i) => <div key={a.version} className={'v' + (i % 4)} style={{ flexGrow: Math.max(a.weight / total, 0.08) }}><b>v{a.version}</b><span className="num">{f.pct(a.weight / total, 0)}</span></div>)}</div>
-          <table className="tb" style={{ marginTop: 10 }}><thead><tr><th>{t('Version', '버전')}</th><th>{t('Chosen by', '선택 기준')}</th><th className="r">{t('Answered', '응답')}</th><th className="r">{t('Failed', '실패')}</th></tr></thead><tbody>{e.arms.map((a) => <tr key={a.version}><td><A className="link m" to={href('models', `${e.model}@${a.version}`)}>v{a.version}</A></td><td className="t2">{a.selector ? '@' + a.selector.replace(/^@/, '') : '–'}</td><td className="r">{f.int(a.requests)}</td><td className={'r ' + (a.errors ? 'bad' : '')}>{f.int(a.errors)}</td></tr>)}</tbody></table>
-          {e.shadow && <p className="t2 fs12" style={{ marginTop: 10 }}>{t(`v${e.shadow.version} answers nobody: ${f.int(e.shadow.requests)} compared, ${f.int(e.shadow.differences)} differ.`, `v${e.shadow.version}은 섀도: 비교 ${f.int(e.shadow.requests)}건, 차이 ${f.int(e.shadow.differences)}건.`)}</p>}
-        </Panel>
+        <RoutePanel e={e} />
+        <RouteEvidence e={e} />
         <Panel className="c12" title={t('Where the time goes', '시간이 쓰이는 곳')}>{busy && e.stages.some((s) => s.count > 0) ? <div className="col" style={{ gap: 8 }}>{rows.map(([n, k]) => { const sum = e.stages.reduce((a, s) => a + s[k], 0); return <div key={n} className="row"><span className="t3 fs12" style={{ width: 32 }}>{n}</span><div className="grow"><div style={{ width: `${Math.max(4, (sum / widest) * 100)}%` }}><Planks h={14} parts={e.stages.map((s, i) => ({ w: s[k], c: C[i % 4], label: `${stage[s.name] ?? s.name} ${f.us(s[k])}` }))} /></div></div><span className="num m right" style={{ width: 80 }}>{f.us(sum)}</span></div>; })}<div className="legend">{e.stages.map((s, i) => <span key={s.name}><i className="sw box" style={{ background: C[i % 4] }} />{stage[s.name] ?? s.name}</span>)}</div></div> : <p className="t3">{t('No request to measure yet.', '아직 잴 요청이 없습니다.')}</p>}</Panel>
         <MonitorPanels endpoint={e.name} />
         <div className="c6 m12">{e.state === 'ready' && <TryIt endpoint={e.name} model={e.model} />}</div>

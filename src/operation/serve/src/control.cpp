@@ -177,7 +177,8 @@ base::Result<EntryPtr> Server::Impl::build(const Endpoint& endpoint, const Endpo
   const RouteSpec& route = entry->route;
   const bool same_route =
       old && old->config.model == config.model && old->config.route == config.route;
-  if (route.kind == RouteSpec::Kind::kCanary) {
+  // A canary with steps is judged by its experiment.
+  if (route.kind == RouteSpec::Kind::kCanary && route.canary.steps.empty()) {
     entry->guard = same_route ? old->guard : std::make_shared<CanaryGuard>(route.max_error_rate);
   }
   for (std::size_t i = 0; i < route.arms.size(); ++i) {
@@ -191,7 +192,6 @@ base::Result<EntryPtr> Server::Impl::build(const Endpoint& endpoint, const Endpo
     }
     entry->arms.push_back(
         arm_of(endpoint, config.name, std::move(ready), canary ? entry->guard : nullptr));
-    entry->weights.push_back(route.arms[i].weight);
     entry->identities.push_back(route.arms[i].identity);
   }
   if (route.shadow.weight > 0) {
@@ -199,7 +199,54 @@ base::Result<EntryPtr> Server::Impl::build(const Endpoint& endpoint, const Endpo
     TRY_ASSIGN(auto ready, acquire(config.model, version));
     entry->shadow = arm_of(endpoint, config.name, std::move(ready), nullptr);
   }
+  TRY(add_experiment(*entry, same_route ? old : nullptr));
   return EntryPtr(std::move(entry));
+}
+
+// What a route of several arms learns goes on while the route is the same; of a canary, while its versions are.
+base::Status Server::Impl::add_experiment(Entry& entry, const EntryPtr& same_route) {
+  entry.shares = {{1}};
+  if (entry.arms.size() < 2) return {};
+  std::vector<int> versions;
+  std::vector<std::shared_ptr<VersionStats>> stats;
+  for (const ArmPtr& arm : entry.arms) {
+    versions.push_back(arm->loaded->version);
+    stats.push_back(arm->stats);
+  }
+  std::string key = entry.config.model + " " + entry.config.route.dump();
+  if (entry.route.kind == RouteSpec::Kind::kCanary) {
+    for (const int version : versions) key += " " + std::to_string(version);
+  }
+  const bool moved = same_route && entry.route.kind == RouteSpec::Kind::kCanary &&
+                     !same_versions(*same_route, entry);
+  if (same_route && same_route->experiment && !moved) {
+    entry.experiment = same_route->experiment;
+    entry.experiment->arms(std::move(versions), std::move(stats));
+  } else {
+    TRY_ASSIGN(
+        entry.experiment,
+        Experiment::open({entry.config.name, entry.route, std::move(versions), std::move(stats),
+                          std::move(key), options.clock, book.get(), options.seed}));
+  }
+  entry.shares = entry.experiment->shares();
+  return note_shares(entry);
+}
+
+base::Status Server::Impl::note_shares(const Entry& entry) const {
+  if (!book || !entry.experiment) return {};
+  base::Json versions = base::Json::array(), segments = base::Json::array({""}),
+             shares = base::Json::array();
+  for (const ArmPtr& arm : entry.arms) versions.push(arm->loaded->version);
+  for (const std::string& value : entry.route.segment_values) segments.push(value);
+  for (const std::vector<double>& row : entry.shares) {
+    base::Json one = base::Json::array();
+    for (const double share : row) one.push(share);
+    shares.push(std::move(one));
+  }
+  return book->note_shares(entry.config.name, options.clock->now_us(),
+                           base::Json::object({{"versions", std::move(versions)},
+                                               {"segments", std::move(segments)},
+                                               {"shares", std::move(shares)}}));
 }
 
 std::vector<ArmPtr> Server::Impl::extras(const Endpoint& endpoint, const EndpointConfig& config) {

@@ -14,7 +14,9 @@
 #include <vector>
 
 #include "epoch_cell.h"
+#include "experiment.h"
 #include "maru/serve/serve.h"
+#include "reward_book.h"
 #include "route.h"
 #include "telemetry.h"
 
@@ -48,9 +50,10 @@ struct Entry {
   EndpointConfig config;
   RouteSpec route;
   std::vector<ArmPtr> arms;  // as route.arms
-  std::vector<double> weights;
+  ShareTable shares;         // in force
   std::vector<std::uint64_t> identities;
-  std::vector<ArmPtr> extra;  // the previous versions and those that callers named
+  std::shared_ptr<Experiment> experiment;  // of a route with several arms
+  std::vector<ArmPtr> extra;               // the previous versions and those that callers named
   ArmPtr shadow;
   std::shared_ptr<CanaryGuard> guard;
 };
@@ -69,6 +72,7 @@ struct Table {
 struct Picked {
   ArmPtr arm;
   ArmPtr shadow;
+  std::string id;  // of the prediction, where the route has several arms
 };
 
 // The control side of an endpoint. `work` is held by the loader thread that changes it; the rest is guarded by Impl::mutex.
@@ -109,7 +113,7 @@ struct Server::Impl {
   void run_shadow(const Picked& picked, const model::InputBatch& batch,
                   const model::Predictions& answer, const std::string& id,
                   const std::string& principal);
-  double chance();
+  std::string next_id(Picked& picked) const;
 
   // control.cpp: on loader threads
   base::Status apply(const std::shared_ptr<Endpoint>& endpoint, const EndpointConfig& config,
@@ -127,6 +131,12 @@ struct Server::Impl {
   std::shared_ptr<Endpoint> take_out(
       std::map<std::string, std::shared_ptr<Endpoint>, std::less<>>::iterator at);
   void publish();  // with `mutex` held: the table from all entries
+  base::Status add_experiment(Entry& entry, const EntryPtr& same_route);
+  base::Status note_shares(const Entry& entry) const;
+
+  // learn.cpp: rewards, canaries, bandits
+  base::Status share_again(const std::string& name, const std::shared_ptr<Experiment>& experiment);
+  base::Status step(const std::string& name, const EntryPtr& entry);
   base::Status on_loader(std::function<base::Status()> job, std::int64_t wait_ms);
   std::shared_ptr<Endpoint> find(std::string_view name) const;
   std::vector<std::string> near_names() const;
@@ -141,14 +151,10 @@ struct Server::Impl {
   };
 
   Options options;
+  std::unique_ptr<RewardBook> book;  // null without a database
   EpochCell<Table> table;
   Waiters waiters;
   std::atomic<std::size_t> shadows_waiting{0};
-  struct alignas(64) Draw {
-    std::atomic<std::uint64_t> count{0};
-  };
-  std::array<Draw, kReaderSlots> draws;
-
   mutable std::mutex mutex;
   std::map<std::string, std::shared_ptr<Endpoint>, std::less<>> endpoints;
   std::map<std::pair<std::string, int>, VersionRecord> records;

@@ -25,7 +25,7 @@ EndpointStatus status_of(const Endpoint& endpoint, std::int64_t now_us) {
     Arm arm;
     arm.version = served.loaded->version;
     arm.selector = entry.route.arms[i].selector;
-    arm.weight = entry.weights[i];
+    arm.weight = entry.shares.front()[i];
     arm.requests = served.stats->requests();
     arm.errors = served.stats->input_errors.read() + served.stats->model_errors.read();
     out.arms.push_back(std::move(arm));
@@ -35,6 +35,12 @@ EndpointStatus status_of(const Endpoint& endpoint, std::int64_t now_us) {
                  " of " + std::to_string(entry.guard->requests.load()) + " requests failed";
   }
   if (entry.shadow) out.shadow_version = entry.shadow->loaded->version;
+  if (entry.experiment) {
+    out.experiment = entry.experiment->report();
+    const CanaryState canary = entry.experiment->canary();
+    if (canary.phase == CanaryPhase::kRolledBack)
+      out.reason = "canary was rolled back: " + canary.reason;
+  }
   return out;
 }
 

@@ -4,7 +4,9 @@
 #include "impl.h"
 #include "maru/base/check.h"
 #include "maru/base/id.h"
+#include "maru/base/log.h"
 #include "maru/base/text.h"
+#include "prediction_id.h"
 
 namespace maru::serve {
 namespace {
@@ -46,11 +48,39 @@ class ScratchUse {
   std::unique_ptr<Scratch> spare_;
 };
 
-std::uint64_t mix(std::uint64_t x) {  // splitmix64
-  x += 0x9e3779b97f4a7c15;
-  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9;
-  x = (x ^ (x >> 27)) * 0x94d049bb133111eb;
-  return x ^ (x >> 31);
+std::string_view header_of(const CallOptions& call, const std::string& name) {
+  return call.header == nullptr || name.empty() ? std::string_view()
+                                                : call.header(call.request, name);
+}
+
+struct Choice {
+  std::size_t arm = 0, segment = 0;
+};
+
+// Which arm of several answers: a rule's, else by the sticky key, else by the id.
+Choice choose_arm(const Entry& entry, const CallOptions& call, std::string_view id) {
+  Choice out;
+  const RouteSpec& route = entry.route;
+  if (route.stopped) return out;
+  if (!route.segment_values.empty()) {
+    const auto at = std::find(route.segment_values.begin(), route.segment_values.end(),
+                              header_of(call, route.segment_header));
+    if (at != route.segment_values.end())
+      out.segment = static_cast<std::size_t>(at - route.segment_values.begin()) + 1;
+  }
+  for (const HeaderRule& rule : route.rules) {
+    if (header_of(call, rule.header) != rule.value) continue;
+    out.arm = rule.arm;
+    return out;
+  }
+  const std::string_view key =
+      call.sticky_key.empty() ? header_of(call, route.sticky_header) : call.sticky_key;
+  out.arm = pick_arm(entry.shares[std::min(out.segment, entry.shares.size() - 1)], entry.identities,
+                     key, key.empty() ? chance_of(id) : 0);
+  if (entry.guard && out.arm + 1 == entry.arms.size() &&
+      entry.guard->off.load(std::memory_order_relaxed))
+    out.arm = 0;
+  return out;
 }
 
 const ArmPtr* arm_with(const Entry& entry, int version) {
@@ -161,6 +191,12 @@ void lend(PredictionSink& sink, const ServedArm& arm, const Timing& timing,
 Server::Impl::Impl(Options given)
     : options(std::move(given)), table(std::make_unique<const Table>()) {
   MARU_CHECK(options.source != nullptr && options.clock != nullptr);
+  if (options.db == nullptr) return;
+  auto opened = RewardBook::open(*options.db);
+  if (opened)
+    book = std::move(*opened);
+  else
+    base::log_error("rewards cannot be kept", {{"error", opened.error().text()}});
 }
 
 Server::Impl::~Impl() { waiters.wait(); }
@@ -178,13 +214,8 @@ void Server::Impl::Waiters::wait() {
   idle.wait(lock, [this] { return running == 0; });
 }
 
-// Uniform in [0, 1): splitmix64 over a counter of the thread's slot.
-double Server::Impl::chance() {
-  const std::size_t slot = thread_number() % kReaderSlots;
-  const std::uint64_t count = draws[slot].count.fetch_add(1, std::memory_order_relaxed);
-  return static_cast<double>(
-             mix(options.seed ^ mix((static_cast<std::uint64_t>(slot) << 48) + count)) >> 11) *
-         0x1p-53;
+std::string Server::Impl::next_id(Picked& picked) const {
+  return picked.id.empty() ? base::new_id(*options.clock) : std::move(picked.id);
 }
 
 base::Result<Picked> Server::Impl::pick(std::string_view name, const CallOptions& call) {
@@ -197,15 +228,13 @@ base::Result<Picked> Server::Impl::pick(std::string_view name, const CallOptions
       if (const ArmPtr* arm = arm_with(entry, call.version)) picked.arm = *arm;
       return;
     }
-    std::size_t at = 0;
+    Choice choice;
     if (entry.arms.size() > 1) {
-      at = pick_arm(entry.weights, entry.identities, call.sticky_key,
-                    call.sticky_key.empty() ? chance() : 0);
-      if (entry.guard && at + 1 == entry.arms.size() &&
-          entry.guard->off.load(std::memory_order_relaxed))
-        at = 0;
+      picked.id = base::new_id(*options.clock);
+      choice = choose_arm(entry, call, picked.id);
+      tag_id(picked.id, entry.arms[choice.arm]->loaded->version, choice.segment);
     }
-    picked.arm = entry.arms[at];
+    picked.arm = entry.arms[choice.arm];
     if (entry.shadow) picked.shadow = entry.shadow;
   });
   if (picked.arm) return picked;
@@ -386,7 +415,7 @@ base::Result<Answer> Server::Impl::run_rows(Picked& picked, const CallOptions& c
   finish(arm, timing, shard);
 
   Answer answer;
-  answer.id = base::new_id(clock);
+  answer.id = next_id(picked);
   answer.version = arm.loaded->version;
   answer.model_ns = timing.model_ns;
   if (done && picked.shadow && picked.shadow != picked.arm && timing.rows > 0)
@@ -442,7 +471,7 @@ base::Result<Answer> Server::infer(std::string_view name, const CallOptions& opt
   impl.finish(*found->arm, timing, thread_number() % kShards);
   if (!ran) return tl::unexpected<base::Error>(ran.error());
   Answer answer;
-  answer.id = base::new_id(clock);
+  answer.id = impl.next_id(*found);
   answer.version = found->arm->loaded->version;
   answer.model_ns = timing.model_ns;
   answer.bundle = std::shared_ptr<const model::Bundle>(std::move(found->arm), &bundle);

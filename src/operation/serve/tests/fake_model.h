@@ -28,7 +28,7 @@ class FakeBundle final : public model::Bundle, public model::Evaluator {
     sample_.columns.push_back(std::move(x));
   }
   base::Status predict(const model::InputBatch& batch, model::Predictions& out) const override {
-    if (broken_) return base::fail(base::Code::kInternal, "planted failure");
+    if (broken_ || failing) return base::fail(base::Code::kInternal, "planted failure");
     out.task = model::Task::kRegression;
     out.rows = batch.rows;
     out.width = 1;
@@ -47,6 +47,8 @@ class FakeBundle final : public model::Bundle, public model::Evaluator {
   const model::Evaluator& evaluator() const override { return *this; }
   std::uint64_t file_bytes() const override { return 10; }
   std::uint64_t memory_bytes() const override { return 20; }
+
+  mutable std::atomic<bool> failing{false};  // from now on
 
  private:
   int version_;

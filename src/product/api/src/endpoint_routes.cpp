@@ -1,5 +1,7 @@
+#include <map>
 #include <set>
 
+#include "inference/wire.h"
 #include "maru/base/text.h"
 #include "maru/model/model.h"
 #include "routes.h"
@@ -10,10 +12,7 @@ namespace {
 constexpr std::size_t kMaxFeedbackItems = 100'000;
 
 base::Result<Response> predict(const Services& s, const Request& request, Context& context) {
-  serve::CallOptions options;
-  options.principal = context.principal.name;
-  options.received_ns = request.received_ns;
-  options.sticky_key = std::string(request.headers.get("X-Route-Key"));
+  const serve::CallOptions options = inference::call_options(request, context);
   thread_local model::Predictions predictions;
   auto chosen = s.server->predict(
       request.param("endpoint"), options,
@@ -37,38 +36,69 @@ base::Result<Response> predict(const Services& s, const Request& request, Contex
   return Response::json_text(std::move(body));
 }
 
-base::Result<monitor::Feedback> feedback_item(const Json& item, std::size_t index) {
+// What came back about predictions: labels go to the monitor, rewards to the route.
+struct FeedbackItems {
+  std::vector<monitor::Feedback> labels;
+  std::vector<serve::RewardItem> rewards;
+};
+
+base::Status add_feedback(const Json& item, std::size_t index, FeedbackItems& out) {
   const std::string where = "feedback item " + std::to_string(index);
   if (!item.is_object() || !item["id"].is_string())
     return base::fail(base::Code::kInvalidArgument, where + " has no `id`",
                       R"(send {"id": "...", "label": ...})");
-  const Json& label = item.has("label") ? item["label"] : item["reward"];
-  if (label.is_null() || label.is_array() || label.is_object())
-    return base::fail(base::Code::kInvalidArgument, where + " has no `label`",
+  const std::string& id = item["id"].as_string();
+  const Json &label = item["label"], &reward = item["reward"];
+  if (label.is_array() || label.is_object() || (label.is_null() && reward.is_null()))
+    return base::fail(base::Code::kInvalidArgument, where + " has no `label` and no `reward`",
                       R"(send {"id": "...", "label": ...})");
-  return monitor::Feedback{item["id"].as_string(),
-                           label.is_string() ? label.as_string() : label.dump()};
+  if (!label.is_null())
+    out.labels.push_back({id, label.is_string() ? label.as_string() : label.dump()});
+  if (reward.is_null()) return {};
+  if (!reward.is_number() && !reward.is_bool())
+    return base::fail(base::Code::kInvalidArgument,
+                      where + " has a `reward` that is no number: " + reward.dump());
+  out.rewards.push_back(
+      {id, reward.is_bool() ? (reward.as_bool() ? 1.0 : 0.0) : reward.as_double()});
+  return {};
 }
 
 base::Result<Response> feedback(const Services& s, const Request& request) {
   TRY_ASSIGN(const Json body, body_json(request));
   const std::string endpoint(request.param("endpoint"));
   TRY(s.server->status(endpoint));
-  std::vector<monitor::Feedback> labels;
+  FeedbackItems items;
   if (body.is_array()) {
     if (body.size() > kMaxFeedbackItems)
       return base::fail(base::Code::kTooLarge, "feedback list has more than 100,000 items: " +
                                                    std::to_string(body.size()));
-    for (std::size_t i = 0; i < body.size(); ++i) {
-      TRY_ASSIGN(monitor::Feedback item, feedback_item(body.at(i), i));
-      labels.push_back(std::move(item));
-    }
+    for (std::size_t i = 0; i < body.size(); ++i) TRY(add_feedback(body.at(i), i, items));
   } else {
-    TRY_ASSIGN(monitor::Feedback item, feedback_item(body, 0));
-    labels.push_back(std::move(item));
+    TRY(add_feedback(body, 0, items));
   }
-  TRY_ASSIGN(const std::uint64_t accepted, s.monitor->feedback(endpoint, labels));
-  return answer(Json::object({{"accepted", count(accepted)}}));
+  // Rewards first: they are refused as a whole, and then no label is taken either.
+  Json out = Json::object({{"accepted", 0}});
+  if (!items.rewards.empty()) {
+    TRY_ASSIGN(const std::uint64_t rewards, s.server->reward(endpoint, items.rewards));
+    out.set("rewards", count(rewards));
+  }
+  if (!items.labels.empty()) {
+    TRY_ASSIGN(const std::uint64_t accepted, s.monitor->feedback(endpoint, items.labels));
+    out.set("accepted", count(accepted));
+  }
+  return answer(std::move(out));
+}
+
+// Which arm answered a prediction, and what was in force then.
+base::Result<Response> get_assignment(const Services& s, const Request& request) {
+  const std::string id(request.query_param("id"));
+  TRY_ASSIGN(const auto found, s.server->assignment(std::string(request.param("endpoint")), id));
+  return answer(Json::object({{"id", id},
+                              {"version", found.version},
+                              {"time_us", found.time_us},
+                              {"segment", found.segment},
+                              {"in_force", found.shares},
+                              {"version_without_key", found.version_without_key}}));
 }
 
 Json traffic_json(const std::vector<serve::TrafficPoint>& points) {
@@ -110,6 +140,26 @@ base::Result<Response> get_endpoint(const Services& s, const Request& request) {
   return answer(std::move(out));
 }
 
+// Two arms of one version would have nothing to tell apart.
+base::Status refuse_same_version(const Services& s, const serve::EndpointConfig& config) {
+  std::map<int, std::string> seen;
+  const Json& arms = config.route["arms"];
+  if (arms.size() < 2) return {};
+  for (const Json& arm : arms.items()) {
+    const Json& wanted = arm.has("version") ? arm["version"] : arm["selector"];
+    const std::string text = wanted.is_string() ? wanted.as_string() : wanted.dump();
+    TRY_ASSIGN(const int version,
+               s.tracking->registry().resolve(config.project, config.model, text));
+    const auto [at, fresh] = seen.emplace(version, text);
+    if (!fresh)
+      return base::fail(base::Code::kFailedPrecondition,
+                        "two arms are the same version " + std::to_string(version) + ": " +
+                            at->second + " and " + text,
+                        "name another version, see `maru model show " + config.model + "`");
+  }
+  return {};
+}
+
 base::Result<Response> put_endpoint(const Services& s, const Request& request, Context& context) {
   TRY_ASSIGN(Json body, body_json(request));
   if (!body.is_object())
@@ -119,6 +169,11 @@ base::Result<Response> put_endpoint(const Services& s, const Request& request, C
   body.set("name", name).set("project", project);
   TRY_ASSIGN(const auto config, serve::EndpointConfig::from_json(body));
   TRY(s.tracking->registry().get_model(project, config.model));
+  TRY(refuse_same_version(s, config));
+  // A canary that came to its end is tried again by putting its route once more.
+  const auto before = s.server->status(name);
+  const std::string phase = before ? before->experiment["canary"]["phase"].as_string() : "";
+  if (!phase.empty() && phase != "running") TRY(s.server->forget_experiment(name));
   TRY(s.server->put_endpoint(config));
   TRY(s.tracking->put_document(project, "endpoint", name, config.to_json()));
   TRY(audit(s, context, "endpoint.put", name, config.model));
@@ -211,8 +266,10 @@ Json endpoint_json(const serve::EndpointStatus& status) {
                        {"model", status.config.model},
                        {"state", status.state},
                        {"reason", status.reason},
+                       {"route", status.config.route},
                        {"arms", arms},
                        {"shadow", shadow},
+                       {"experiment", status.experiment},
                        {"latency", latency_json(status.latency)}});
 }
 
@@ -241,6 +298,8 @@ void add_endpoint_routes(Router& router, const Services& s) {
              [s](const Request& request, Context& context) {
                return delete_endpoint(s, request, context);
              });
+  router.add(Method::kGet, "/api/v1/endpoints/{endpoint}/assignment", {Permission::kRead},
+             [s](const Request& request, Context&) { return get_assignment(s, request); });
   router.add(Method::kGet, "/api/v1/endpoints/{endpoint}/log", {Permission::kRead},
              [s](const Request& request, Context&) { return get_log(s, request); });
 }

@@ -30,6 +30,7 @@ struct Arguments {
   UpOptions up;
   DemoOptions demo;
   TrackingOptions tracking;
+  EndpointOptions endpoint;
   std::string name, second, alias = "champion", reason, role = "viewer", task, budget;
   std::function<int()> verb;
 };
@@ -222,10 +223,49 @@ void add_pipelines(CLI::App& app, Arguments& a) {
       ->required();
 }
 
+void add_endpoint_changes(CLI::App& endpoint, Arguments& a) {
+  EndpointOptions& e = a.endpoint;
+  const auto add = [&](const char* name, const char* help, const char* example,
+                       int (*action)(const Invocation&, const EndpointOptions&)) {
+    CLI::App* command = verb(endpoint, a, name, help, example,
+                             [&a, action] { return action(a.common, a.endpoint); });
+    command->add_option("endpoint", e.name)->required();
+    return command;
+  };
+  add("show", "arms, shares, what was learned", "maru endpoint show churn", endpoint_show);
+  CLI::App* route = add("route", "set the route, as JSON, @FILE or `champion`",
+                        "maru endpoint route churn champion", endpoint_route);
+  route->add_option("route", e.route)->required();
+  route->add_option("--model", e.model, "of a new endpoint");
+  CLI::App* split =
+      add("split", "share traffic by weights, as an A/B test",
+          "maru endpoint split churn champion=90 5=10 --reward binary", endpoint_split);
+  CLI::App* bandit =
+      add("bandit", "let rewards decide the shares",
+          "maru endpoint bandit churn champion 5 --policy thompson", endpoint_bandit);
+  for (CLI::App* command : {split, bandit})
+    command->add_option("arms", e.arms, "version or alias, with =WEIGHT")->required();
+  bandit->add_option("--policy", e.policy, "thompson, ucb or epsilon_greedy");
+  CLI::App* canary = add("canary", "release a version step by step, back by itself on a fault",
+                         "maru endpoint canary churn 5 --steps 5%,25%,100%", endpoint_canary);
+  canary->add_option("version", e.version)->required();
+  e.steps = "5%,25%,100%";
+  canary->add_option("--steps", e.steps, "shares of traffic")->capture_default_str();
+  canary->add_option("--step-seconds", e.step_seconds, "at least, each step")
+      ->capture_default_str();
+  canary->add_option("--step-requests", e.step_requests, "of the canary, at least, each step")
+      ->capture_default_str();
+  for (CLI::App* command : {split, bandit, canary})
+    command->add_option("--reward", e.reward, "binary or continuous");
+  add("stop", "kill switch: the first arm answers everything", "maru endpoint stop churn",
+      endpoint_stop);
+}
+
 void add_operations(CLI::App& app, Arguments& a) {
   CLI::App* endpoint = group(app, "endpoint", "what serves");
   verb(*endpoint, a, "list", "all endpoints", "maru endpoint list",
        [&a] { return endpoint_list(a.common); });
+  add_endpoint_changes(*endpoint, a);
   CLI::App* monitor = group(app, "monitor", "what is watched");
   verb(*monitor, a, "alerts", "newest alerts", "maru monitor alerts",
        [&a] { return alert_list(a.common); });

@@ -90,6 +90,7 @@ struct Home::Impl {
   void wire_routes();
   void load_endpoints();
   void tick(int number);
+  base::Status follow(const serve::RouteDecision& decision);
   void empty_trash();
   void run_timer();
   steps::Services step_services();
@@ -139,6 +140,12 @@ base::Status Home::Impl::open_operation() {
   server_options.source = source.get();
   server_options.sink = sink.get();
   server_options.loader = &loader_pool;
+  server_options.db = db.get();
+  server_options.on_decision = [this](const serve::RouteDecision& decision) {
+    if (auto followed = follow(decision); !followed)
+      base::log_error("a route's decision could not be followed",
+                      {{"endpoint", decision.config.name}, {"error", followed.error().text()}});
+  };
   server = std::make_unique<serve::Server>(server_options);
   monitor::Monitor::Options monitor_options;
   monitor_options.db = db.get();
@@ -246,6 +253,7 @@ void Home::Impl::load_endpoints() {
 void Home::Impl::tick(int number) {
   if (auto fired = scheduling->tick(); !fired)
     base::log_error("schedules could not be ticked", {{"error", fired.error().text()}});
+  server->tick();
   for (const auto& status : server->list()) {
     const auto& latency = status.latency;
     const Json event = Json::object({{"type", "traffic"},
@@ -265,6 +273,35 @@ void Home::Impl::tick(int number) {
       base::log_error("endpoint could not be watched",
                       {{"endpoint", config.endpoint}, {"error", done.error().text()}});
   }
+}
+
+// A canary moved by itself: it is noted, pages hear of it, and one that reached its end becomes the champion.
+base::Status Home::Impl::follow(const serve::RouteDecision& decision) {
+  using Kind = serve::RouteDecision::Kind;
+  serve::EndpointConfig config = decision.config;
+  tracking::AuditEntry entry;
+  entry.time_us = clock.now_us();
+  entry.principal = "maru";
+  entry.action = decision.kind == Kind::kStep      ? "canary.step"
+                 : decision.kind == Kind::kPromote ? "canary.done"
+                                                   : "canary.rollback";
+  entry.object = config.name;
+  entry.detail = "v" + std::to_string(decision.version) +
+                 (decision.reason.empty() ? "" : ": " + decision.reason);
+  TRY(tracking->audit(entry));
+  if (decision.move_alias) {
+    TRY(tracking->registry().set_alias(config.project, config.model, "champion", decision.version,
+                                       "canary passed its steps on endpoint " + config.name,
+                                       "maru"));
+    config.route = Json();
+    TRY(tracking->put_document(config.project, "endpoint", config.name, config.to_json()));
+    TRY(server->put_endpoint(config));
+    TRY(server->refresh(config.model));
+    events.publish("model:" + config.model, R"({"type":"changed"})");
+  }
+  events.publish("endpoint:" + config.name, R"({"type":"changed"})");
+  events.publish("project:" + config.project, R"({"type":"changed","kind":"endpoint"})");
+  return {};
 }
 
 // What was deleted 30 days ago goes for good; a full pool means: in an hour again.

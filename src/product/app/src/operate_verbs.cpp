@@ -15,19 +15,6 @@ using http::Method;
 
 constexpr std::uint64_t kLowDiskBytes = 1ull << 30;
 
-// Fetches, prints JSON or lets `show` print for people.
-int show_answer(const Invocation& invocation, Method method, const std::string& path,
-                const std::function<void(const Json&)>& show, const Json& body = {}) {
-  return with_session(invocation, [&](Session& session) -> Result<int> {
-    TRY_ASSIGN(const Json result, session.call(method, path, body));
-    if (invocation.json)
-      print(result.dump() + "\n");
-    else
-      show(result);
-    return 0;
-  });
-}
-
 std::string state_text(const std::string& state) {
   if (state == "succeeded" || state == "ready") return green(state);
   return state == "failed" ? red(state) : state;
@@ -96,24 +83,6 @@ int pipeline_change(const Invocation& invocation, const std::string& run, const 
   return show_answer(invocation, Method::kPost,
                      "/api/v1/pipeline-runs/" + http::percent_encode(run) + "/" + what, print_tasks,
                      Json::object());
-}
-
-int endpoint_list(const Invocation& invocation) {
-  return show_answer(invocation, Method::kGet, "/api/v1/endpoints", [](const Json& result) {
-    TextTable table;
-    for (const char* title :
-         {"endpoint", "model", "state", "version", "requests/s", "p50 ms", "p99 ms"})
-      table.column(title);
-    for (const auto& row : result["endpoints"].items()) {
-      const Json& latency = row["latency"];
-      table.row({row["name"].as_string(), row["model"].as_string(), row["state"].as_string(),
-                 "v" + std::to_string(row["arms"].at(0)["version"].as_int()),
-                 number_text(latency["per_second"].as_double(), 1),
-                 number_text(latency["p50_us"].as_double() / 1000, 3),
-                 number_text(latency["p99_us"].as_double() / 1000, 3)});
-    }
-    print(table.text());
-  });
 }
 
 int alert_list(const Invocation& invocation) {

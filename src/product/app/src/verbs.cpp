@@ -32,4 +32,16 @@ base::Result<std::string> absolute_path(const std::string& path) {
   return base::join_path(folder, path);
 }
 
+int show_answer(const Invocation& invocation, http::Method method, const std::string& path,
+                const std::function<void(const base::Json&)>& show, const base::Json& body) {
+  return with_session(invocation, [&](Session& session) -> base::Result<int> {
+    TRY_ASSIGN(const base::Json result, session.call(method, path, body));
+    if (invocation.json)
+      print(result.dump() + "\n");
+    else
+      show(result);
+    return 0;
+  });
+}
+
 }  // namespace maru::app

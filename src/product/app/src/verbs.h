@@ -72,7 +72,20 @@ int pipeline_show(const Invocation& invocation, const std::string& run);
 int pipeline_logs(const Invocation& invocation, const std::string& run, const std::string& task);
 int pipeline_change(const Invocation& invocation, const std::string& run,
                     const std::string& what);  // "retry" | "cancel"
+
+struct EndpointOptions {
+  std::string name, model, route, reward, policy;
+  std::vector<std::string> arms;  // "champion=90", "5=10"
+  std::string version, steps;     // of a canary: "5%,25%,100%"
+  double step_seconds = 600, step_requests = 200;
+};
 int endpoint_list(const Invocation& invocation);
+int endpoint_show(const Invocation& invocation, const EndpointOptions& options);
+int endpoint_route(const Invocation& invocation, const EndpointOptions& options);   // as JSON
+int endpoint_split(const Invocation& invocation, const EndpointOptions& options);   // weights
+int endpoint_canary(const Invocation& invocation, const EndpointOptions& options);  // step by step
+int endpoint_bandit(const Invocation& invocation, const EndpointOptions& options);
+int endpoint_stop(const Invocation& invocation, const EndpointOptions& options);  // the kill switch
 int alert_list(const Invocation& invocation);
 int token_create(const Invocation& invocation, const std::string& name, const std::string& role);
 int token_list(const Invocation& invocation);
@@ -94,6 +107,10 @@ int demo(const Invocation& invocation, const DemoOptions& options);
 // Calls `body` with an open session; failures are reported.
 int with_session(const Invocation& invocation,
                  const std::function<base::Result<int>(Session&)>& body);
+// Fetches, prints JSON or lets `show` print for people.
+int show_answer(const Invocation& invocation, http::Method method, const std::string& path,
+                const std::function<void(const base::Json&)>& show, const base::Json& body = {});
+
 // "name@alias" or "name/3" -> name and selector.
 std::pair<std::string, std::string> split_model(const std::string& text);
 base::Result<std::string> absolute_path(const std::string& path);

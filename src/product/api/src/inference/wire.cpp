@@ -26,7 +26,10 @@ serve::CallOptions call_options(const Request& request, const Context& context) 
   serve::CallOptions out;
   out.principal = context.principal.name;
   out.received_ns = request.received_ns;
-  out.sticky_key = std::string(request.headers.get("X-Route-Key"));
+  out.request = &request.headers;
+  out.header = [](const void* headers, std::string_view name) {
+    return static_cast<const http::Headers*>(headers)->get(name);
+  };
   return out;
 }
 

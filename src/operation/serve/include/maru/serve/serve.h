@@ -14,6 +14,7 @@
 #include "maru/base/result.h"
 #include "maru/model/model.h"
 #include "maru/model/tensor.h"
+#include "maru/store/database.h"
 
 namespace maru::serve {
 
@@ -76,8 +77,7 @@ struct Arm {
 
 struct EndpointConfig {
   std::string project = "default", name, model;
-  base::Json
-      route;  // DESIGN §6: {"kind", "arms", "sticky", "shadow"}; null: the alias champion with weight 1
+  base::Json route;  // docs/routing.md; null: the alias champion with weight 1
   base::Json to_json() const;
   static base::Result<EndpointConfig> from_json(const base::Json& json);
 };
@@ -116,6 +116,8 @@ struct EndpointStatus {
   LatencySummary latency;         // last 5 minutes; per_second over the last 10 whole seconds
   std::vector<std::pair<std::string, LatencySummary>> stages;  // parse, queue, model
   std::vector<TrafficPoint> traffic;                           // last 15 minutes
+  base::Json
+      experiment;  // what a route with several arms has learned (docs/routing.md); null for one arm
 };
 
 // What a call is answered with.
@@ -127,11 +129,39 @@ struct Answer {
 };
 
 struct CallOptions {
-  std::string sticky_key;  // value of the route's sticky header
-  int version = 0;         // asks for this version; 0: the route decides
+  std::string sticky_key;  // of the caller; "": the value of the route's sticky header
+  // A header of the call, "" when it has none: for sticky keys, rules and segments. Null: the call has no headers.
+  std::string_view (*header)(const void* request, std::string_view name) = nullptr;
+  const void* request = nullptr;  // first argument of `header`; must outlive the call
+  int version = 0;                // asks for this version; 0: the route decides
   std::string principal = "local";
   std::int64_t parse_ns = 0, received_ns = 0;
   bool log = true;
+};
+
+// What an answer was worth, once it is known. Binary rewards are 0 or 1.
+struct RewardItem {
+  std::string id;  // of the prediction
+  double value = 0;
+};
+
+// A route changed by itself.
+struct RouteDecision {
+  enum class Kind : std::uint8_t { kStep, kPromote, kRollBack } kind = Kind::kStep;
+  EndpointConfig config;
+  int version = 0;          // of the canary
+  double share = 0;         // of traffic, from now on
+  bool move_alias = false;  // kPromote: the route asks for the alias `champion` to follow
+  std::string reason;
+};
+
+// Where a prediction's arm came from, told again from its id and from what was in force.
+struct Assignment {
+  int version = 0;              // that answered
+  std::int64_t time_us = 0;     // of the prediction
+  std::string segment;          // "" when of no named one
+  base::Json shares;            // in force: {from_us, versions, segments, shares}
+  int version_without_key = 0;  // that a call without sticky key and rule gets under them
 };
 
 // Endpoints over an immutable routing table swapped atomically: a request holds its version until it is answered; the old one is freed when the last leaves.
@@ -146,7 +176,11 @@ class Server {
     PredictionSink* sink = nullptr;  // may be null
     base::Pool* loader = nullptr;
     base::Clock* clock = &base::system_clock();
-    std::uint64_t seed = 0;  // of the route choice of calls without a key
+    std::uint64_t seed = 0;  // of the bandits' draws
+    store::Database* db =
+        nullptr;  // for rewards and experiments; null: they are refused, and steps of a canary do not survive a restart
+    // Called by tick() without a lock held; may call the server.
+    std::function<void(const RouteDecision&)> on_decision;
     // How a folder becomes a bundle; tests put their own here.
     std::function<base::Result<std::shared_ptr<const model::Bundle>>(const std::string& folder)>
         load = model::Bundle::load;
@@ -157,6 +191,14 @@ class Server {
   // Creates or replaces; returns when the new route serves or its load failed (the old route then stays).
   base::Status put_endpoint(const EndpointConfig& config);
   base::Status remove_endpoint(const std::string& name);
+  // The next put_endpoint() of the same route begins its experiment anew.
+  base::Status forget_experiment(const std::string& name);
+  // What answers were worth. Durable when it returns; gives the number of rewards that are new: a prediction has one, the first. All or nothing: kNotFound for an
+  // id that no arm of the route gave, kInvalidArgument for a value that is no reward of the route, kFailedPrecondition for a route without rewards.
+  base::Result<std::uint64_t> reward(const std::string& name, const std::vector<RewardItem>& items);
+  base::Result<Assignment> assignment(const std::string& name, const std::string& id) const;
+  // Moves canaries on or back and looks at bandits' shares. To be called every second or so, by one thread.
+  void tick();
   // Re-resolves aliases of every endpoint of `model`; returns when every later request is answered by the new version.
   base::Status refresh(const std::string& model);
   std::vector<EndpointStatus> list() const;
