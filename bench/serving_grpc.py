@@ -1,0 +1,101 @@
+"""gRPC: one row of 14 numbers to a model of trees, raw contents as tritonclient sends them, beside a call that does nothing, on the same server."""
+import json
+import math
+import os
+import random
+import re
+import shutil
+import struct
+import subprocess
+
+LOAD_S = 5
+COLUMNS = 14
+INFER, NOTHING = "/inference.GRPCInferenceService/ModelInfer", "/grpc.health.v1.Health/Check"
+
+
+def varint(number):
+    out = bytearray()
+    while number > 0x7F:
+        out.append(number & 0x7F | 0x80)
+        number >>= 7
+    return bytes(out + bytes([number]))
+
+
+def field(number, data):
+    return varint(number << 3 | 2) + varint(len(data)) + data
+
+
+def infer_frame(model, values):
+    tensor = field(1, b"x") + field(2, b"FP32") + field(3, varint(1) + varint(len(values)))
+    message = field(1, model.encode()) + field(5, tensor) + field(7, struct.pack(f"<{len(values)}f", *values))
+    return b"\0" + struct.pack(">I", len(message)) + message
+
+
+def write_table(path):
+    rng = random.Random(3)
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(",".join(f"x{i}" for i in range(COLUMNS)) + ",y\n")
+        for _ in range(20_000):
+            x = [rng.gauss(0, 1) for _ in range(COLUMNS)]
+            score = x[0] * x[1] + math.sin(3 * x[2]) + x[3] * (x[4] > 0) + 0.5 * x[5] ** 2 - abs(x[6]) * x[7] + 0.3 * rng.gauss(0, 1)
+            file.write(",".join(f"{v:.4f}" for v in x) + f",{int(score > 0.3)}\n")
+
+
+def cpu_seconds(pid):
+    with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
+        fields = file.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def load(server, path, frame_file, connections, calls_at_once=1, seconds=LOAD_S):
+    """(requests/s, CPU microseconds a request, mean ms, failed)"""
+    before = cpu_seconds(server.process.pid)
+    out = subprocess.run(["h2load", "-t1", f"-c{connections}", f"-m{calls_at_once}", f"-D{seconds}", "-d", frame_file, "-H", "content-type: application/grpc",
+                          "-H", "te: trailers", server.url + path], capture_output=True, text=True, check=True).stdout
+    used = cpu_seconds(server.process.pid) - before
+    done, good, bad = map(int, re.search(r"(\d+) done, (\d+) succeeded, (\d+) failed", out).groups())
+    rate = float(re.search(r"([\d.]+) req/s", out).group(1))
+    number, unit = re.search(r"time for request:\s+\S+\s+\S+\s+([\d.]+)(us|ms|s)", out).groups()
+    mean_ms = float(number) * {"us": 1e-3, "ms": 1, "s": 1e3}[unit]
+    return rate, used / max(1, good) * 1e6, mean_ms, bad + done - good - bad
+
+
+def answered(server, path, frame_file, folder):
+    """h2load counts every answer with HTTP status 200; whether it is a good one is in the trailers."""
+    head = os.path.join(folder, "head")
+    subprocess.run(["curl", "-sS", "--http2-prior-knowledge", "-H", "content-type: application/grpc", "-H", "te: trailers", "--data-binary", "@" + frame_file,
+                    "-D", head, "-o", os.devnull, server.url + path], check=True)
+    with open(head, encoding="utf-8") as file:
+        return re.search(r"grpc-status: 0\b", file.read()) is not None
+
+
+def measure(bench, server_type):
+    if not shutil.which("h2load"):
+        return print("grpc: left out, h2load is not installed")
+    home, table, project = (os.path.join(bench.folder, name) for name in ("numbers", "numbers.csv", "numbers.yaml"))
+    write_table(table)
+    bench.maru("init", table, "--label", "y", "--out", project, home=home)
+    found = json.loads(bench.maru("run", project, "--budget", "10s", "--json", home=home))
+    frames = {}
+    for path, content in ((INFER, infer_frame(found["model"], [0.1 * i - 0.7 for i in range(COLUMNS)])), (NOTHING, bytes(5))):
+        frames[path] = os.path.join(bench.folder, path.rsplit("/", 1)[1] + ".bin")
+        with open(frames[path], "wb") as file:
+            file.write(content)
+    with server_type(bench.binary, home) as server:
+        for path, frame_file in frames.items():
+            if not answered(server, path, frame_file, bench.folder):
+                raise RuntimeError(f"{path} is not answered")
+            load(server, path, frame_file, 8, seconds=1)  # warm
+        nothing = load(server, NOTHING, frames[NOTHING], 8)
+        infer = load(server, INFER, frames[INFER], 8)
+        many = load(server, INFER, frames[INFER], 8, 8)
+        model = next(m for m in bench.get(server.url + "/v2/models/stats")["model_stats"] if m["name"] == found["model"])["inference_stats"]
+    bench.report("gRPC ModelInfer, one row, 8 connections", infer[0], "req/s", 50_000, ">=")
+    bench.report("gRPC ModelInfer, CPU of the server a call", infer[1], "us", 16)
+    bench.report("the same for a call that does nothing", nothing[0], "req/s")
+    bench.report("its CPU a call", nothing[1], "us")
+    bench.report("gRPC ModelInfer, of it the model", model["compute_infer"]["ns"] / model["compute_infer"]["count"] / 1e3, "us")
+    bench.report("gRPC ModelInfer, mean, 8 connections", infer[2], "ms")
+    bench.report("gRPC ModelInfer, 8 connections of 8 calls", many[0], "req/s")
+    bench.report("gRPC ModelInfer, their CPU a call", many[1], "us")
+    bench.report("gRPC, failed requests", infer[3] + many[3] + nothing[3], "", 0)
