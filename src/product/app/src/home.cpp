@@ -72,6 +72,7 @@ struct Home::Impl {
   http::Router router;
   http::RpcRouter rpc_router;
   std::atomic<bool> ready{false};
+  std::atomic<bool> serving{false};  // started as a server, not for one verb
   std::int64_t started_us = 0;
 
   std::unique_ptr<tracking::WebhookSender> webhook_sender;
@@ -172,6 +173,7 @@ steps::Services Home::Impl::step_services() {
   out.monitor = monitor.get();
   out.clock = &clock;
   out.train_threads = options.train_threads;
+  out.serving = &serving;
   return out;
 }
 
@@ -347,6 +349,7 @@ base::Result<std::unique_ptr<Home>> Home::open(const HomeOptions& options) {
 void Home::start(Background background) {
   Impl& impl = *impl_;
   if (background == Background::kVerb) return impl.load_endpoints();
+  impl.serving.store(true);
   const base::Status queued = impl.blocking_pool.submit([&impl] {
     impl.load_endpoints();
     if (auto resumed = impl.scheduler->resume(); !resumed)

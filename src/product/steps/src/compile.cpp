@@ -124,11 +124,11 @@ base::Result<pipeline::PipelineSpec> compile_project(const ProjectFile& file) {
       task("register", "maru/register", Json::object({{"model", file.model}}), {"train"}, true));
   spec.tasks.push_back(
       task("evaluate", "maru/evaluate", evaluate_params(file), {"register"}, false));
-  spec.tasks.push_back(
-      task("promote", "maru/promote", Json::object({{"model", file.model}}), {"evaluate"}, false));
+  const Json release =
+      Json::object({{"endpoint", file.endpoint}, {"model", file.model}, {"rollout", file.rollout}});
+  spec.tasks.push_back(task("promote", "maru/promote", release, {"evaluate"}, false));
   if (!file.endpoint.empty()) {
-    Json deploy = Json::object(
-        {{"endpoint", file.endpoint}, {"model", file.model}, {"rollout", file.rollout}});
+    Json deploy = release;
     spec.tasks.push_back(task("deploy", "maru/deploy", std::move(deploy), {"promote"}, false));
     spec.tasks.push_back(task("watch", "maru/watch", watch_params(file), {"deploy"}, false));
   }

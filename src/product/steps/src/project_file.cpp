@@ -13,6 +13,7 @@
 #include "maru/base/text.h"
 #include "maru/evaluate/evaluate.h"
 #include "maru/train/train.h"
+#include "rollout.h"
 
 namespace maru::steps {
 namespace {
@@ -234,8 +235,17 @@ Status read_release(const YAML::Node& root, ProjectFile& file) {
   if (!serve || !serve.IsMap()) return {};
   TRY(read_text(serve["endpoint"], "serve.endpoint", file.endpoint));
   const YAML::Node rollout = serve["rollout"];
-  TRY(check_keys(rollout, "serve.rollout", {"canary", "rollback_on"}));
-  if (rollout && rollout.IsMap()) file.rollout = to_json(rollout);
+  TRY(check_keys(rollout, "serve.rollout",
+                 {"canary", "rollback_on", "step", "step_requests", "reward"}));
+  if (!rollout || !rollout.IsMap()) return {};
+  file.rollout = to_json(rollout);
+  if (rollout["step"]) {
+    double seconds = 0;
+    TRY(read_with(rollout["step"], "serve.rollout.step", parse_seconds, seconds));
+    file.rollout.set("step_seconds", seconds);
+  }
+  const Status sound = check_rollout(file.rollout);
+  if (!sound) return wrong(rollout, sound.error().message, sound.error().hint);
   return {};
 }
 

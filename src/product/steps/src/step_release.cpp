@@ -5,6 +5,7 @@
 #include "maru/base/text.h"
 #include "maru/evaluate/evaluate.h"
 #include "maru/stats/profile.h"
+#include "rollout.h"
 #include "step_functions.h"
 
 namespace maru::steps {
@@ -250,6 +251,10 @@ base::Result<Json> run_promote(const Services& services, pipeline::Attempt& atte
   }
   if (has_champion && *champion == version)
     return out.set("promoted", true).set("reason", "already the champion");
+  if (has_champion && rolls_out(services, attempt, attempt.params)) {
+    say(attempt, name + " v" + std::to_string(version) + " becomes the champion step by step");
+    return out.set("promoted", true).set("reason", "gates passed").set("rollout", true);
+  }
   TRY(services.tracking->registry().set_alias(attempt.project, name, kChampion, version,
                                               "gates passed in run " + attempt.run_id,
                                               attempt.context->principal.name));
@@ -264,6 +269,7 @@ base::Result<Json> run_deploy(const Services& services, pipeline::Attempt& attem
   config.project = attempt.project;
   config.name = attempt.params["endpoint"].as_string();
   config.model = attempt.params["model"].as_string();
+  const int version = static_cast<int>(promoted["version"].as_int());
   Json out = Json::object({{"endpoint", config.name},
                            {"version", promoted["version"]},
                            {"snapshot", promoted["snapshot"]},
@@ -272,10 +278,6 @@ base::Result<Json> run_deploy(const Services& services, pipeline::Attempt& attem
     say(attempt, "nothing to serve: no version has passed its gates yet");
     return out.set("state", "empty");
   }
-  if (!attempt.params["rollout"].is_null())
-    say(attempt,
-        "the rollout steps are kept with the endpoint; this promotion switched all traffic at "
-        "once");
   // What is stored decides: the server may already answer under this name for the model's own sake, which a restart forgets.
   auto stored = services.tracking->get_document(attempt.project, "endpoint", config.name);
   if (!stored && stored.error().code != Code::kNotFound)
@@ -290,7 +292,18 @@ base::Result<Json> run_deploy(const Services& services, pipeline::Attempt& attem
     TRY(services.tracking->put_document(attempt.project, "endpoint", config.name,
                                         config.to_json()));
   }
-  TRY(services.server->put_endpoint(config));
+  if (promoted["rollout"].as_bool()) {
+    TRY_ASSIGN(const std::string fault, roll_out(services, attempt, config, version));
+    if (!fault.empty()) {
+      say(attempt, "v" + std::to_string(version) + " went back: " + fault);
+      TRY(services.tracking->registry().update_version(
+          attempt.project, config.model, version,
+          Json::object({{"reason", "rolled back: " + fault}})));
+      return out.set("promoted", false).set("state", "rolled back").set("reason", fault);
+    }
+  } else {
+    TRY(services.server->put_endpoint(config));
+  }
   TRY_ASSIGN(const auto status, services.server->status(config.name));
   say(attempt, "endpoint " + config.name + " is " + status.state);
   return out.set("state", status.state);

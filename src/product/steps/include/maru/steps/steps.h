@@ -1,4 +1,5 @@
 #pragma once
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -23,6 +24,7 @@ struct Services {
   monitor::Monitor* monitor = nullptr;
   base::Clock* clock = &base::system_clock();
   std::size_t train_threads = 2;
+  const std::atomic<bool>* serving = nullptr;  // true while a server runs here; null: never
 };
 
 // A kind of pipeline task: deterministic outputs, resumable, no state of its own.
