@@ -91,6 +91,27 @@ def server(trained):
     assert running.stop() == 0, "the server did not stop cleanly:\n" + "".join(running.log[-20:])
 
 
+@pytest.fixture(scope="module")
+def tracking(tmp_path_factory):
+    """An empty server of this module's own, which stock MLflow talks to."""
+    mlflow = pytest.importorskip("mlflow")
+    home = tmp_path_factory.mktemp("tracking") / "home"
+    running = Server(home)
+    running.home = home
+    mlflow.set_tracking_uri(running.url)
+    mlflow.tracking.fluent._active_experiment_id = None  # of another module's server, as is what it leaves in the environment
+    os.environ.pop("MLFLOW_EXPERIMENT_ID", None)
+    yield running
+    while mlflow.active_run():
+        mlflow.end_run()
+    running.stop()
+
+
+@pytest.fixture
+def client(tracking):
+    return pytest.importorskip("mlflow").MlflowClient(tracking.url)
+
+
 @pytest.fixture(scope="session")
 def records(frame):
     """Rows as a caller sends them: null where a value is missing, text for the time."""

@@ -11,8 +11,6 @@ import requests
 mlflow = pytest.importorskip("mlflow")
 from mlflow import MlflowClient  # noqa: E402
 
-from conftest import Server  # noqa: E402
-
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 PROXY = "/api/2.0/mlflow-artifacts/"
@@ -21,18 +19,8 @@ TRICKS = ["../x", "a/../../x", "..%2fx", "%2e%2e/x", "%2e%2e%2fx", "%252e%252e%2
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    running = Server(tmp_path_factory.mktemp("artifacts") / "home")
-    mlflow.set_tracking_uri(running.url)
-    yield running
-    while mlflow.active_run():
-        mlflow.end_run()
-    running.stop()
-
-
-@pytest.fixture
-def client(server):
-    return MlflowClient(server.url)
+def server(tracking):
+    return tracking
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ mlflow = pytest.importorskip("mlflow")
 from mlflow import MlflowClient  # noqa: E402
 from mlflow.exceptions import MlflowException  # noqa: E402
 
-from conftest import Server, maru  # noqa: E402
+from conftest import maru  # noqa: E402
 
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -19,20 +19,8 @@ pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning")
 
 
 @pytest.fixture(scope="module")
-def registry(tmp_path_factory):
-    home = tmp_path_factory.mktemp("registry") / "home"
-    server = Server(home)
-    server.home = home
-    mlflow.set_tracking_uri(server.url)
-    yield server
-    while mlflow.active_run():
-        mlflow.end_run()
-    server.stop()
-
-
-@pytest.fixture
-def client(registry):
-    return MlflowClient(registry.url)
+def registry(tracking):
+    return tracking
 
 
 @pytest.fixture

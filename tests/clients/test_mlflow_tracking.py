@@ -13,25 +13,8 @@ from mlflow import MlflowClient  # noqa: E402
 from mlflow.entities import Metric, Param, RunTag, ViewType  # noqa: E402
 from mlflow.exceptions import MlflowException  # noqa: E402
 
-from conftest import Server  # noqa: E402
-
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-
-
-@pytest.fixture(scope="module")
-def tracking(tmp_path_factory):
-    server = Server(tmp_path_factory.mktemp("tracking") / "home")
-    mlflow.set_tracking_uri(server.url)
-    yield server
-    while mlflow.active_run():
-        mlflow.end_run()
-    server.stop()
-
-
-@pytest.fixture
-def client(tracking):
-    return MlflowClient(tracking.url)
 
 
 @pytest.fixture

@@ -8,13 +8,14 @@ namespace maru::tracking {
 
 using base::Code;
 
-base::Status check_name(const char* what, const std::string& name) {
+base::Status check_name(const char* what, const std::string& name, std::size_t most_bytes) {
   const std::string shown = base::replace_invalid_utf8(name.substr(0, 60));
-  const auto wrong = [&](const char* why) {
+  const auto wrong = [&](const std::string& why) {
     return base::fail(Code::kInvalidArgument, std::string(what) + " " + why + ": " + shown);
   };
   if (name.empty()) return base::fail(Code::kInvalidArgument, std::string(what) + " is empty");
-  if (name.size() > kMaxNameBytes) return wrong("is longer than 250 bytes");
+  if (name.size() > most_bytes)
+    return wrong("is longer than " + std::to_string(most_bytes) + " bytes");
   if (!base::is_valid_utf8(name)) return wrong("is not valid UTF-8");
   if (name.front() == ' ' || name.back() == ' ') return wrong("begins or ends with a space");
   const bool bad = std::any_of(name.begin(), name.end(), [](char c) {

@@ -354,7 +354,7 @@ Result<int> RegistryTables::resolve(const std::string& project, const std::strin
 Status RegistryTables::set_alias(const std::string& project, const std::string& model,
                                  const std::string& alias, int version, const std::string& reason,
                                  const std::string& principal) {
-  TRY(check_name("alias", alias));
+  TRY(check_name("alias", alias, kMaxAliasBytes));
   int number = 0;
   const auto [end, error] = std::from_chars(alias.data(), alias.data() + alias.size(), number);
   if (error == std::errc() && end == alias.data() + alias.size())

@@ -48,6 +48,13 @@ std::string cut(std::string text, std::size_t most) {
   return text;
 }
 
+Status check_length(const char* what, const std::string& text, std::size_t most) {
+  if (text.size() <= most || characters(text) <= most) return {};
+  return base::fail(Code::kInvalidArgument, "'" + std::string(what) +
+                                                "' exceeds the maximum length of " +
+                                                std::to_string(most) + " characters");
+}
+
 Status check_wire_key(const char* what, const std::string& key) {
   const std::string shown = base::replace_invalid_utf8(key.substr(0, 300));
   if (key.empty())
@@ -59,10 +66,7 @@ Status check_wire_key(const char* what, const std::string& key) {
                       "Invalid value \"" + shown + "\" for parameter '" + what +
                           "' supplied: Names may only contain alphanumerics, underscores (_), "
                           "dashes (-), periods (.), spaces ( ), colon(:) and slashes (/).");
-  if (characters(key) > kMaxKey)
-    return base::fail(Code::kInvalidArgument, "'" + std::string(what) +
-                                                  "' exceeds the maximum length of " +
-                                                  std::to_string(kMaxKey) + " characters");
+  TRY(check_length(what, key, kMaxKey));
   bool good = true;
   for (const auto& part : base::split(key, '/'))
     good = good && !part.empty() && part != "." && part != "..";

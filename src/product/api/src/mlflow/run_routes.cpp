@@ -272,6 +272,19 @@ Result<Json> log_model(const Services& s, Fields& fields) {
   return Json::object();
 }
 
+Status check_dataset(const tracking::DatasetInput& input) {
+  TRY(check_length("name", input.dataset.name, kMaxDatasetName));
+  TRY(check_length("digest", input.dataset.digest, kMaxDatasetDigest));
+  TRY(check_length("source", input.dataset.source, kMaxDatasetSource));
+  TRY(check_length("schema", input.dataset.schema, kMaxDatasetSchema));
+  TRY(check_length("profile", input.dataset.profile, kMaxDatasetProfile));
+  for (const auto& [key, value] : input.tags) {
+    TRY(check_length("key", key, kMaxInputTagKey));
+    TRY(check_length("value", value, kMaxInputTagValue));
+  }
+  return {};
+}
+
 Result<Json> log_inputs(const Services& s, Fields& fields) {
   const std::string id = fields.required_text("run_id");
   std::vector<tracking::DatasetInput> inputs;
@@ -290,6 +303,7 @@ Result<Json> log_inputs(const Services& s, Fields& fields) {
       static_cast<void>(item.required_text("dataset"));
     }
     fields.adopt(item);
+    TRY(check_dataset(input));
     inputs.push_back(std::move(input));
   }
   std::vector<std::string> models;

@@ -42,9 +42,12 @@ constexpr ErrorName kErrors[] = {
     {Code::kNoSpace, 507, "RESOURCE_EXHAUSTED"},
 };
 
+// A dataset's profile may have 2^24 - 1 characters, of up to four bytes.
+constexpr base::JsonLimits kBodyLimits{.max_string_bytes = 64u << 20};
+
 Result<Json> parse_body(const std::string& text) {
   if (base::trim(text).empty()) return Json::object();
-  TRY_ASSIGN(Json body, base::parse_json(text));
+  TRY_ASSIGN(Json body, base::parse_json(text, kBodyLimits));
   if (body.is_string()) {
     const std::string inner = body.as_string();
     TRY_ASSIGN(body, base::parse_json(inner));
