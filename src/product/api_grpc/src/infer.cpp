@@ -20,12 +20,10 @@ base::Status parse(std::string_view bytes, ModelInferRequest& out) {
                     "the message is not a ModelInferRequest: its bytes cannot be read");
 }
 
-base::Status run(const api::Services& s, const base::Context& context, std::string_view sticky_key,
+base::Status run(const api::Services& s, const Request& from, const base::Context& context,
                  std::int64_t received_ns, ModelInferRequest& request, ModelInferResponse& out) {
-  serve::CallOptions options;
-  options.principal = context.principal.name;
+  serve::CallOptions options = api::call_options(from, context);
   options.received_ns = received_ns;
-  options.sticky_key = std::string(sticky_key);
   const std::string& name = request.model_name();
   if (name.empty()) return base::fail(Code::kInvalidArgument, "request has no `model_name`");
   TRY_ASSIGN(options.version, api::resolve_version(s, name, request.model_version()));
@@ -36,8 +34,6 @@ base::Status run(const api::Services& s, const base::Context& context, std::stri
   write_response(request, call, done, out);
   return {};
 }
-
-std::string_view sticky_key(const Request& request) { return request.headers.get("x-route-key"); }
 
 // The messages of a thread's calls, one after another: their memory is kept.
 struct Messages {
@@ -50,7 +46,7 @@ base::Result<Response> answer(const api::Services& s, const Request& request,
   use.request.Clear();
   use.response.Clear();
   TRY(parse(request.body, use.request));
-  TRY(run(s, context, sticky_key(request), request.received_ns, use.request, use.response));
+  TRY(run(s, request, context, request.received_ns, use.request, use.response));
   Response out;
   if (!use.response.SerializeToString(&out.body))
     return base::fail(Code::kTooLarge, "the answer is larger than a message may be",
@@ -72,7 +68,7 @@ base::Result<Response> infer(const api::Services& s, const Request& request,
 class InferStream final : public http::RpcStream {
  public:
   InferStream(const api::Services& services, const Request& request)
-      : services_(services), sticky_key_(sticky_key(request)) {}
+      : services_(services), request_(request) {}
 
   base::Status on_message(std::string_view message, base::Context& context,
                           std::vector<std::string>& out) override {
@@ -82,7 +78,7 @@ class InferStream final : public http::RpcStream {
     const auto mark = request.parameters().find("triton_enable_empty_final_response");
     const bool mark_final = mark != request.parameters().end() && mark->second.bool_param();
     inference::ModelStreamInferResponse answer;
-    const base::Status done = run(services_, context, sticky_key_, context.clock->monotonic_ns(),
+    const base::Status done = run(services_, request_, context, context.clock->monotonic_ns(),
                                   request, *answer.mutable_infer_response());
     if (!done) {
       TRY(context.alive());
@@ -101,7 +97,7 @@ class InferStream final : public http::RpcStream {
 
  private:
   const api::Services services_;
-  const std::string sticky_key_;
+  const Request& request_;  // of the call, which outlives its stream
 };
 
 }  // namespace

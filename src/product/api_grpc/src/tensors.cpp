@@ -226,6 +226,9 @@ void write_response(const ModelInferRequest& request, const model::InferRequest&
   out.set_model_name(request.model_name());
   out.set_model_version(std::to_string(done.answer.version));
   out.set_id(call.id.empty() ? done.answer.id : call.id);
+  // Rewards and labels come back by the prediction's own id.
+  if (!call.id.empty())
+    (*out.mutable_parameters())["prediction_id"].set_string_param(done.answer.id);
   bool raw = call.binary_outputs;
   for (const TensorValue& tensor : done.outputs) raw = raw || !has_typed_form(tensor);
   for (const TensorValue& tensor : done.outputs) {

@@ -192,6 +192,15 @@ TEST_CASE(
   CHECK(reals.model_name() == "m");
   CHECK(reals.model_version() == "7");
   CHECK(reals.id() == "made");
+  CHECK(reals.parameters_size() == 0);
+  model::InferRequest named;
+  named.id = "call";
+  api::InferenceAnswer done;
+  done.answer.id = "made";
+  ModelInferResponse echoed;
+  api_grpc::write_response(request("FP32", {1}), named, done, echoed);
+  CHECK(echoed.id() == "call");
+  CHECK(echoed.parameters().at("prediction_id").string_param() == "made");
   CHECK(reals.outputs(0).datatype() == "FP64");
   CHECK(reals.outputs(0).shape(0) == 2);
   CHECK(reals.outputs(0).contents().fp64_contents(0) == 1.5);

@@ -4,6 +4,17 @@
 
 namespace maru::api {
 
+serve::CallOptions call_options(const Request& request, const Context& context) {
+  serve::CallOptions out;
+  out.principal = context.principal.name;
+  out.received_ns = request.received_ns;
+  out.request = &request.headers;
+  out.header = [](const void* headers, std::string_view name) {
+    return static_cast<const http::Headers*>(headers)->get(name);
+  };
+  return out;
+}
+
 base::Result<int> resolve_version(const Services& services, const std::string& name,
                                   const std::string& text) {
   if (text.empty() || text.find_first_not_of("0123456789") == std::string::npos)

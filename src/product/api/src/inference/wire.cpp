@@ -22,17 +22,6 @@ http::RouteOptions plain(Permission permission, RunOn run_on) {
   return options;
 }
 
-serve::CallOptions call_options(const Request& request, const Context& context) {
-  serve::CallOptions out;
-  out.principal = context.principal.name;
-  out.received_ns = request.received_ns;
-  out.request = &request.headers;
-  out.header = [](const void* headers, std::string_view name) {
-    return static_cast<const http::Headers*>(headers)->get(name);
-  };
-  return out;
-}
-
 base::Result<int> parse_version(std::string_view text) {
   if (text.empty()) return 0;
   int version = 0;

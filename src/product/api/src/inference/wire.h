@@ -21,7 +21,7 @@ http::RouteOptions plain(Permission permission, RunOn run_on);
 // Stock clients compare the content type to the letter: no charset.
 Response json_exactly(std::string text, int status = 200);
 
-serve::CallOptions call_options(const Request& request, const Context& context);
+using api::call_options;
 // "3" -> 3; "" -> 0. kInvalidArgument when it is no number from 1 up.
 base::Result<int> parse_version(std::string_view text);
 

@@ -24,6 +24,7 @@ class RpcStream {
   // Whether the call stays open when the caller has sent all of its messages and each was answered.
   virtual bool stays_open() const { return false; }
 };
+// The request outlives the stream; its body is the message in work.
 using RpcStreamMaker =
     std::function<base::Result<std::unique_ptr<RpcStream>>(const Request&, base::Context&)>;
 

@@ -14,6 +14,8 @@ struct InferenceAnswer {
   std::vector<model::TensorValue> outputs;  // in the order of the request's, or all
 };
 
+// Who calls, when the call came, and its headers for sticky keys and rules. `request` must outlive the call.
+serve::CallOptions call_options(const http::Request& request, const base::Context& context);
 // A version by number, or by an alias of the model ("champion"), which is looked up in the registry; 0 when the text is empty.
 base::Result<int> resolve_version(const Services& services, const std::string& name,
                                   const std::string& text);
