@@ -71,7 +71,8 @@ struct Columns {
 };
 
 // Splits keep their numbers, leaf k becomes node splits + k.
-void append_tree(const Tree& tree, std::int64_t number, std::int64_t target, Columns& out) {
+void append_tree(const Tree& tree, bool less, std::int64_t number, std::int64_t target,
+                 Columns& out) {
   const auto splits = static_cast<std::int64_t>(tree.feature.size());
   const auto id = [splits](int child) {
     return child >= 0 ? std::int64_t{child} : splits + ~std::int64_t{child};
@@ -80,7 +81,7 @@ void append_tree(const Tree& tree, std::int64_t number, std::int64_t target, Col
     out.tree.push_back(number);
     out.node.push_back(static_cast<std::int64_t>(n));
     out.feature.push_back(tree.feature[n]);
-    out.mode.emplace_back("BRANCH_LEQ");
+    out.mode.emplace_back(less ? "BRANCH_LT" : "BRANCH_LEQ");
     out.value.push_back(tree.threshold[n]);
     out.yes.push_back(id(tree.left[n]));
     out.no.push_back(id(tree.right[n]));
@@ -113,8 +114,9 @@ Tensor doubles(std::vector<double> values) {
 
 }  // namespace
 
-bool goes_left(const Tree& tree, std::size_t node, double value) {
-  return std::isnan(value) ? missing_goes_left(tree, node) : value <= tree.threshold[node];
+bool goes_left(const Tree& tree, std::size_t node, double value, bool less) {
+  if (std::isnan(value)) return missing_goes_left(tree, node);
+  return less ? value < tree.threshold[node] : value <= tree.threshold[node];
 }
 
 bool missing_goes_left(const Tree& tree, std::size_t node) {
@@ -166,14 +168,14 @@ std::string trees_only(std::string_view text) {
 }
 
 base::Status append_forest(const Forest& forest, model::Task task, transform::Graph& graph,
-                           const std::string& features) {
+                           const std::string& features, bool exponential) {
   Columns columns;
   for (std::size_t t = 0; t < forest.trees.size(); ++t)
-    append_tree(forest.trees[t], static_cast<std::int64_t>(t),
-                static_cast<std::int64_t>(t % forest.width), columns);
+    append_tree(forest.trees[t], forest.less, static_cast<std::int64_t>(t),
+                static_cast<std::int64_t>(forest.target(t)), columns);
   const std::string raw = graph.fresh("raw_score");
-  const std::string wide =
-      task == model::Task::kRegression ? "scores" : graph.fresh("raw_score_double");
+  const bool linked = task != model::Task::kRegression || exponential;
+  const std::string wide = linked ? graph.fresh("raw_score_double") : "scores";
   {
     transform::Node& node = graph.add("TreeEnsembleRegressor", {features}, {raw}, "ai.onnx.ml");
     auto& a = node.attributes;
@@ -195,6 +197,7 @@ base::Status append_forest(const Forest& forest, model::Task task, transform::Gr
   }
   // The operator answers in float32 even with double tensors; everything after it is double.
   graph.add("Cast", {raw}, {wide}).attributes["to"] = std::int64_t{11};
+  if (exponential) graph.add("Exp", {wide}, {"scores"});
   if (task == model::Task::kBinary) graph.add("Sigmoid", {wide}, {"scores"});
   if (task == model::Task::kMulticlass)
     graph.add("Softmax", {wide}, {"scores"}).attributes["axis"] = std::int64_t{-1};

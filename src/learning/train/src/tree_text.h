@@ -20,9 +20,14 @@ struct Tree {
 };
 
 struct Forest {
-  std::size_t width = 1;  // trees are laid out round by round: tree i adds to output i % width
+  std::size_t width = 1;
   std::size_t features = 0;
   std::vector<Tree> trees;
+  std::vector<std::size_t> targets;  // by tree; empty: tree i adds to output i % width
+  bool less = false;                 // splits ask value < threshold (XGBoost), not <=
+  std::size_t target(std::size_t tree) const {
+    return targets.empty() ? tree % width : targets[tree];
+  }
 };
 
 // Numbers in the text have 17 digits, so thresholds and leaves come back bit for bit. kUnimplemented for categorical splits and linear trees.
@@ -31,12 +36,12 @@ base::Result<Forest> parse_lightgbm_text(std::string_view text);
 std::string trees_only(std::string_view text);
 
 // Where `value` goes at one split: the rule of LightGBM's NumericalDecision.
-bool goes_left(const Tree& tree, std::size_t node, double value);
+bool goes_left(const Tree& tree, std::size_t node, double value, bool less = false);
 // Whether NaN goes left there, as the graph must say it.
 bool missing_goes_left(const Tree& tree, std::size_t node);
 
-// Appends TreeEnsembleRegressor (ai.onnx.ml 3, double tensors), Cast to double and the link function; writes `scores`.
+// Appends TreeEnsembleRegressor (ai.onnx.ml 3, double tensors), Cast to double and the link function (of a regression none, or the exponential); writes `scores`.
 base::Status append_forest(const Forest& forest, model::Task task, transform::Graph& graph,
-                           const std::string& features);
+                           const std::string& features, bool exponential = false);
 
 }  // namespace maru::train

@@ -194,8 +194,8 @@ int model_import(const Invocation& invocation, const std::string& path, const st
       print(result.dump() + "\n");
     else
       print("imported " + bold(name + " v" + std::to_string(result["version"].as_int())) + "\n" +
-            dim("next: maru model promote " + name + "/" +
-                std::to_string(result["version"].as_int())) +
+            dim((alias.empty() ? "next: maru model promote " : "serves as @" + alias + ": ") +
+                name + "/" + std::to_string(result["version"].as_int())) +
             "\n");
     return 0;
   });

@@ -7,6 +7,7 @@
 #include "maru/base/log.h"
 #include "maru/model/model.h"
 #include "maru/model/tensor.h"
+#include "maru/train/import_trees.h"
 
 namespace maru::app {
 namespace {
@@ -15,6 +16,7 @@ using base::Code;
 using base::Json;
 
 constexpr const char* kKind = "project";
+constexpr std::size_t kMaxModelBytes = std::size_t{1} << 30;
 
 std::vector<std::string> texts(const Json& json) {
   std::vector<std::string> out;
@@ -30,6 +32,17 @@ struct Scratch {
   ~Scratch() { (void)base::remove_tree(path); }
   const std::string path;
 };
+
+// A model file as a bundle folder: ONNX as it is, trees as a graph that was replayed beside them.
+base::Status adopt_file(const std::string& path, const std::string& folder) {
+  TRY_ASSIGN(const std::string bytes, base::read_file(path, kMaxModelBytes));
+  if (!train::looks_like_trees(std::string_view(bytes).substr(0, 4096)))
+    return model::adopt_onnx(path, folder);
+  TRY_ASSIGN(const train::ImportedTrees trees, train::import_trees(bytes));
+  const model::BundleFacts facts{trees.signature, trees.metadata, trees.rows};
+  TRY(model::Bundle::create(folder, trees.graph, facts, trees.rows, trees.expected));
+  return {};
+}
 
 std::string project_of(const Json& body) { return body["project"].as_string_or("default"); }
 
@@ -96,10 +109,11 @@ base::Result<Json> ProjectRuns::import_model(const Json& body, base::Context& co
                     project = project_of(body);
   if (!base::path_exists(given))
     return base::fail(Code::kNotFound, "no model at: " + given,
-                      "name an ONNX file, or a model folder of MLflow or of `maru model export`");
+                      "name a file of ONNX, XGBoost or LightGBM, or a model folder of MLflow or of "
+                      "`maru model export`");
   const bool file = !base::is_folder(given);
   const Scratch scratch(base::join_path(temp_folder_, "import-" + base::new_id(*services_.clock)));
-  if (file) TRY(model::adopt_onnx(given, scratch.path));
+  if (file) TRY(adopt_file(given, scratch.path));
   const std::string path = file ? scratch.path : given;
   TRY_ASSIGN(const auto bundle, model::Bundle::load(path));
   TRY_ASSIGN(const auto experiment,
