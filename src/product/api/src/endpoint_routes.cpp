@@ -1,7 +1,7 @@
 #include <map>
 #include <set>
 
-#include "inference/wire.h"
+#include "maru/api/inference.h"
 #include "maru/base/text.h"
 #include "maru/model/model.h"
 #include "routes.h"
@@ -12,7 +12,7 @@ namespace {
 constexpr std::size_t kMaxFeedbackItems = 100'000;
 
 base::Result<Response> predict(const Services& s, const Request& request, Context& context) {
-  const serve::CallOptions options = inference::call_options(request, context);
+  const serve::CallOptions options = call_options(request, context);
   thread_local model::Predictions predictions;
   auto chosen = s.server->predict(
       request.param("endpoint"), options,
