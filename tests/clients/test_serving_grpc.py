@@ -313,6 +313,28 @@ def test_reflection(channel):
     assert codes == [5, 3, 0]
 
 
+def test_tls_and_the_protocol_that_it_names(tmp_path):
+    """ALPN: h2 for gRPC and for a client that knows it, HTTP/1.1 for one that does not; the same routes behind both."""
+    key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", key, "-out", certificate,
+                    "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"], check=True, capture_output=True)
+    process = subprocess.Popen([BINARY, "up", "--home", str(tmp_path / "home"), "--listen", "127.0.0.1:0", "--tls-cert", str(certificate), "--tls-key", str(key)],
+                               stdout=subprocess.PIPE, text=True)
+    try:
+        url = process.stdout.readline().removeprefix("ready ").strip()
+        assert url.startswith("https://")
+        with grpc.secure_channel(url.removeprefix("https://"), grpc.ssl_channel_credentials(certificate.read_bytes())) as channel:
+            assert service_pb2_grpc.GRPCInferenceServiceStub(channel).ServerLive(service_pb2.ServerLiveRequest()).live
+        for flag, version in (("--http2", "2"), ("--http1.1", "1.1")):
+            for path, part in (("/healthz", "ok"), ("/", "<html"), ("/api/v1/openapi.json", "openapi")):
+                done = subprocess.run(["curl", "-sS", "--compressed", flag, "--cacert", str(certificate), "-w", "\n%{http_version} %{http_code}", url + path],
+                                      capture_output=True, text=True, check=True)
+                assert done.stdout.endswith(f"\n{version} 200") and part in done.stdout.lower(), done.stdout[-300:]
+    finally:
+        process.terminate()
+        assert process.wait(30) == 0
+
+
 def test_an_address_of_its_own_tokens_and_a_stop_that_loses_nothing(trained, tmp_path):
     """--grpc-listen, access tokens, a watch that hears of the stop, and calls during it: each is answered or told to try elsewhere."""
     token = json.loads(subprocess.run([BINARY, "token", "create", "reader", "--role", "viewer", "--home", str(tmp_path / "home"), "--json"],
