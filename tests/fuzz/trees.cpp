@@ -7,6 +7,13 @@
 
 using namespace maru;
 
+namespace {
+template <std::size_t N>
+std::string raw(const char (&bytes)[N]) {  // zero bytes count
+  return {bytes, N - 1};
+}
+}  // namespace
+
 void fuzz_one(std::string_view input) {
   const auto trees = train::import_trees(input);
   if (!trees) {
@@ -26,8 +33,7 @@ void fuzz_one(std::string_view input) {
 std::vector<std::string> fuzz_seeds() {
   const std::string json =
       R"({"version":[3,2,0],"learner":{"feature_names":["a","b"],"gradient_booster":{"name":"gbtree","model":{"tree_info":[0],"trees":[{"left_children":[1,-1,3,-1,-1],"right_children":[2,-1,4,-1,-1],"split_indices":[1,0,0,0,0],"split_conditions":[0.5,1,2,2,4],"default_left":[0,0,1,0,0],"split_type":[0,0,0,0,0],"tree_param":{"size_leaf_vector":"1"}}]}},"learner_model_param":{"base_score":"[5E-1]","num_class":"0","num_feature":"2","num_target":"1"},"objective":{"name":"binary:logistic"}}})";
-  using namespace std::string_literals;
-  const std::string ubj =
+  const std::string ubj = raw(
       "{L\0\0\0\0\0\0\0\7learner{i\x10gradient_booster{i\4nameSi\6gbtreei\5model{i\x09tree_info[$l#"
       "i\1\0\0\0\0"
       "i\5trees[{i\x0dleft_children[$l#i\3\0\0\0\1\xff\xff\xff\xff\xff\xff\xff\xffi\x0eright_"
@@ -39,7 +45,7 @@ std::vector<std::string> fuzz_seeds() {
       "base_scoreSi\4"
       "5E-1i\x0bnum_featureSi\1"
       "1i\x09num_classSi\1"
-      "0}i\x09objective{i\4nameSi\x0ereg:logistic  }}}"s;
+      "0}i\x09objective{i\4nameSi\x0ereg:logistic  }}}");
   const std::string text =
       "tree\nversion=v4\nnum_class=1\nnum_tree_per_iteration=1\nmax_feature_idx=1\nobjective="
       "binary sigmoid:1\nfeature_names=a b\n\n"

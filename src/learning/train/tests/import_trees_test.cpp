@@ -5,7 +5,7 @@
 #include <cmath>
 #include <string>
 
-#include "../src/ubjson.h"
+#include "ubjson.h"
 
 using namespace maru;
 
@@ -35,6 +35,11 @@ double predict(const train::ImportedTrees& trees, double f0, double f1) {
   model::Predictions out;
   REQUIRE((*evaluator)->predict(batch, out));
   return out.scores[0];
+}
+
+template <std::size_t N>
+std::string raw(const char (&bytes)[N]) {  // zero bytes count
+  return {bytes, N - 1};
 }
 
 base::Error refused(const std::string& bytes) {
@@ -88,13 +93,14 @@ TEST_CASE("damaged and unknown trees are refused with a reason") {
 }
 
 TEST_CASE("UBJSON is read, and what is damaged is not") {
-  using namespace std::string_literals;
-  const auto read = train::parse_ubjson(
-      "{L\0\0\0\0\0\0\0\1a[$d#i\2\x3f\x80\0\0\xc0\0\0\0i\1b{i\1cSi\2hiU\1dTi\1eZ}i\1f[l\0\0\1\0I\xff\xfe]}"s);
+  const auto read =
+      train::parse_ubjson(raw("{L\0\0\0\0\0\0\0\1a[$d#i\2\x3f\x80\0\0\xc0\0\0\0i\1b{"
+                              "i\1cSi\2hiU\1dTi\1eZ}i\1f[l\0\0\1\0I\xff\xfe]}"));
   REQUIRE_MESSAGE(read, read.error().text());
   CHECK(read->dump() == R"({"a":[1.0,-2.0],"b":{"c":"hi","d":true,"e":null},"f":[256,-2]})");
-  for (const std::string& bad : {"{"s, "[$d#L\x7f\xff\xff\xff\xff\xff\xff\xff"s, "{i\1a"s,
-                                 "Si\5abc"s, "[$d]"s, "{}x"s, std::string(1000, '[')}) {
+  for (const std::string& bad :
+       {raw("{"), raw("[$d#L\x7f\xff\xff\xff\xff\xff\xff\xff"), raw("{i\1a"), raw("Si\5abc"),
+        raw("[$d]"), raw("{}x"), std::string(1000, '[')}) {
     CHECK_FALSE(train::parse_ubjson(bad));
   }
 }
