@@ -27,12 +27,11 @@ export function useRunRows(path: string, range: [number, number]) {
   return { first, row, loaded };
 }
 
-/** Calls `again` when a topic tells a change, and once more shortly after: the server tells only the first of a burst. */
+/** Calls `again` when a topic tells a change or listening begins, and once more shortly after: the server tells only the first of a burst. */
 export function useChanges(topics: string[], again: () => void) {
   const late = useRef<ReturnType<typeof setTimeout>>(undefined); const last = useRef(0); const run = useRef(again); run.current = again;
   useTopics(topics, (_topic, data) => {
-    if (data == null) { run.current(); return; }
-    if (Date.now() - last.current > 1000) { last.current = Date.now(); run.current(); }
+    if (data == null || Date.now() - last.current > 1000) { last.current = Date.now(); run.current(); }
     clearTimeout(late.current); late.current = setTimeout(() => { last.current = Date.now(); run.current(); }, 1000);
   });
   useEffect(() => () => clearTimeout(late.current), []);

@@ -5,6 +5,7 @@ import type { Schemas } from '../api/client';
 import { useApi } from '../api/use';
 import { ticks } from '../charts/base';
 import { useHref, useView } from '../lib/nav';
+import { useChanges } from '../lib/runs';
 import { pretty, spanEnd, tokensOf, unfolded, type Span, type Trace as TraceT } from '../lib/trace';
 import { stateOf, stateWord } from '../lib/words';
 import { useFmt, useT } from '../prefs';
@@ -23,12 +24,11 @@ import { tone } from '../ui/status';
 type Detail = Schemas['TraceDetail'];
 const MOST = 1000; // spans drawn at once
 
-/** One trace: its spans as a tree over time, and what the chosen one took and gave. Asked again while it grows. */
+/** One trace: its spans as a tree over time, and what the chosen one took and gave. Asked again when the server tells of a change. */
 export function Trace() {
   const { id, trace } = useParams({ strict: false }) as { id: string; trace: string }; const t = useT(); const href = useHref(); const path = `/traces/${encodeURIComponent(trace)}`;
   usePage([[t('Experiments', '실험'), href('experiments')], [id, href('experiments', id)], [t('Traces', '트레이스'), href('experiments', id, 'traces')], [trace.slice(0, 11)]], { cli: '', curl: curl(path) });
-  const [growing, setGrowing] = useState(true); const query = useApi<Detail>(path, { live: growing ? 2000 : 30_000 });
-  const grows = query.data?.trace.state === 'IN_PROGRESS' || (query.data?.trace.expected_spans ?? 0) > (query.data?.trace.spans ?? 0); if (query.data && grows !== growing) setGrowing(grows);
+  const query = useApi<Detail>(path); useChanges([`trace:${trace}`], () => void query.refetch());
   return <Loaded query={query}>{(d) => <TracePage d={d} experiment={id} />}</Loaded>;
 }
 

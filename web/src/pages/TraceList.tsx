@@ -3,6 +3,7 @@ import { useNavigate, useParams } from '@tanstack/react-router';
 import { api, ApiError, type Schemas } from '../api/client';
 import { useApi, useProject } from '../api/use';
 import { useHref, useView } from '../lib/nav';
+import { useChanges } from '../lib/runs';
 import { tokensOf, traceFilter, type Trace } from '../lib/trace';
 import { stateOf, stateWord } from '../lib/words';
 import { useFmt, useT } from '../prefs';
@@ -20,17 +21,18 @@ import { Skeleton } from '../ui/Skeleton';
 
 const PAGE = 100;
 
-/** The traces of an experiment, newest first; asked again while the page is seen. */
+/** The traces of an experiment, newest first; asked again when the server tells of a change. */
 export function TraceList() {
   const { id } = useParams({ strict: false }) as { id: string }; const t = useT(); const f = useFmt(); const href = useHref(); const nav = useNavigate(); const project = useProject(); const [get, set] = useView();
   usePage([[t('Experiments', '실험'), href('experiments')], [id, href('experiments', id)], [t('Traces', '트레이스')]], { cli: '', curl: curl('/traces') });
   const where = useApi<{ id: string }>(`/experiments/by-name?name=${encodeURIComponent(id)}`); const experiment = where.data?.id;
   const typed = get('q'), state = get('state'); const filter = traceFilter(typed, state); const order = get('sort', '-timestamp_ms'); const desc = order.startsWith('-'), by = desc ? order.slice(1) : order;
   const query = useInfiniteQuery({
-    queryKey: [project, 'traces', experiment, filter, order], enabled: experiment != null, initialPageParam: '', refetchInterval: 4000, placeholderData: keepPreviousData,
+    queryKey: [project, 'traces', experiment, filter, order], enabled: experiment != null, initialPageParam: '', placeholderData: keepPreviousData,
     queryFn: ({ pageParam }) => api<Schemas['TraceList']>(`/traces?experiment=${encodeURIComponent(experiment!)}&limit=${PAGE}&order_by=${encodeURIComponent(`${by} ${desc ? 'DESC' : 'ASC'}`)}&filter=${encodeURIComponent(filter)}${pageParam ? `&page_token=${encodeURIComponent(pageParam)}` : ''}`, project),
     getNextPageParam: (last) => last.next_page_token || undefined,
   });
+  useChanges(experiment ? [`traces:${experiment}`] : [], () => void query.refetch());
   const rows = query.data?.pages.flatMap((p) => p.traces) ?? []; const more = query.hasNextPage;
   const wrong = query.error instanceof ApiError && query.error.status === 400 && typed ? query.error : null;
   const cols: Col<Trace>[] = [

@@ -244,9 +244,11 @@ class StoredTraces final : public Traces {
     for (const auto& received : batch.spans)
       by_trace["tr-" + received.span.trace_id].push_back(&received);
     if (by_trace.empty()) return {};
-    return db_.write([&](Writer& writer) -> Status {
-      for (const auto& [id, spans] : by_trace)
+    return write([&](Writer& writer, Changed& changed) -> Status {
+      for (const auto& [id, spans] : by_trace) {
         TRY(log_trace(writer, experiment_id, id, spans, batch, run_id));
+        changed.emplace_back(experiment_id, id);
+      }
       return {};
     });
   }
@@ -254,7 +256,8 @@ class StoredTraces final : public Traces {
   Result<Trace> put(const Trace& wanted) override {
     TRY(check_id(wanted.id));
     if (wanted.assessments.size() > kMaxAssessments) return too_many_assessments();
-    TRY(db_.write([&](Writer& writer) -> Status {
+    TRY(write([&](Writer& writer, Changed& changed) -> Status {
+      changed.emplace_back(wanted.experiment_id, wanted.id);
       TRY_ASSIGN(auto found, find(writer, wanted.id));
       TraceRow row = found ? std::move(*found) : TraceRow{};
       Trace& trace = row.trace;
@@ -324,7 +327,7 @@ class StoredTraces final : public Traces {
   Result<std::vector<std::string>> remove(const std::string& experiment_id,
                                           const TraceRemoval& removal) override {
     std::vector<std::string> out;
-    TRY(db_.write([&](Writer& writer) -> Status {
+    TRY(write([&](Writer& writer, Changed& changed) -> Status {
       out.clear();
       TRY_ASSIGN(const auto rows, doomed(writer, experiment_id, removal));
       for (const Row& row : rows) {
@@ -333,6 +336,7 @@ class StoredTraces final : public Traces {
                                   "trace_assessments WHERE trace", "traces WHERE number"})
           TRY(writer.execute(std::string("DELETE FROM ") + table + " = $1", number));
         out.push_back(row.text(1));
+        changed.emplace_back(experiment_id, row.text(1));
       }
       return {};
     }));
@@ -340,10 +344,11 @@ class StoredTraces final : public Traces {
   }
 
   Status link_to_run(const std::vector<std::string>& ids, const std::string& run_id) override {
-    return db_.write([&](Writer& writer) -> Status {
+    return write([&](Writer& writer, Changed& changed) -> Status {
       for (const std::string& id : ids) {
         TRY_ASSIGN(const auto row, find(writer, id));
         if (row) {
+          changed.emplace_back(row->trace.experiment_id, id);
           TRY(link(writer, row->number, run_id));
           continue;
         }
@@ -360,8 +365,9 @@ class StoredTraces final : public Traces {
 
   Result<Json> add_assessment(const std::string& trace_id, const Json& assessment) override {
     Json out;
-    TRY(db_.write([&](Writer& writer) -> Status {
+    TRY(write([&](Writer& writer, Changed& changed) -> Status {
       TRY_ASSIGN(const TraceRow row, find_or_fail(writer, trace_id));
+      changed.emplace_back(row.trace.experiment_id, trace_id);
       TRY_ASSIGN(out, put_assessment(writer, row, assessment, clock_));
       return {};
     }));
@@ -380,8 +386,9 @@ class StoredTraces final : public Traces {
   Result<Json> update_assessment(const std::string& trace_id, const std::string& id,
                                  const Json& changes) override {
     Json out;
-    TRY(db_.write([&](Writer& writer) -> Status {
+    TRY(write([&](Writer& writer, Changed& changed) -> Status {
       TRY_ASSIGN(const TraceRow row, find_or_fail(writer, trace_id));
+      changed.emplace_back(row.trace.experiment_id, trace_id);
       TRY_ASSIGN(out, stored(writer, row.number, trace_id, id));
       for (const auto& [key, value] : changes.members()) out.set(key, value);
       out.set("last_update_time", base::format_time_us(clock_.now_us()));
@@ -391,8 +398,9 @@ class StoredTraces final : public Traces {
   }
 
   Status remove_assessment(const std::string& trace_id, const std::string& id) override {
-    return db_.write([&](Writer& writer) -> Status {
+    return write([&](Writer& writer, Changed& changed) -> Status {
       TRY_ASSIGN(const TraceRow row, find_or_fail(writer, trace_id));
+      changed.emplace_back(row.trace.experiment_id, trace_id);
       auto old = stored(writer, row.number, trace_id, id);
       if (!old) return old.error().code == Code::kNotFound ? Status{} : tl::unexpected(old.error());
       const auto key = params(row.number, id);
@@ -408,7 +416,21 @@ class StoredTraces final : public Traces {
     });
   }
 
+  void on_change(Listener listener) override { listener_ = std::move(listener); }
+
  private:
+  using Changed = std::vector<std::pair<std::string, std::string>>;  // experiments and traces
+  // One transaction; then the listener hears of what it changed.
+  Status write(const std::function<Status(Writer&, Changed&)>& callback) {
+    Changed changed;
+    TRY(db_.write([&](Writer& writer) {
+      changed.clear();
+      return callback(writer, changed);
+    }));
+    if (!listener_) return {};
+    for (const auto& [experiment_id, trace_id] : changed) listener_(experiment_id, trace_id);
+    return {};
+  }
   static tl::unexpected<base::Error> no_assessment(const std::string& trace,
                                                    const std::string& id) {
     return base::fail(Code::kNotFound,
@@ -479,8 +501,9 @@ class StoredTraces final : public Traces {
   }
 
   Status change(const std::string& id, const std::function<Status(TraceRow&)>& edit) {
-    return db_.write([&](Writer& writer) -> Status {
+    return write([&](Writer& writer, Changed& changed) -> Status {
       TRY_ASSIGN(TraceRow row, find_or_fail(writer, id));
+      changed.emplace_back(row.trace.experiment_id, id);
       TRY(edit(row));
       return save(writer, row);
     });
@@ -503,6 +526,7 @@ class StoredTraces final : public Traces {
 
   store::Database& db_;
   base::Clock& clock_;
+  Listener listener_;
 };
 
 }  // namespace

@@ -2,7 +2,9 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <set>
+#include <utility>
 
 #include "maru/tracking/filter.h"
 
@@ -370,4 +372,40 @@ TEST_CASE_FIXTURE(Fixture, "traces: assessments are made, changed, overridden an
   CHECK(traces->add_assessment("tr-none", wanted).error().code == Code::kNotFound);
   over.set("overrides", "a-none");
   CHECK(traces->add_assessment(id, over).error().code == Code::kNotFound);
+}
+
+TEST_CASE_FIXTURE(Fixture, "traces: the listener hears of every change, and of nothing else") {
+  std::vector<std::pair<std::string, std::string>> heard;
+  traces->on_change([&](const std::string& experiment, const std::string& trace) {
+    heard.emplace_back(experiment, trace);
+  });
+  const std::string id = "tr-" + trace_hex(1);
+  const auto told = [&] {
+    const auto all = std::exchange(heard, {});
+    return !all.empty() && std::all_of(all.begin(), all.end(), [&](const auto& one) {
+      return one == std::pair<std::string, std::string>("1", id);
+    });
+  };
+  log({span_of(1, 0)});
+  CHECK(told());
+  put(1, 100);
+  CHECK(told());
+  CHECK(traces->set_tag(id, "k", "v"));
+  CHECK(told());
+  CHECK(traces->link_to_run({id}, "r"));
+  CHECK(told());
+  const auto made = traces->add_assessment(
+      id, *maru::base::parse_json(R"({"assessment_name":"good","feedback":{"value":"no"}})"));
+  REQUIRE(made);
+  CHECK(told());
+  CHECK(traces->remove_assessment(id, (*made)["assessment_id"].as_string()));
+  CHECK(told());
+  CHECK_FALSE(traces->remove_tag(id, "none"));
+  CHECK_FALSE(traces->set_tag("tr-none", "k", "v"));
+  CHECK(traces->search({}));
+  CHECK(heard.empty());
+  TraceRemoval removal;
+  removal.ids = {id};
+  CHECK(traces->remove("1", removal)->size() == 1);
+  CHECK(told());
 }

@@ -315,14 +315,19 @@ base::Result<Response> edit_run(const Services& s, const Request& request, Conte
   return get_run(s, request);
 }
 
-// Tells pages that a run changed: at most one event a topic and quarter of a second, so a page that was told looks again a little later.
+// Tells pages that a run or a trace changed: at most one event a topic and quarter of a second, so a page that was told looks again a little later.
 class ChangeEvents {
  public:
   ChangeEvents(http::EventHub& hub, base::Clock& clock) : hub_(hub), clock_(clock) {}
-  void changed(const std::string& experiment_id, const std::string& run_id) {
+  void run_changed(const std::string& experiment_id, const std::string& run_id) {
     const std::int64_t now_us = clock_.now_us();
     tell("run:" + run_id, now_us);
     tell("experiment:" + experiment_id, now_us);
+  }
+  void trace_changed(const std::string& experiment_id, const std::string& trace_id) {
+    const std::int64_t now_us = clock_.now_us();
+    tell("trace:" + trace_id, now_us);
+    tell("traces:" + experiment_id, now_us);
   }
 
  private:
@@ -353,7 +358,11 @@ void add_experiment_routes(Router& router, const Services& s) {
     // The routes own it: when they are gone nobody listens any more.
     s.tracking->runs().on_change([weak = std::weak_ptr(events)](const std::string& experiment_id,
                                                                 const std::string& run_id) {
-      if (const auto alive = weak.lock()) alive->changed(experiment_id, run_id);
+      if (const auto alive = weak.lock()) alive->run_changed(experiment_id, run_id);
+    });
+    s.tracking->traces().on_change([weak = std::weak_ptr(events)](const std::string& experiment_id,
+                                                                  const std::string& trace_id) {
+      if (const auto alive = weak.lock()) alive->trace_changed(experiment_id, trace_id);
     });
   }
   router.add(Method::kGet, "/api/v1/experiments/{experiment}/keys", {Permission::kRead},

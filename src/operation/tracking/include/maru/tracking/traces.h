@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -91,6 +92,11 @@ class Traces {
                                                      const std::string& id,
                                                      const base::Json& changes) = 0;
   virtual base::Status remove_assessment(const std::string& trace_id, const std::string& id) = 0;
+
+  // Told of every trace that a durable write made, changed or removed, on the thread that wrote; set once, before the first write.
+  using Listener =
+      std::function<void(const std::string& experiment_id, const std::string& trace_id)>;
+  virtual void on_change(Listener listener) = 0;
 };
 
 }  // namespace maru::tracking
