@@ -1,5 +1,7 @@
 """What pages listen to: a change that a client makes is told over the event stream, under the topics of what changed."""
+import http.client
 import json
+import socket
 import threading
 import time
 import uuid
@@ -14,27 +16,27 @@ class Stream:
     """The events of some topics, as they come"""
 
     def __init__(self, url, *topics):
-        self.answer = requests.get(f"{url}/api/v1/events", params={"topics": ",".join(topics)}, stream=True, timeout=WAIT_S)
-        assert self.answer.status_code == 200 and self.answer.headers["Content-Type"].startswith("text/event-stream")
+        self.connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=WAIT_S)
+        self.connection.request("GET", "/api/v1/events?topics=" + ",".join(topics))
+        self.socket = self.connection.sock  # the answer takes it over
+        self.answer = self.connection.getresponse()
+        assert self.answer.status == 200 and self.answer.headers["Content-Type"].startswith("text/event-stream")
         self.heard, self.news = set(), threading.Condition()
         self.thread = threading.Thread(target=self.listen, daemon=True)
         self.thread.start()
 
     def listen(self):
         topic = None
-        try:
-            for line in self.answer.iter_lines(chunk_size=1, decode_unicode=True):
-                if line.startswith("event:"):
-                    topic = line[6:].strip()
-                elif line.startswith("data:") and topic:
-                    assert json.loads(line[5:]) == {"type": "changed"}
-                    with self.news:
-                        self.heard.add(topic)
-                        self.news.notify_all()
-                elif not line:
-                    topic = None
-        except (requests.RequestException, AttributeError, ValueError):
-            pass  # closed
+        while line := self.answer.readline().decode():
+            if line.startswith("event:"):
+                topic = line[6:].strip()
+            elif line.startswith("data:") and topic:
+                assert json.loads(line[5:]) == {"type": "changed"}
+                with self.news:
+                    self.heard.add(topic)
+                    self.news.notify_all()
+            elif not line.strip():
+                topic = None
 
     def wait_for(self, change, *topics):
         """Makes changes until all topics were told of: a topic is told at most every quarter of a second"""
@@ -46,7 +48,9 @@ class Stream:
                 self.news.wait(0.1)
 
     def close(self):
-        self.answer.close()
+        self.socket.shutdown(socket.SHUT_RDWR)
+        self.thread.join(WAIT_S)
+        self.connection.close()
 
 
 @pytest.fixture
