@@ -124,7 +124,7 @@ void Http2::progress() {
   for (const std::int32_t id : session_.take_progress()) {
     Http2Call* call = find(id);
     if (call == nullptr || session_.unsent(id) >= kMaxUnsent) continue;
-    if (call->stream != nullptr && !call->unread.empty()) {
+    if (call->rested) {
       post([id](Http2& self) {
         if (Http2Call* again = self.find(id)) self.rpc_advance(*again);
       });

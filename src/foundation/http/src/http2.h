@@ -34,6 +34,7 @@ struct Http2Call {
   std::shared_ptr<RpcStream> stream;  // of a streaming one
   std::string unread;                 // its bytes from `unread_at` on wait for their turn
   std::size_t unread_at = 0;
+  bool rested = false;  // until the peer takes more of the answers
   bool responded = false;
 
   // plain

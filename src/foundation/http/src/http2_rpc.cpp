@@ -180,8 +180,12 @@ base::Result<bool> Http2::rpc_next(Http2Call& call, std::string& message) {
 }
 
 void Http2::rpc_advance(Http2Call& call) {
+  call.rested = false;
   for (std::size_t i = 0; !call.in_work && !call.answered; ++i) {
-    if (session_.unsent(call.id) >= kMaxUnsent) return;  // progress() comes back
+    if (session_.unsent(call.id) >= kMaxUnsent) {
+      call.rested = true;  // progress() comes back
+      return;
+    }
     if (i == kInlineMessages) {
       return post([id = call.id](Http2& self) {
         if (Http2Call* at = self.find(id)) self.rpc_advance(*at);

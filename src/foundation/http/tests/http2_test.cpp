@@ -253,6 +253,39 @@ TEST_CASE("gRPC: a stream whose answers nobody reads holds little") {
   CHECK(peer.call("/t.S/Fail", "x").grpc_status() == "5");
 }
 
+TEST_CASE("gRPC: a stream that rested while its peer read goes on, and ends") {
+  RpcServer t;
+  REQUIRE(t.start());
+  Http2Peer peer(t.port());
+  for (const char* path : {"/t.S/Echo", "/t.S/EchoInline"}) {
+    const std::int32_t id = peer.start(Http2Peer::rpc(path), false);
+    std::string bytes;
+    for (int i = 0; i < 5; ++i) bytes += framed("large");
+    peer.write(id, bytes + framed("small") + framed("large"), true);
+    const Http2Answer answer = peer.wait(id);
+    CHECK(answer.messages().size() == 7);
+    CHECK(answer.body.size() == 6 * ((1 << 20) + 5) + 5 + 5);
+    CHECK(answer.grpc_status() == "0");
+  }
+}
+
+TEST_CASE("calls that are reset while they are in work are counted until they are done") {
+  RpcServer t;
+  REQUIRE(t.start());
+  Http2Peer peer(t.port());
+  // Fewer than one too many: the connection stays. The serve pool holds 2 + 64; what it refuses is over at once.
+  for (int i = 0; i < 66; ++i) {
+    const std::int32_t id = peer.start(Http2Peer::rpc("/t.S/Hold"), false);
+    peer.write(id, framed("x"), true);
+    peer.reset(id);
+  }
+  CHECK(peer.call("/t.S/Inline", "x").grpc_status() == "0");
+  CHECK_FALSE(peer.gone_away());
+  t.release.set_value();
+  t.base->serve.drain();
+  CHECK(peer.call("/t.S/Pool", "x").grpc_status() == "0");
+}
+
 TEST_CASE("gRPC: a watch speaks by itself and ends with the server") {
   RpcServer t;
   REQUIRE(t.start());
