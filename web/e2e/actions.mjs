@@ -92,6 +92,37 @@ async function endpoints({ base, open, get, settle, step, endpoint }) {
   step('the endpoint page logs no error', errors.length === 0, errors.join(' | ')); await context.close();
 }
 
+// Two versions share the callers: the slider, the kill switch, what rewards say.
+async function routing({ base, open, get, settle, step, model, endpoint }) {
+  const versions = endpoint ? (await get(`/models/${model}`)).versions.map((v) => v.version) : [];
+  if (versions.length < 2) { console.log('routing: one version only, so nothing is shared'); return; }
+  const [a, b] = versions.slice(-2).sort((x, y) => x - y); const api = `${base}/api/v1/endpoints/${endpoint}`; const json = { 'Content-Type': 'application/json' };
+  const put = (route) => fetch(api, { method: 'PUT', headers: json, body: JSON.stringify({ model, route }) });
+  const shares = async () => (await get(`/endpoints/${endpoint}`)).arms.map((x) => x.weight);
+  step('a split is taken', (await put({ arms: [{ version: a, weight: 80 }, { version: b, weight: 20 }], reward: 'binary' })).ok);
+  const { context, page, errors } = await open(1440, 900);
+  await page.goto(`${base}/p/default/endpoints/${endpoint}?lang=en`); await settle(page);
+  const share = page.getByRole('spinbutton', { name: `Share of v${a}, percent` }); await share.fill('30'); await page.getByRole('button', { name: 'Apply' }).click();
+  step('the typed share is the server’s', JSON.stringify(await until(shares, (s) => s[0] === 30)) === '[30,70]', JSON.stringify(await shares()));
+  await page.getByRole('button', { name: 'Stop sharing' }).click();
+  step('the kill switch leaves the first version alone', JSON.stringify(await until(shares, (s) => s[1] === 0)) === '[1,0]');
+  await page.getByText(`Stopped: v${a} answers everything.`).waitFor();
+  await page.getByRole('button', { name: 'Share again' }).click();
+  step('sharing again takes the written shares', JSON.stringify(await until(shares, (s) => s[1] === 70)) === '[30,70]');
+  const inputs = (await get(`/models/${model}/signature`)).inputs; const row = Object.fromEntries(inputs.map((i) => [i.name, i.example]));
+  const rewards = [];
+  for (let i = 0; i < 120; i += 1) { const r = await (await fetch(`${api}/predict`, { method: 'POST', headers: json, body: JSON.stringify({ instances: [row] }) })).json(); rewards.push({ id: r.id, reward: r.version === b ? 1 : 0 }); }
+  const taken = await (await fetch(`${api}/feedback`, { method: 'POST', headers: json, body: JSON.stringify(rewards) })).json();
+  step('every reward is taken', taken.rewards === 120, JSON.stringify(taken));
+  await page.getByText(`v${b} is better`).waitFor().then(() => step('the page says which version is better', true), () => step('the page says which version is better', false));
+  await put({ kind: 'bandit', arms: [{ version: a }, { version: b }] });
+  await page.getByText('Thompson').waitFor().then(() => step('a bandit shows its policy', true), () => step('a bandit shows its policy', false));
+  await put({ kind: 'canary', arms: [{ version: a }, { version: b }], steps: ['5%', '100%'] });
+  await page.getByText('step 1 of 2').waitFor().then(() => step('a canary shows its step', true), () => step('a canary shows its step', false));
+  step('the champion alone again', (await put(null)).ok && (await until(shares, (s) => s.length === 1)).length === 1);
+  step('the endpoint page of several arms logs no error', errors.length === 0, errors.join(' | ')); await context.close();
+}
+
 async function switches({ base, open, settle, step }) {
   const { context, page } = await open(1440, 900); const doc = () => page.evaluate(() => [document.documentElement.lang, document.documentElement.dataset.theme]);
   await page.goto(`${base}/p/default/settings?lang=en&theme=light`); await settle(page); await page.goto(`${base}/p/default/settings`); await settle(page);
@@ -125,7 +156,7 @@ async function away({ base, open, settle, step, stop, restart }) {
 }
 
 export async function actions(tools) {
-  for (const [name, walk] of Object.entries({ uploads, models, endpoints, runs, switches, keys, away })) {
+  for (const [name, walk] of Object.entries({ uploads, models, endpoints, routing, runs, switches, keys, away })) {
     try { await walk({ ...tools, step: (what, ok, detail) => tools.check(`${name}: ${what}`, ok, detail) }); } catch (e) { tools.check(name, false, String(e.message).split('\n').slice(0, 3).join(' ')); }
   }
 }
