@@ -48,7 +48,7 @@ class GroupWriter final : public Writer {
     if (one_change_ && changed_)
       return fail(Code::kInternal, "a second change in a write that promised one");
     auto rows = connection_.execute(sql, params);
-    changed_ = changed_ || rows.has_value();
+    changed_ = changed_ || (rows && *rows > 0);
     return rows;
   }
   bool changed() const { return changed_; }

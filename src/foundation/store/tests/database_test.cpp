@@ -206,6 +206,23 @@ TEST_CASE(
   CHECK(mixed[2].error().code == Code::kAlreadyExists);
   CHECK(mixed[3].has_value());
   CHECK(count(*db) == 3);
+  // A statement that changes nothing is no change: who gives up after it takes nobody along.
+  hold();
+  db->write_async([](Writer& w) { return insert(w, 9); }, done, kOne);
+  db->write_async(
+      [](Writer& w) -> Status {
+        const auto key = params(std::int64_t{9});
+        TRY_ASSIGN(const auto rows,
+                   w.execute("INSERT INTO t (id, v) VALUES ($1, 'y') ON CONFLICT DO NOTHING", key));
+        return rows == 0 ? Status(base::fail(Code::kInvalidArgument, "it is there")) : Status();
+      },
+      done, kOne);
+  db->write_async([](Writer& w) { return insert(w, 10); }, done, kOne);
+  const auto given_up = all(4);
+  CHECK(given_up[1].has_value());
+  CHECK(given_up[2].error().code == Code::kInvalidArgument);
+  CHECK(given_up[3].has_value());
+  CHECK(count(*db) == 5);
   hold();
   db->write_async([](Writer& w) { return insert(w, 3); }, done, kOne);
   db->write_async(
@@ -217,7 +234,7 @@ TEST_CASE(
   db->write_async([](Writer& w) { return insert(w, 6); }, done);
   const auto broken = all(4);
   for (const std::size_t i : {1u, 2u, 3u}) CHECK_FALSE(broken[i].has_value());
-  CHECK(count(*db) == 3);  // nothing of that group, not even half of a write
+  CHECK(count(*db) == 5);  // nothing of that group, not even half of a write
   CHECK(db->write([](Writer& w) { return insert(w, 8); }).has_value());
 }
 
