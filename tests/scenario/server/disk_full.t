@@ -14,6 +14,11 @@ file full.sh
   maru up --listen 127.0.0.1:0 >up.log 2>&1 &
   until grep -q ready up.log; do sleep 0.05; done
   site=$(sed -n 's/^ready //p' up.log)
+  run=$(curl -s -H 'Content-Type: application/json' -d '{"experiment_id": "0"}' "$site/api/2.0/mlflow/runs/create" | grep -o '"run_id":"[0-9a-f]*"' | cut -d'"' -f4)
+  python3 -c 'import json, sys; print(json.dumps({"run_id": sys.argv[1], "params": [{"key": f"p{i}", "value": "x" * 6000} for i in range(100)]}))' $run >batch.json
+  batch() { curl -s -o answer -w '%{http_code} ' -H 'Content-Type: application/json' -d @batch.json "$site/api/2.0/mlflow/runs/log-batch"; grep -o '"error_code":"[A-Z_]*"' answer || echo; }
+  params() { echo "params $(curl -s "$site/api/2.0/mlflow/runs/get?run_id=$run" | grep -o '"key":"p[0-9]*"' | wc -l)"; }
+  fill; batch; params; rm full/filler; batch; params
   fill; upload third
   curl -s -o /dev/null -w '%{http_code}\n' "$site/api/v1/datasets"
   rm full/filler; upload third
@@ -21,13 +26,17 @@ file full.sh
   maru data list --json | python3 -c 'import json, sys; print(*sorted(d["name"] for d in json.load(sys.stdin)["datasets"]))'
 
 cli timeout=120
-  $ unshare -rm bash full.sh >out 2>err || echo "no mount" >out; grep -q 'no mount' out && printf 'small 0\nbig 5, lines: 1\n1\nother 5, lines: 1\n1\nother 0\n507 "error_code":"NO_SPACE"\n200\n200 \nup 0\nother small third\n' || cat out
+  $ unshare -rm bash full.sh >out 2>err || echo "no mount" >out; grep -q 'no mount' out && printf 'small 0\nbig 5, lines: 1\n1\nother 5, lines: 1\n1\nother 0\n507 "error_code":"RESOURCE_EXHAUSTED"\nparams 0\n200 \nparams 100\n507 "error_code":"NO_SPACE"\n200\n200 \nup 0\nother small third\n' || cat out
   small 0
   big 5, lines: 1
   1
   other 5, lines: 1
   1
   other 0
+  507 "error_code":"RESOURCE_EXHAUSTED"
+  params 0
+  200
+  params 100
   507 "error_code":"NO_SPACE"
   200
   200
