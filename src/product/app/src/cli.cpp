@@ -31,6 +31,7 @@ struct Arguments {
   DemoOptions demo;
   TrackingOptions tracking;
   EndpointOptions endpoint;
+  ServeOptions serve;
   std::string name, second, alias = "champion", reason, role = "viewer", task, budget;
   std::function<int()> verb;
 };
@@ -156,6 +157,14 @@ void add_loop(CLI::App& app, Arguments& a) {
       verb(app, a, "up", "serve this home: UI, API, schedules", "maru up --listen 127.0.0.1:7400",
            [&a] { return up(a.common, a.up); });
   add_settings(*up_command, a.up.settings);
+  CLI::App* serve_command =
+      verb(app, a, "serve", "serve model files alone, from a home that goes away with the process",
+           "maru serve churn.ubj --listen 127.0.0.1:7400",
+           [&a] { return serve_files(a.common, a.serve); });
+  serve_command->add_option("files", a.serve.files, "ONNX, XGBoost, LightGBM, or model folders")
+      ->required();
+  serve_command->add_option("--name", a.serve.name, "of the model (default: the file's)");
+  add_settings(*serve_command, a.serve.up.settings);
   CLI::App* demo_command = verb(app, a, "demo", "the whole loop on real flights, in under a minute",
                                 "maru demo", [&a] { return demo(a.common, a.demo); });
   demo_command->add_flag("--exit", a.demo.exit, "stop after the report instead of serving on");

@@ -98,6 +98,13 @@ struct UpOptions {
   base::Config::Values settings;  // given as flags
 };
 int up(const Invocation& invocation, const UpOptions& options);
+struct ServeOptions {
+  std::vector<std::string> files;
+  std::string name;  // of a single file; "": the file's own
+  UpOptions up;
+};
+int serve_files(const Invocation& invocation, const ServeOptions& options);
+
 struct DemoOptions {
   bool exit = false, here = false;
   base::Config::Values settings;

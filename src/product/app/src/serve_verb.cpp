@@ -1,0 +1,111 @@
+#include <unistd.h>
+
+#include <cstdlib>
+#include <utility>
+
+#include "maru/base/file.h"
+#include "maru/base/text.h"
+#include "output.h"
+#include "up.h"
+#include "verbs.h"
+
+namespace maru::app {
+namespace {
+
+using base::Json;
+using base::Result;
+using http::Method;
+
+// A home for as long as the process runs, or the one that was named.
+class Place {
+ public:
+  static Result<Place> find(const std::string& named) {
+    Place out;
+    if (!named.empty()) {
+      out.folder_ = named;
+      return out;
+    }
+    const char* temporary = std::getenv("TMPDIR");
+    std::string pattern =
+        base::join_path(temporary == nullptr ? "/tmp" : temporary, "maru-serve-XXXXXX");
+    if (::mkdtemp(pattern.data()) == nullptr)
+      return base::fail(base::Code::kNoSpace, "no temporary folder can be made: " + pattern,
+                        "name one with --home");
+    out.folder_ = out.remove_ = pattern;
+    return out;
+  }
+  Place(Place&& other) noexcept
+      : folder_(std::move(other.folder_)), remove_(std::exchange(other.remove_, "")) {}
+  Place(const Place&) = delete;
+  Place& operator=(const Place&) = delete;
+  Place& operator=(Place&&) = delete;
+  ~Place() {
+    if (!remove_.empty()) (void)base::remove_tree(remove_);
+  }
+  const std::string& folder() const { return folder_; }
+
+ private:
+  Place() = default;
+  std::string folder_, remove_;
+};
+
+// "/models/churn.v2.ubj" -> "churn.v2"
+std::string name_of(const std::string& path) {
+  std::string out = path;
+  while (out.size() > 1 && out.back() == '/') out.pop_back();
+  if (const auto slash = out.rfind('/'); slash != std::string::npos) out = out.substr(slash + 1);
+  if (const auto dot = out.rfind('.'); dot != std::string::npos && dot > 0)
+    out = out.substr(0, dot);
+  return out;
+}
+
+// How to call it, ready to paste.
+Result<std::string> example_call(Session& session, const std::string& name) {
+  const std::string escaped = http::percent_encode(name);
+  auto signature = session.call(Method::kGet, "/api/v1/models/" + escaped + "/signature");
+  if (!signature || (*signature)["inputs"].size() == 0)
+    return "curl -s " + session.url() + "/v2/models/" + escaped;
+  Json row = Json::object();
+  for (const Json& input : (*signature)["inputs"].items())
+    row.set(input["name"].as_string(), input["example"]);
+  return "curl -s " + session.url() + "/api/v1/endpoints/" + escaped + "/predict -d '" +
+         Json::object({{"instances", Json::array({row})}}).dump() + "'";
+}
+
+Result<std::string> serve_file(Session& session, const std::string& file,
+                               const std::string& given) {
+  TRY_ASSIGN(const std::string path, absolute_path(file));
+  const std::string name = given.empty() ? name_of(path) : given;
+  TRY(session.call(Method::kPost, "/api/v1/model-imports",
+                   Json::object({{"path", path}, {"name", name}, {"alias", "champion"}})));
+  TRY(session.call(Method::kPut, "/api/v1/endpoints/" + http::percent_encode(name),
+                   Json::object({{"model", name}})));
+  TRY_ASSIGN(const std::string call, example_call(session, name));
+  return bold(name) + "  from " + file + "\n  " + call + "\n";
+}
+
+}  // namespace
+
+int serve_files(const Invocation& invocation, const ServeOptions& options) {
+  if (!options.name.empty() && options.files.size() > 1)
+    return report(base::Error{base::Code::kInvalidArgument, "one name for several files",
+                              "leave --name out: each has its file's name", nullptr});
+  block_signals();
+  const auto place = Place::find(invocation.home);
+  if (!place) return report(place.error());
+  auto running = RunningServer::start(place->folder(), options.up);
+  if (!running) return report(running.error());
+  auto session = Session::open(place->folder(), "");
+  if (!session) return report(session.error());
+  for (const std::string& file : options.files) {
+    const auto served = serve_file(**session, file, options.name);
+    if (!served) return report(served.error());
+    print(*served);
+  }
+  print("ready " + (*running)->url() + "\n");
+  wait_for_signal();
+  (*running)->stop();
+  return 0;
+}
+
+}  // namespace maru::app
