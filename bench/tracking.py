@@ -283,6 +283,42 @@ def soak(bench, server, client, experiment, seconds):
     bench.report("  failed calls", failed[0], "", 0)
 
 
+STOCK = """
+import sys, time, mlflow
+mlflow.set_tracking_uri(sys.argv[1])
+walls, cpu = [], 0
+with mlflow.start_run():
+    for i in range(300):
+        mlflow.log_metric("warm", i, step=i)
+    cpu = time.process_time()
+    for i in range(1500):
+        began = time.perf_counter()
+        mlflow.log_metric("loss", i * 0.5, step=i)
+        walls.append(time.perf_counter() - began)
+    cpu = time.process_time() - cpu
+walls.sort()
+print(walls[len(walls) // 2] * 1e3, walls[int(len(walls) * 0.99)] * 1e3, cpu / len(walls) * 1e3)
+"""
+
+
+def stock_client(bench, server):
+    """The fluent call of a training loop, from the environment of tests/clients"""
+    repo = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    folder = subprocess.run([os.path.join(repo, "tools/setup"), "--print-clients"], capture_output=True, text=True, check=True).stdout.strip()
+    python = os.path.join(folder, "bin/python")
+    if not os.path.exists(python):
+        print("stock client: left out, tools/setup --clients was not run")
+        return
+    done = subprocess.run([python, "-c", STOCK, server.url], capture_output=True, text=True, check=False,
+                          env={**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"})
+    if done.returncode:
+        raise RuntimeError("the stock client failed: " + done.stderr[-500:])
+    p50, p99, own = (float(word) for word in done.stdout.split()[-3:])
+    bench.report("stock client, log_metric p50", p50, "ms", 2.5)
+    bench.report("  p99", p99, "ms")
+    bench.report("  the client's own CPU a call", own, "ms")
+
+
 def measure(bench, server_class, many=100_000, soak_s=0):
     home = os.path.join(bench.folder, "tracking")
     with server_class(bench.binary, home) as server:
@@ -299,6 +335,7 @@ def measure(bench, server_class, many=100_000, soak_s=0):
         bench.report("log-metric, 1,000 writers at once", crowd["rate"], "req/s")
         bench.report("  failed", eight["errors"] + crowd["errors"], "", 0)
         bench.report("  longest wait", crowd["max"], "ms")
+        stock_client(bench, server)
         million = log_batches(bench, server, client, experiment)
         time.sleep(2)
         histories(bench, server, client, experiment, million)
