@@ -73,6 +73,8 @@ struct Picked {
   ArmPtr arm;
   ArmPtr shadow;
   std::string id;  // of the prediction, where the route has several arms
+  ArmPtr stable;   // answers instead when the model of `arm` fails; null: `arm` is the stable one
+  bool failed = false;  // run_rows() met a failure of the model, not of the input
 };
 
 // The control side of an endpoint. `work` is held by the loader thread that changes it; the rest is guarded by Impl::mutex.
@@ -104,6 +106,9 @@ struct Server::Impl {
   // server.cpp: the request side
   base::Result<Picked> pick(std::string_view name, const CallOptions& call);
   base::Result<Picked> pick_slowly(std::string_view name, const CallOptions& call);
+  // run_rows(), and once more on the stable arm when another arm's model fails.
+  base::Result<Answer> run_picked(Picked& picked, const CallOptions& call, std::int64_t start_ns,
+                                  const Fill& fill, model::Predictions& out);
   base::Result<Answer> run_rows(Picked& picked, const CallOptions& call, std::int64_t start_ns,
                                 const Fill& fill, model::Predictions& out);
   void finish(const ServedArm& arm, const Timing& timing, std::size_t shard);

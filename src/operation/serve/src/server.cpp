@@ -233,6 +233,7 @@ base::Result<Picked> Server::Impl::pick(std::string_view name, const CallOptions
       picked.id = base::new_id(*options.clock);
       choice = choose_arm(entry, call, picked.id);
       tag_id(picked.id, entry.arms[choice.arm]->loaded->version, choice.segment);
+      if (choice.arm != 0) picked.stable = entry.arms.front();
     }
     picked.arm = entry.arms[choice.arm];
     if (entry.shadow) picked.shadow = entry.shadow;
@@ -407,6 +408,7 @@ base::Result<Answer> Server::Impl::run_rows(Picked& picked, const CallOptions& c
   } else {
     timing.rows = scratch->batch.rows;
     done = bundle.evaluator().predict(scratch->batch, out);
+    picked.failed = !done;
     if (!done) timing.outcome = Timing::Outcome::kModelError;
     end_ns = clock.monotonic_ns();
   }
@@ -432,12 +434,22 @@ base::Result<Answer> Server::Impl::run_rows(Picked& picked, const CallOptions& c
   return answer;
 }
 
+base::Result<Answer> Server::Impl::run_picked(Picked& picked, const CallOptions& call,
+                                              std::int64_t start_ns, const Fill& fill,
+                                              model::Predictions& out) {
+  auto answer = run_rows(picked, call, start_ns, fill, out);
+  if (answer || !picked.failed || !picked.stable) return answer;
+  Picked stable{picked.stable, nullptr, base::new_id(*options.clock), nullptr};
+  tag_id(stable.id, stable.arm->loaded->version, 0);
+  return run_rows(stable, call, start_ns, fill, out);
+}
+
 base::Result<Answer> Server::predict(std::string_view name, const CallOptions& options,
                                      const Fill& fill, model::Predictions& out) const {
   const std::int64_t start_ns = impl_->options.clock->monotonic_ns();
   auto picked = impl_->pick(name, options);
   if (!picked) return tl::unexpected<base::Error>(std::move(picked.error()));
-  return impl_->run_rows(*picked, options, start_ns, fill, out);
+  return impl_->run_picked(*picked, options, start_ns, fill, out);
 }
 
 base::Result<Answer> Server::infer(std::string_view name, const CallOptions& options,
@@ -455,7 +467,7 @@ base::Result<Answer> Server::infer(std::string_view name, const CallOptions& opt
     const auto fill = [&](const model::Signature& signature, model::InputBatch& batch) {
       return model::fill_from_tensors(signature, tensors, batch);
     };
-    TRY_ASSIGN(Answer answer, impl.run_rows(*found, options, start_ns, fill, predictions));
+    TRY_ASSIGN(Answer answer, impl.run_picked(*found, options, start_ns, fill, predictions));
     out = model::answer_tensors(answer.bundle->signature(), predictions);
     TRY(select_outputs(wanted, out));
     return answer;
