@@ -408,9 +408,10 @@ void Connection::step_body() {
   }
   if (begin_ < end_) return process();
   arm(read_deadline_, core_->options.body_idle_timeout_ms);
-  if (buffer_.size() < kLargeBuffer) {
-    buffer_.resize(kLargeBuffer);
-  }
+  // Many clients send a small body in a packet of its own: it needs no larger buffer.
+  const Head& head = parser_.head();
+  const bool small = !head.chunked && head.content_length <= kSmallBuffer;
+  if (!small && buffer_.size() < kLargeBuffer) buffer_.resize(kLargeBuffer);
   read();
 }
 
