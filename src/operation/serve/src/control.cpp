@@ -419,14 +419,17 @@ std::shared_ptr<Endpoint> Server::Impl::take_out(
 base::Status Server::remove_endpoint(const std::string& name) {
   Impl& impl = *impl_;
   std::shared_ptr<Endpoint> gone;  // outlives the lock
-  const std::lock_guard lock(impl.mutex);
-  const auto found = impl.endpoints.find(name);
-  if (found == impl.endpoints.end() || found->second->implicit) {
-    return base::fail(Code::kNotFound, "no endpoint has the name: " + name,
-                      base::did_you_mean(name, impl.near_names()));
+  {
+    const std::lock_guard lock(impl.mutex);
+    const auto found = impl.endpoints.find(name);
+    if (found == impl.endpoints.end() || found->second->implicit) {
+      return base::fail(Code::kNotFound, "no endpoint has the name: " + name,
+                        base::did_you_mean(name, impl.near_names()));
+    }
+    gone = impl.take_out(found);
   }
-  gone = impl.take_out(found);
-  return {};
+  if (!impl.book) return {};
+  return impl.book->erase(name);
 }
 
 base::Status Server::load(const std::string& model) {

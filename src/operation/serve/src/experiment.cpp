@@ -50,6 +50,7 @@ base::Result<std::shared_ptr<Experiment>> Experiment::open(Setup setup) {
 
 void Experiment::arms(std::vector<int> versions, std::vector<std::shared_ptr<VersionStats>> stats) {
   const std::lock_guard lock(mutex_);
+  if (versions != setup_.versions) known_.clear();
   setup_.versions = std::move(versions);
   setup_.stats = std::move(stats);
 }
@@ -98,6 +99,20 @@ std::vector<Rewards> Experiment::rewards_in(std::size_t segment) const {
   return out;
 }
 
+// Thousands of draws: not for every look of a page.
+const Shares& Experiment::shares_in(std::size_t segment) const {
+  known_.resize(setup_.route.segment_values.size() + 1);
+  Known& known = known_[segment];
+  const std::vector<Rewards> arms = rewards_in(segment);
+  Rewards all;
+  for (const Rewards& arm : arms) all.add(arm);
+  if (known.arms == 0 || known.rewards != all.count) {
+    const std::uint64_t seed = setup_.seed ^ ((segment + 1) * 0x9e3779b97f4a7c15 + all.count);
+    known = {all.count, arms.size(), bandit_shares(setup_.route.bandit, arms, seed)};
+  }
+  return known.shares;
+}
+
 ShareTable Experiment::shares() const {
   const std::lock_guard lock(mutex_);
   const RouteSpec& route = setup_.route;
@@ -116,9 +131,7 @@ ShareTable Experiment::shares() const {
   if (route.kind != RouteSpec::Kind::kBandit) return {written};
   ShareTable out;
   for (std::size_t segment = 0; segment <= route.segment_values.size(); ++segment)
-    out.push_back(
-        bandit_shares(route.bandit, rewards_in(segment), setup_.seed ^ (segment + 1) * rewards_)
-            .weights);
+    out.push_back(shares_in(segment).weights);
   looked_at_ = rewards_;
   return out;
 }
@@ -222,7 +235,7 @@ Json Experiment::bandit_json() const {
   Json segments = Json::array();
   for (std::size_t s = 0; s <= route.segment_values.size(); ++s) {
     const std::vector<Rewards> arms = rewards_in(s);
-    const Shares shares = bandit_shares(route.bandit, arms, setup_.seed ^ (s + 1) * rewards_);
+    const Shares& shares = shares_in(s);
     segments.push(Json::object({{"segment", s == 0 ? "" : route.segment_values[s - 1]},
                                 {"arms", arms_json(arms)},
                                 {"shares", numbers(shares.weights)},

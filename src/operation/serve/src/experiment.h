@@ -65,6 +65,7 @@ class Experiment {
   CanaryCounts counts();
   std::vector<Rewards> totals() const;                         // by arm
   std::vector<Rewards> rewards_in(std::size_t segment) const;  // by arm
+  const Shares& shares_in(std::size_t segment) const;          // made anew when rewards have come
   double spread(const std::vector<Rewards>& arms) const;
   base::Json arms_json(const std::vector<Rewards>& arms) const;
   base::Json differences_json(const std::vector<Rewards>& arms) const;
@@ -75,7 +76,13 @@ class Experiment {
   mutable std::mutex mutex_;
   std::int64_t from_us_ = 0;
   RewardSums sums_;
-  std::uint64_t rewards_ = 0;            // all of them
+  std::uint64_t rewards_ = 0;  // all of them
+  struct Known {
+    std::uint64_t rewards = 0;  // of the segment when its shares were made
+    std::size_t arms = 0;
+    Shares shares;
+  };
+  mutable std::vector<Known> known_;     // by segment
   mutable std::uint64_t looked_at_ = 0;  // of them, when the shares were last made
   CanaryState canary_;
   Meter meter_;

@@ -86,6 +86,9 @@ base::Result<RewardBook::Standing> RewardBook::stand(const std::string& endpoint
       return {};
     }
     out = {now_us, base::Json()};
+    for (const char* old : {"DELETE FROM serve_rewards WHERE endpoint = $1 AND predicted_us < $2",
+                            "DELETE FROM serve_shares WHERE endpoint = $1 AND time_us < $2"})
+      TRY(writer.execute(old, params(endpoint, now_us - kKeepRewardsUs)));
     TRY(
         writer.execute("INSERT INTO serve_experiments (endpoint, route, from_us, state) VALUES "
                        "($1, $2, $3, 'null') ON CONFLICT (endpoint) DO UPDATE SET route = $2, "
@@ -107,6 +110,15 @@ base::Status RewardBook::keep(const std::string& endpoint, const base::Json& sta
 base::Status RewardBook::forget(const std::string& endpoint) {
   return db_.write([&](store::Writer& writer) -> base::Status {
     TRY(writer.execute("DELETE FROM serve_experiments WHERE endpoint = $1", params(endpoint)));
+    return {};
+  });
+}
+
+base::Status RewardBook::erase(const std::string& endpoint) {
+  return db_.write([&](store::Writer& writer) -> base::Status {
+    for (const char* table : {"serve_rewards", "serve_experiments", "serve_shares"})
+      TRY(writer.execute("DELETE FROM " + std::string(table) + " WHERE endpoint = $1",
+                         params(endpoint)));
     return {};
   });
 }

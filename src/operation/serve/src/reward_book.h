@@ -22,6 +22,8 @@ struct RewardRow {
 };
 using RewardSums = std::map<std::pair<int, std::size_t>, Rewards>;  // by version and segment
 
+inline constexpr std::int64_t kKeepRewardsUs = 400ll * 86'400'000'000;
+
 // What routes learn, durable: rewards (one a prediction), where an experiment stands, and the shares of every moment. Thread safe.
 class RewardBook {
   struct Key {};  // only open() makes one
@@ -39,11 +41,13 @@ class RewardBook {
     std::int64_t from_us = 0;
     base::Json state;
   };
-  // Where the experiment of this key stands; another key begins anew at `now_us`.
+  // Where the experiment of this key stands; another key begins anew at `now_us`, and what is older than
+  // kKeepRewardsUs goes.
   base::Result<Standing> stand(const std::string& endpoint, const std::string& key,
                                std::int64_t now_us);
   base::Status keep(const std::string& endpoint, const base::Json& state);
   base::Status forget(const std::string& endpoint);  // the standing; rewards stay
+  base::Status erase(const std::string& endpoint);   // everything
 
   // What was in force from `time_us` on.
   base::Status note_shares(const std::string& endpoint, std::int64_t time_us,

@@ -295,7 +295,10 @@ base::Status Home::Impl::follow(const serve::RouteDecision& decision) {
     TRY(tracking->registry().set_alias(config.project, config.model, "champion", decision.version,
                                        "canary passed its steps on endpoint " + config.name,
                                        "maru"));
-    config.route = Json();
+    Json route;  // the champion's again; what belongs to callers stays
+    for (const char* kept : {"sticky", "shadow"})
+      if (!config.route[kept].is_null()) route.set(kept, config.route[kept]);
+    config.route = std::move(route);
     TRY(tracking->put_document(config.project, "endpoint", config.name, config.to_json()));
     TRY(server->put_endpoint(config));
     TRY(server->refresh(config.model));
