@@ -244,7 +244,10 @@ ssize_t Http2Session::Impl::fill(std::int32_t id, Stream& stream, std::uint8_t* 
     stream.deferred = true;
     return NGHTTP2_ERR_DEFERRED;
   }
-  if (size > 0) std::memcpy(into, stream.out.data() + stream.out_at, size);
+  if (size > 0) {
+    std::memcpy(into, stream.out.data() + stream.out_at, size);
+    budget.sent_piece();
+  }
   stream.out_at += size;
   stream.sent += size;
   if (!stream.moved) {

@@ -164,6 +164,11 @@ bool FrameBudget::take(std::int64_t now_ns) {
   return true;
 }
 
+void FrameBudget::sent_piece() {
+  constexpr std::int64_t kFramesPerPiece = 3;
+  left_ = std::min(kFrameBurst, left_ + kFramesPerPiece);
+}
+
 void FrameBudget::answered() { left_ = std::min(kFrameBurst, left_ + kFramesPerAnswer); }
 
 }  // namespace maru::http

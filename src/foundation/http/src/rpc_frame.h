@@ -53,6 +53,8 @@ class FrameBudget {
   explicit FrameBudget(std::int64_t now_ns) : filled_ns_(now_ns) {}
   bool take(std::int64_t now_ns);  // false: the peer has had its share
   void answered();
+  // A peer tells of each piece of a body that it has room again, for the stream and for the connection, and may measure the way with a ping.
+  void sent_piece();
 
  private:
   std::int64_t left_ = kFrameBurst;

@@ -253,6 +253,20 @@ TEST_CASE("gRPC: a stream whose answers nobody reads holds little") {
   CHECK(peer.call("/t.S/Fail", "x").grpc_status() == "5");
 }
 
+TEST_CASE("a large answer to a peer with small windows: telling of room is no flood") {
+  RpcServer t;
+  REQUIRE(t.start());
+  Http2Peer peer(t.port());
+  const std::int32_t id = peer.start(Http2Peer::rpc("/t.S/Echo"), false);
+  std::string bytes;
+  for (int i = 0; i < 60; ++i) bytes += framed("large");
+  peer.write(id, bytes, true);
+  const Http2Answer answer = peer.wait(id);
+  CHECK(answer.body.size() == 60 * ((1u << 20) + 5));
+  CHECK(answer.grpc_status() == "0");
+  CHECK_FALSE(peer.gone_away());
+}
+
 TEST_CASE("gRPC: a stream that rested while its peer read goes on, and ends") {
   RpcServer t;
   REQUIRE(t.start());
