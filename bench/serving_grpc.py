@@ -1,6 +1,5 @@
-"""gRPC: one row of 14 numbers to a model of trees, raw contents as tritonclient sends them, beside a call that does nothing, on the same server."""
+"""gRPC: one row of 14 numbers to a model of 300 trees with 31 leaves each, raw contents as tritonclient sends them, beside a call that does nothing, on the same server."""
 import json
-import math
 import os
 import random
 import re
@@ -9,7 +8,7 @@ import struct
 import subprocess
 
 LOAD_S = 5
-COLUMNS = 14
+COLUMNS, TREES, LEAVES = 14, 300, 31
 INFER, NOTHING = "/inference.GRPCInferenceService/ModelInfer", "/grpc.health.v1.Health/Check"
 
 
@@ -31,14 +30,27 @@ def infer_frame(model, values):
     return b"\0" + struct.pack(">I", len(message)) + message
 
 
-def write_table(path):
+def grow(rng):
+    """A tree of 31 leaves in XGBoost's arrays: the leaf that is split next is any of them."""
+    left, right, column, value, leaves = [-1], [-1], [0], [0.0], [0]
+    while len(leaves) < LEAVES:
+        at = leaves.pop(rng.randrange(len(leaves)))
+        left[at], right[at], column[at], value[at] = len(left), len(left) + 1, rng.randrange(COLUMNS), rng.gauss(0, 1)
+        leaves += [left[at], right[at]]
+        for _ in range(2):
+            left.append(-1), right.append(-1), column.append(0), value.append(rng.gauss(0, 0.1))
+    none = [0] * len(left)
+    return {"left_children": left, "right_children": right, "split_indices": column, "split_conditions": value, "default_left": none, "split_type": none,
+            "tree_param": {"size_leaf_vector": "1"}}
+
+
+def write_model(path):
     rng = random.Random(3)
+    booster = {"tree_info": [0] * TREES, "trees": [grow(rng) for _ in range(TREES)]}
+    learner = {"feature_names": [f"x{i}" for i in range(COLUMNS)], "gradient_booster": {"name": "gbtree", "model": booster},
+               "learner_model_param": {"base_score": "5E-1", "num_class": "0", "num_feature": str(COLUMNS), "num_target": "1"}, "objective": {"name": "binary:logistic"}}
     with open(path, "w", encoding="utf-8") as file:
-        file.write(",".join(f"x{i}" for i in range(COLUMNS)) + ",y\n")
-        for _ in range(20_000):
-            x = [rng.gauss(0, 1) for _ in range(COLUMNS)]
-            score = x[0] * x[1] + math.sin(3 * x[2]) + x[3] * (x[4] > 0) + 0.5 * x[5] ** 2 - abs(x[6]) * x[7] + 0.3 * rng.gauss(0, 1)
-            file.write(",".join(f"{v:.4f}" for v in x) + f",{int(score > 0.3)}\n")
+        json.dump({"version": [3, 2, 0], "learner": learner}, file)
 
 
 def cpu_seconds(pid):
@@ -72,12 +84,11 @@ def answered(server, path, frame_file, folder):
 def measure(bench, server_type):
     if not shutil.which("h2load"):
         return print("grpc: left out, h2load is not installed")
-    home, table, project = (os.path.join(bench.folder, name) for name in ("numbers", "numbers.csv", "numbers.yaml"))
-    write_table(table)
-    bench.maru("init", table, "--label", "y", "--out", project, home=home)
-    found = json.loads(bench.maru("run", project, "--budget", "10s", "--json", home=home))
+    home, model_file = os.path.join(bench.folder, "numbers"), os.path.join(bench.folder, "numbers.json")
+    write_model(model_file)
+    bench.maru("model", "import", model_file, "--name", "numbers", home=home)
     frames = {}
-    for path, content in ((INFER, infer_frame(found["model"], [0.1 * i - 0.7 for i in range(COLUMNS)])), (NOTHING, bytes(5))):
+    for path, content in ((INFER, infer_frame("numbers", [0.1 * i - 0.7 for i in range(COLUMNS)])), (NOTHING, bytes(5))):
         frames[path] = os.path.join(bench.folder, path.rsplit("/", 1)[1] + ".bin")
         with open(frames[path], "wb") as file:
             file.write(content)
@@ -89,7 +100,7 @@ def measure(bench, server_type):
         nothing = load(server, NOTHING, frames[NOTHING], 8)
         infer = load(server, INFER, frames[INFER], 8)
         many = load(server, INFER, frames[INFER], 8, 8)
-        model = next(m for m in bench.get(server.url + "/v2/models/stats")["model_stats"] if m["name"] == found["model"])["inference_stats"]
+        model = next(m for m in bench.get(server.url + "/v2/models/stats")["model_stats"] if m["name"] == "numbers")["inference_stats"]
     bench.report("gRPC ModelInfer, one row, 8 connections", infer[0], "req/s", 50_000, ">=")
     bench.report("gRPC ModelInfer, CPU of the server a call", infer[1], "us", 16)
     bench.report("the same for a call that does nothing", nothing[0], "req/s")
