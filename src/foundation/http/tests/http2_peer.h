@@ -111,6 +111,7 @@ class Http2Peer {
     nghttp2_session_resume_data(session_, id);
     flush();
   }
+  bool sent(std::int32_t id) { return outs_[id].at == outs_[id].bytes.size(); }
   void reset(std::int32_t id) {
     nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, id, NGHTTP2_CANCEL);
     flush();

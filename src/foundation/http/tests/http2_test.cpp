@@ -300,6 +300,26 @@ TEST_CASE("calls that are reset while they are in work are counted until they ar
   CHECK(peer.call("/t.S/Pool", "x").grpc_status() == "0");
 }
 
+TEST_CASE("a connection holds so many bytes of requests that are not whole, and no more") {
+  RpcServer t;
+  REQUIRE(t.start());
+  Http2Peer peer(t.port());
+  constexpr std::size_t kEach = 32u << 20;
+  const std::string half =
+      framed(std::string(kEach + 1, 'h')).substr(0, kEach);  // a byte and more is missing
+  std::vector<std::int32_t> ids;
+  for (std::size_t i = 0; i < kMaxBuffered / kEach; ++i) {
+    ids.push_back(peer.start(Http2Peer::rpc("/t.S/Inline"), false));
+    peer.write(ids.back(), half, false);
+    REQUIRE(peer.wait_until([&] { return peer.sent(ids.back()); }));
+  }
+  CHECK(peer.call("/t.S/Inline", "one more").grpc_status() == "8");
+  peer.reset(ids.back());
+  CHECK(peer.call("/t.S/Inline", "there is room again").grpc_status() == "0");
+  peer.write(ids.front(), std::string(6, 'h'), true);
+  CHECK(peer.wait(ids.front()).grpc_status() == "0");
+}
+
 TEST_CASE("gRPC: a watch speaks by itself and ends with the server") {
   RpcServer t;
   REQUIRE(t.start());
