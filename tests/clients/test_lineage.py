@@ -1,17 +1,8 @@
 """What came from what, asked from both ends, over runs that a stock client logged."""
+import hashlib
+
 import mlflow
 import pandas
-import pytest
-
-from conftest import Server
-
-
-@pytest.fixture(scope="module")
-def tracking(tmp_path_factory):
-    server = Server(tmp_path_factory.mktemp("lineage") / "home")
-    mlflow.set_tracking_uri(server.url)
-    yield server
-    server.stop()
 
 
 def edges(tracking, of, depth=6):
@@ -43,8 +34,33 @@ def test_from_data_to_version_and_back(tracking, tmp_path):
     assert near == {("run", "registered as", "version")}
 
 
+def test_source_environment_and_files(tracking, tmp_path):
+    experiment = mlflow.create_experiment("lineage of code")
+    commit = "c0ffee" * 6 + "c0ff"
+    packages = tmp_path / "requirements.txt"
+    packages.write_text("numpy==2.4.6\n")
+    digest = hashlib.sha256(packages.read_bytes()).hexdigest()
+    client, runs = mlflow.MlflowClient(), []
+    for i in range(2):
+        run = client.create_run(experiment, tags={"mlflow.source.git.commit": commit}).info.run_id
+        client.log_artifact(run, str(packages), "model")
+        client.log_text(run, "seen", "notes.txt")
+        runs.append(run)
+    up_and_down, graph = edges(tracking, f"run:{runs[0]}")
+    assert up_and_down == {("commit", "source of", "run"), ("environment", "environment of", "run"), ("run", "logged", "artifact")}
+    names = {n["id"] for n in graph["nodes"]}
+    assert names == {f"run:{runs[0]}", f"commit:{commit}", f"environment:{digest}", f"artifact:{runs[0]}/model", f"artifact:{runs[0]}/notes.txt"}
+    for of in (f"commit:{commit}", f"environment:{digest}"):
+        _, graph = edges(tracking, of)
+        assert {n["id"] for n in graph["nodes"] if n["depth"] == 1} == {f"run:{run}" for run in runs}
+    _, graph = edges(tracking, f"artifact:{runs[1]}/notes.txt")
+    assert {n["id"]: n["depth"] for n in graph["nodes"]} == {
+        f"artifact:{runs[1]}/notes.txt": 0, f"run:{runs[1]}": -1, f"commit:{commit}": -2, f"environment:{digest}": -2}
+
+
 def test_what_is_not_there(tracking):
     import requests
 
-    for of, status in (("", 400), ("run:", 400), ("thing:1", 400), ("run:none", 404), ("version:none/1", 404), ("dataset:1", 400)):
+    for of, status in (("", 400), ("run:", 400), ("thing:1", 400), ("run:none", 404), ("version:none/1", 404), ("dataset:1", 400), ("commit:0000", 404), ("environment:00", 404),
+                       ("artifact:none/x", 404)):
         assert requests.get(f"{tracking.url}/api/v1/lineage?of={of}", timeout=10).status_code == status, of

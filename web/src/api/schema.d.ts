@@ -818,7 +818,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What came from what, in both directions: data, pipeline runs, runs, logged models, versions, endpoints */
+        /** What came from what, in both directions: data, source commits, environments, pipeline runs, runs and their files, logged models, versions, endpoints */
         get: operations["get_api_v1_lineage"];
         put?: never;
         post?: never;
@@ -5109,7 +5109,7 @@ export interface operations {
             query: {
                 /** @description default: default */
                 project?: components["parameters"]["project"];
-                /** @description run:ID, version:MODEL/N, model:ID, snapshot:ID, dataset:EXPERIMENT/NAME@DIGEST, pipeline:ID or endpoint:NAME */
+                /** @description run:ID, version:MODEL/N, model:ID, snapshot:ID, dataset:EXPERIMENT/NAME@DIGEST, pipeline:ID, endpoint:NAME, commit:SHA, environment:SHA256 or artifact:RUN/NAME */
                 of: string;
                 /** @description steps to walk each way, 6 unless told, at most 20 */
                 depth?: number;

@@ -54,7 +54,8 @@ export const ERRORS: Words = {
 };
 /** Kinds of things in the lineage, and what joins two of them. */
 export const LINEAGE: Words = {
-  run: ['run', '실행'], version: ['model version', '모델 버전'], model: ['logged model', '기록된 모델'], snapshot: ['data snapshot', '데이터 스냅샷'], dataset: ['dataset', '데이터셋'], pipeline: ['pipeline run', '파이프라인 실행'], endpoint: ['endpoint', '엔드포인트'],
+  run: ['run', '실행'], version: ['model version', '모델 버전'], model: ['logged model', '기록된 모델'], snapshot: ['data snapshot', '데이터 스냅샷'], dataset: ['dataset', '데이터셋'], pipeline: ['pipeline run', '파이프라인 실행'], endpoint: ['endpoint', '엔드포인트'], commit: ['source commit', '소스 커밋'], environment: ['environment', '환경'], artifact: ['file', '파일'],
+  'source of': ['source of', '소스'], 'environment of': ['environment of', '환경'], logged: ['logged', '기록'], produced: ['produced', '생성'],
   'registered as': ['registered as', '등록'], 'trained on': ['trained on', '학습에 사용'], ran: ['ran', '실행'], answers: ['answers', '응답'], 'made': ['made', '생성'], 'read': ['read', '읽음'], 'read by': ['read by', '읽음'], 'part of': ['part of', '상위 실행'], 'parent of': ['parent of', '상위 실행'],
 };
 export const lineageWord = (t: T, w: string) => { const x = LINEAGE[w]; return x ? t(x[0], x[1]) : w; };

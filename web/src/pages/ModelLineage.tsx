@@ -1,4 +1,4 @@
-import { Boxes, Database, FlaskConical, Radio, Workflow } from 'lucide-react';
+import { Boxes, Database, File, FlaskConical, GitCommitHorizontal, Package, Radio, Workflow } from 'lucide-react';
 import type { Schemas } from '../api/client';
 import { useApi } from '../api/use';
 import { useHref } from '../lib/nav';
@@ -10,7 +10,7 @@ import { Loaded } from '../ui/Loaded';
 import { Panel } from '../ui/Panel';
 
 type Graph = { nodes?: { id?: string; kind?: string; name?: string; depth?: number }[]; edges?: { from?: string; to?: string; what?: string }[]; cut?: boolean };
-const ICON = { endpoint: Radio, pipeline: Workflow, run: FlaskConical, version: Boxes, model: Boxes, snapshot: Database, dataset: Database };
+const ICON = { endpoint: Radio, pipeline: Workflow, run: FlaskConical, version: Boxes, model: Boxes, snapshot: Database, dataset: Database, commit: GitCommitHorizontal, environment: Package, artifact: File };
 
 /** What a version came from and what came of it, one column a step. */
 export function ModelLineage({ name, v }: { name: string; v: Schemas['ModelVersion'] }) {

@@ -18,12 +18,15 @@ using store::params;
 using store::Writer;
 
 // Beside the table `artifacts` of the first schema, whose run_id is any owner.
-constexpr std::array<store::Migration, 1> kMigrations = {{{1, R"sql(
+constexpr std::array<store::Migration, 2> kMigrations = {{{1, R"sql(
 CREATE TABLE uploads (
   id TEXT PRIMARY KEY, owner TEXT NOT NULL, path TEXT NOT NULL, parts BIGINT NOT NULL, state TEXT NOT NULL, created_us BIGINT NOT NULL);
 CREATE TABLE upload_parts (
   upload TEXT NOT NULL, number BIGINT NOT NULL, sha256 TEXT NOT NULL, bytes BIGINT NOT NULL, PRIMARY KEY (upload, number));
 CREATE TABLE artifact_keys (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+)sql"},
+                                                          {2, R"sql(
+CREATE INDEX artifacts_by_content ON artifacts (sha256);
 )sql"}}};
 
 // Every path below `folder` is above folder + '/' and below folder + the character after '/'.
@@ -162,6 +165,24 @@ Result<std::vector<Artifact>> ArtifactTables::list_artifacts(const std::string& 
   std::vector<Artifact> out;
   for (const auto& row : rows)
     out.push_back({row.text(0), row.text(1), static_cast<std::uint64_t>(row.integer(2))});
+  return out;
+}
+
+Result<std::vector<std::string>> ArtifactTables::owners_of(const std::string& sha256,
+                                                           const std::string& file_name,
+                                                           std::size_t most) {
+  const auto cells = params(sha256);
+  TRY_ASSIGN(
+      const auto rows,
+      db_.query("SELECT run_id, path FROM artifacts WHERE sha256 = $1 ORDER BY run_id", cells));
+  std::vector<std::string> out;
+  for (const auto& row : rows) {
+    const std::string& path = row.text(1);
+    const bool named = path == file_name || path.ends_with("/" + file_name);
+    if (!named || (!out.empty() && out.back() == row.text(0))) continue;
+    if (out.size() == most) break;
+    out.push_back(row.text(0));
+  }
   return out;
 }
 

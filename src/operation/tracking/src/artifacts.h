@@ -19,6 +19,9 @@ class ArtifactTables final : public Artifacts {
   base::Status put_artifact(const std::string& owner, const std::string& path,
                             std::string_view bytes) override;
   base::Result<std::vector<Artifact>> list_artifacts(const std::string& owner) override;
+  base::Result<std::vector<std::string>> owners_of(const std::string& sha256,
+                                                   const std::string& file_name,
+                                                   std::size_t most) override;
   base::Result<std::string> read_artifact(const std::string& owner,
                                           const std::string& path) override;
   base::Result<ArtifactPlace> place(const std::string& proxy_path) override;

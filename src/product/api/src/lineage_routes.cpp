@@ -15,13 +15,18 @@ using base::Status;
 constexpr std::size_t kMaxNodes = 500;
 constexpr std::uint64_t kMaxDepth = 20, kDepth = 6;
 constexpr std::size_t kMaxRunsOfNode = 100;
+constexpr std::size_t kMaxFilesOfNode = 50;
 constexpr std::string_view kPipelinePrefix = "pipeline:";
+constexpr const char* kCommitTag = "mlflow.source.git.commit";
+// What MLflow writes beside a model; who has the same bytes ran with the same packages.
+constexpr const char* kEnvironmentFile = "requirements.txt";
 
 struct Edge {
   std::string from, to, what;
 };
 
-// "kind:rest"; the kinds are snapshot, dataset, pipeline, run, model (a logged one), version ("version:flights/3") and endpoint.
+// "kind:rest"; the kinds are snapshot, dataset, pipeline, run, model (a logged one), version ("version:flights/3"), endpoint, commit (of
+// the source), environment (the SHA-256 of a requirements.txt) and artifact ("artifact:RUN/PATH").
 std::pair<std::string, std::string> parts_of(const std::string& node) {
   const std::size_t colon = node.find(':');
   if (colon == std::string::npos) return {};
@@ -44,8 +49,8 @@ std::string literal(const std::string& text) {
 // The edges that touch one node, found through the rooms that know it.
 class Neighbours {
  public:
-  Neighbours(const Services& services, std::string project)
-      : s_(services), project_(std::move(project)) {}
+  Neighbours(const Services& services, std::string project, std::string start)
+      : s_(services), project_(std::move(project)), start_(std::move(start)) {}
 
   Status load() {
     TRY_ASSIGN(models_, s_.tracking->registry().list_models(project_));
@@ -62,6 +67,9 @@ class Neighbours {
     if (kind == "dataset") TRY(dataset(node, rest));
     if (kind == "pipeline") TRY(pipeline(node, rest));
     if (kind == "endpoint") endpoint(rest);
+    if (kind == "commit") TRY(commit(node, rest));
+    if (kind == "environment") TRY(environment(node, rest));
+    if (kind == "artifact") TRY(artifact(node, rest));
     return edges_;
   }
 
@@ -92,7 +100,10 @@ class Neighbours {
       add("snapshot:" + snapshot, node, "trained on");
     if (const auto parent = tag("mlflow.parentRunId"); !parent.empty())
       add("run:" + parent, node, "parent of");
+    if (const auto commit = tag(kCommitTag); !commit.empty())
+      add("commit:" + commit, node, "source of");
     if (run.source.starts_with(kPipelinePrefix)) add(run.source, node, "ran");
+    TRY(files(node, id));
     for (const auto& input : run.datasets)
       add(dataset_node(run.experiment_id, input.dataset), node, "read by");
     for (const auto& model : run.input_models) add("model:" + model, node, "read by");
@@ -104,6 +115,59 @@ class Neighbours {
     std::vector<tracking::Run> children;
     TRY(found_runs("tags.`mlflow.parentRunId` = " + literal(id), {run.experiment_id}, children));
     for (const auto& child : children) add(node, "run:" + child.id, "parent of");
+    return {};
+  }
+
+  // What a run or a logged model has: its environment; and, when the run is what was asked for, what lies at the top of its files.
+  Status files(const std::string& node, const std::string& owner) {
+    TRY_ASSIGN(const auto artifacts, s_.tracking->artifacts().list_artifacts(owner));
+    std::set<std::string> environments;
+    for (const auto& one : artifacts) {
+      const std::size_t slash = one.path.rfind('/');
+      if (one.path.substr(slash == std::string::npos ? 0 : slash + 1) == kEnvironmentFile &&
+          one.bytes > 0)
+        environments.insert(one.sha256);
+    }
+    for (const auto& sha256 : environments) add("environment:" + sha256, node, "environment of");
+    if (node != start_ || !node.starts_with("run:")) return {};
+    TRY_ASSIGN(const auto entries, s_.tracking->artifacts().list(owner, ""));
+    for (std::size_t i = 0; i < std::min(entries.size(), kMaxFilesOfNode); ++i)
+      add(node, "artifact:" + owner + "/" + entries[i].name, "logged");
+    return {};
+  }
+
+  Status commit(const std::string& node, const std::string& sha) {
+    std::vector<tracking::Run> runs;
+    TRY(found_runs("tags.`" + std::string(kCommitTag) + "` = " + literal(sha), {}, runs));
+    if (runs.empty() && node == start_)
+      return base::fail(base::Code::kNotFound, "no run was made from this commit: " + sha);
+    for (const auto& run : runs) add(node, "run:" + run.id, "source of");
+    return {};
+  }
+
+  Status environment(const std::string& node, const std::string& sha256) {
+    TRY_ASSIGN(const auto owners,
+               s_.tracking->artifacts().owners_of(sha256, kEnvironmentFile, kMaxRunsOfNode));
+    if (owners.empty() && node == start_)
+      return base::fail(base::Code::kNotFound, "nothing has this environment: " + sha256,
+                        "the SHA-256 of a requirements.txt");
+    for (const auto& owner : owners)
+      add(node, (owner.starts_with("m-") ? "model:" : "run:") + owner, "environment of");
+    return {};
+  }
+
+  Status artifact(const std::string& node, const std::string& rest) {
+    const std::size_t slash = rest.find('/');
+    const std::string owner = rest.substr(0, slash);
+    TRY_ASSIGN(const auto entries, s_.tracking->artifacts().list(owner, ""));
+    const bool known = slash != std::string::npos &&
+                       std::any_of(entries.begin(), entries.end(), [&](const auto& entry) {
+                         return entry.name == rest.substr(slash + 1);
+                       });
+    if (!known)
+      return base::fail(base::Code::kNotFound, "no run has this file or folder: " + rest,
+                        "artifact:RUN/NAME, at the top of the run's files");
+    add("run:" + owner, node, "logged");
     return {};
   }
 
@@ -132,6 +196,7 @@ class Neighbours {
   Status model(const std::string& node, const std::string& id) {
     TRY_ASSIGN(const auto model, s_.tracking->logged_models().get(id));
     if (!model.source_run_id.empty()) add("run:" + model.source_run_id, node, "produced");
+    TRY(files(node, id));
     for (const auto& known : models_)
       for (const auto& version : known.versions)
         if (version.model_id == id)
@@ -186,7 +251,7 @@ class Neighbours {
   }
 
   const Services& s_;
-  std::string project_;
+  std::string project_, start_;
   std::vector<tracking::Model> models_;
   std::vector<Edge> edges_;
 };
@@ -245,14 +310,16 @@ Json graph_json(const std::string& start, Graph& graph) {
 
 Result<Response> lineage(const Services& s, const Request& request) {
   const std::string start(request.query_param("of"));
-  static const std::set<std::string> kKinds = {"snapshot", "dataset", "pipeline", "run",
-                                               "model",    "version", "endpoint"};
+  static const std::set<std::string> kKinds = {"snapshot",    "dataset", "pipeline", "run",
+                                               "model",       "version", "endpoint", "commit",
+                                               "environment", "artifact"};
   if (!kKinds.contains(parts_of(start).first) || parts_of(start).second.empty())
     return base::fail(base::Code::kInvalidArgument, "not the name of a thing: " + start,
                       "of=run:ID, version:MODEL/N, model:ID, snapshot:ID, "
-                      "dataset:EXPERIMENT/NAME@DIGEST, pipeline:ID or endpoint:NAME");
+                      "dataset:EXPERIMENT/NAME@DIGEST, pipeline:ID, endpoint:NAME, commit:SHA, "
+                      "environment:SHA256 or artifact:RUN/NAME");
   TRY_ASSIGN(const std::uint64_t depth, number_param(request, "depth", kDepth, kMaxDepth));
-  Neighbours neighbours(s, project_of(request));
+  Neighbours neighbours(s, project_of(request), start);
   TRY(neighbours.load());
   Graph graph;
   graph.depth.emplace(start, 0);

@@ -62,6 +62,10 @@ class Artifacts {
   virtual base::Result<std::vector<Artifact>> list_artifacts(const std::string& owner) = 0;
   virtual base::Result<std::string> read_artifact(const std::string& owner,
                                                   const std::string& path) = 0;
+  // Runs and logged models that have a file of this content and this name, in whatever folder; at most so many.
+  virtual base::Result<std::vector<std::string>> owners_of(const std::string& sha256,
+                                                           const std::string& file_name,
+                                                           std::size_t most) = 0;
 
   // Never fails for a path that check_path() takes.
   virtual base::Result<ArtifactPlace> place(const std::string& proxy_path) = 0;
