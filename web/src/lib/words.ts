@@ -43,7 +43,7 @@ export function taskWord(t: T, task: string): string {
   const w = TASKS[task]; return w ? t(w[0], w[1]) : task;
 }
 /** What a task is doing while it runs. */
-export const STAGES: Words = { 'looking for leaks': ['looking for leaks', '누수 확인 중'], 'scoring test rows': ['scoring test rows', '시험 행 채점 중'], 'reading rows': ['reading rows', '행 읽는 중'], 'writing the bundle': ['writing the bundle', '묶음 쓰는 중'] };
+export const STAGES: Words = { 'looking for leaks': ['looking for leaks', '누수 확인 중'], 'scoring test rows': ['scoring test rows', '시험 행 채점 중'], 'reading rows': ['reading rows', '행 읽는 중'], 'writing the bundle': ['writing the bundle', '묶음 쓰는 중'], 'rolling out': ['rolling out', '배포하는 중'] };
 export const stageWord = (t: T, stage: string) => { const w = STAGES[stage]; return w ? t(w[0], w[1]) : stage; };
 /** The head of a card for what the server refused, by its error code; the message below it is the server's own. */
 export const ERRORS: Words = {
