@@ -1,6 +1,9 @@
 #include "run_index.h"
 
+#include <malloc.h>
+
 #include <algorithm>
+#include <chrono>
 #include <limits>
 
 namespace maru::tracking {
@@ -88,7 +91,9 @@ std::shared_ptr<RunIndex::Held> RunIndex::held(const std::string& experiment_id)
     found = std::make_shared<Held>();
     found->columns.experiment_id = experiment_id;
   }
-  found->used_ms = clock_.now_us() / 1000;
+  found->used_ms = clock_.monotonic_ns() / 1'000'000;
+  if (!watcher_.joinable())
+    watcher_ = std::jthread([this](const std::stop_token& stop) { watch(stop); });
   return found;
 }
 
@@ -280,10 +285,25 @@ void RunIndex::drop(const std::string& experiment_id) {
   at->second->overflowed = true;
 }
 
-void RunIndex::drop_idle() {
-  const std::int64_t before_ms = clock_.now_us() / 1000 - kIdleMs;
+std::size_t RunIndex::drop_idle() {
+  const std::int64_t before_ms = clock_.monotonic_ns() / 1'000'000 - kIdleMs;
   const std::lock_guard lock(mutex_);
-  std::erase_if(held_, [&](const auto& entry) { return entry.second->used_ms < before_ms; });
+  return std::erase_if(held_, [&](const auto& entry) { return entry.second->used_ms < before_ms; });
+}
+
+RunIndex::~RunIndex() {
+  watcher_.request_stop();
+  if (watcher_.joinable()) watcher_.join();
+}
+
+// Columns are many small pieces: what they leave free among others goes back to the system only when it is asked to.
+void RunIndex::watch(const std::stop_token& stop) {
+  std::mutex own;
+  std::unique_lock lock(own);
+  while (!stop.stop_requested()) {
+    stopped_.wait_for(lock, stop, std::chrono::milliseconds(kLookMs), [] { return false; });
+    if (!stop.stop_requested() && drop_idle() > 0) ::malloc_trim(0);
+  }
 }
 
 void RunIndex::drop_excess() {

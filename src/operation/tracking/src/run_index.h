@@ -1,4 +1,5 @@
 #pragma once
+#include <condition_variable>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -8,6 +9,7 @@
 #include <shared_mutex>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <unordered_map>
 #include <vector>
 
@@ -58,6 +60,7 @@ struct ExperimentColumns {
 class RunIndex {
  public:
   static constexpr std::int64_t kIdleMs = 60'000;
+  static constexpr std::int64_t kLookMs = 10'000;  // how often for what is idle
   static constexpr std::size_t kMaxCells = 8'000'000;
   static constexpr std::size_t kMaxPending = 200'000;
 
@@ -78,7 +81,8 @@ class RunIndex {
   using Listener = std::function<void(const RunRow&)>;
   void listen(Listener listener);
   void drop(const std::string& experiment_id);  // read again at the next search
-  void drop_idle();
+  std::size_t drop_idle();                      // experiments that were dropped
+  ~RunIndex();
 
  private:
   struct Held {
@@ -97,6 +101,7 @@ class RunIndex {
   base::Status load_texts(ExperimentColumns& columns, ValueKind kind, const std::string& key);
   static void settle(Held& held);
   void drop_excess();
+  void watch(const std::stop_token& stop);
 
   store::Database& db_;
   const MetricStore& metrics_;
@@ -104,6 +109,8 @@ class RunIndex {
   std::mutex mutex_;
   std::map<std::string, std::shared_ptr<Held>> held_;
   std::shared_ptr<const Listener> listener_;  // under mutex_
+  std::condition_variable_any stopped_;
+  std::jthread watcher_;  // drops what is idle; begins with the first search
 };
 
 }  // namespace maru::tracking

@@ -1,6 +1,8 @@
 #include <cmath>
 
 #include "house.h"
+#include "metric_store.h"
+#include "run_index.h"
 
 namespace maru::tracking {
 namespace {
@@ -162,6 +164,32 @@ TEST_CASE("datasets and models of a run, and searching by dataset") {
   query.filter = "dataset.name = 'flights' AND dataset.context = 'training'";
   CHECK(house.runs().search_runs("default", query)->total == 1);
   CHECK(house.runs().dataset_summaries({e})->at(0).context == "training");
+}
+
+TEST_CASE(
+    "columns that nobody searched for a minute are dropped, and read again when somebody does") {
+  TestHouse house;
+  const std::string e = house.experiment("e"), run = house.run(e, "a");
+  REQUIRE(house.runs().log(run, {{}, {}, {{"loss", 1, 0, 0}}}));
+  MetricStore metrics(*house.db);
+  REQUIRE(metrics.start());
+  RunIndex index(*house.db, metrics, house.clock);
+  const auto found = [&] {
+    std::size_t rows = 0;
+    REQUIRE(index.with({e}, {{"loss"}, {}, {}}, [&](const auto& columns) -> base::Status {
+      rows = columns.at(0)->metrics.at("loss").points.size();
+      return {};
+    }));
+    return rows;
+  };
+  CHECK(found() == 1);
+  house.clock.advance_us(RunIndex::kIdleMs * 1000);
+  CHECK(index.drop_idle() == 0);
+  house.clock.advance_us(1'000'000);
+  CHECK(index.drop_idle() == 1);
+  CHECK(index.drop_idle() == 0);
+  house.run(e, "b");
+  CHECK(found() == 2);
 }
 
 }  // namespace maru::tracking
