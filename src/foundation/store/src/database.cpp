@@ -289,10 +289,14 @@ std::vector<Queued> SqliteDatabase::next_group() {
     wanted_ = count;
     return false;
   };
-  if (expected > 1)
-    wake_.wait_for(lock, std::chrono::microseconds(options_.group_window_us),
-                   [&] { return there(expected); });
+  const auto gather = [&] {
+    return wake_.wait_for(lock, std::chrono::microseconds(options_.group_window_us),
+                          [&] { return there(expected); });
+  };
+  // On a busy machine the members come back after the window: the first of them opens another one, else groups would fall apart.
+  const bool late = expected > 1 && !gather() && queue_.empty();
   wake_.wait(lock, [&] { return there(1); });
+  if (late) gather();
   wanted_ = kNone;
   std::vector<Queued> group;
   while (!queue_.empty() && group.size() < options_.group_limit) {
