@@ -15,7 +15,8 @@ using enum ConfigKind;
 constexpr ConfigKey kKeys[] = {
     {"http.listen", kText, "127.0.0.1:7400", "address and port of HTTP; port 0 takes any free one"},
     {"grpc.listen", kText, "auto",
-     "address and port for gRPC alone; auto: the port after that of http.listen, if it is free; off: "
+     "address and port for gRPC alone; auto: the port after that of http.listen, if it is free; "
+     "off: "
      "none. gRPC is spoken on http.listen too"},
     {"http.tls-cert", kText, "", "PEM file with the certificate chain; empty means plain HTTP"},
     {"http.tls-key", kText, "", "PEM file with the private key of http.tls-cert"},

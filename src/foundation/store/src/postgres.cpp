@@ -23,25 +23,14 @@ constexpr const char* kLibrary = "libpq.so.5";
 constexpr Oid kBool = 16, kInt8 = 20, kInt2 = 21, kInt4 = 23, kFloat4 = 700, kFloat8 = 701,
               kNumeric = 1700;
 
+#define MARU_PQ_FUNCTIONS(use)                                                                    \
+  use(connectdbParams) use(status) use(errorMessage) use(finish) use(exec) use(sendQueryParams)   \
+      use(setSingleRowMode) use(getResult) use(resultStatus) use(resultErrorMessage) use(ntuples) \
+          use(nfields) use(ftype) use(getisnull) use(getvalue) use(getlength) use(clear)
+
 struct Libpq {
-#define MARU_PQ(name) decltype(&PQ##name) name = nullptr
-  MARU_PQ(connectdbParams);
-  MARU_PQ(status);
-  MARU_PQ(errorMessage);
-  MARU_PQ(finish);
-  MARU_PQ(exec);
-  MARU_PQ(sendQueryParams);
-  MARU_PQ(setSingleRowMode);
-  MARU_PQ(getResult);
-  MARU_PQ(resultStatus);
-  MARU_PQ(resultErrorMessage);
-  MARU_PQ(ntuples);
-  MARU_PQ(nfields);
-  MARU_PQ(ftype);
-  MARU_PQ(getisnull);
-  MARU_PQ(getvalue);
-  MARU_PQ(getlength);
-  MARU_PQ(clear);
+#define MARU_PQ(name) decltype(&PQ##name) name = nullptr;
+  MARU_PQ_FUNCTIONS(MARU_PQ)
 #undef MARU_PQ
 };
 
@@ -56,24 +45,8 @@ const Libpq* libpq() {
       function = reinterpret_cast<std::decay_t<decltype(function)>>(::dlsym(library, name));
       all = all && function != nullptr;
     };
-#define MARU_PQ(name) find(out.name, "PQ" #name)
-    MARU_PQ(connectdbParams);
-    MARU_PQ(status);
-    MARU_PQ(errorMessage);
-    MARU_PQ(finish);
-    MARU_PQ(exec);
-    MARU_PQ(sendQueryParams);
-    MARU_PQ(setSingleRowMode);
-    MARU_PQ(getResult);
-    MARU_PQ(resultStatus);
-    MARU_PQ(resultErrorMessage);
-    MARU_PQ(ntuples);
-    MARU_PQ(nfields);
-    MARU_PQ(ftype);
-    MARU_PQ(getisnull);
-    MARU_PQ(getvalue);
-    MARU_PQ(getlength);
-    MARU_PQ(clear);
+#define MARU_PQ(name) find(out.name, "PQ" #name);
+    MARU_PQ_FUNCTIONS(MARU_PQ)
 #undef MARU_PQ
     return all ? std::optional(out) : std::nullopt;
   }();

@@ -37,7 +37,8 @@ struct ProjectFile {
   std::vector<std::string> slices;
   base::Json gates = base::Json::object();
   std::string endpoint;  // "" : no endpoint
-  base::Json rollout;  // null, or {"canary", "rollback_on", "step_seconds", "step_requests", "reward"}
+  base::Json
+      rollout;  // null, or {"canary", "rollback_on", "step_seconds", "step_requests", "reward"}
   std::int64_t window_us = 86'400'000'000;
   std::uint64_t window_rows = 0;
   std::int64_t label_delay_us = 0;  // labels are expected this long after the prediction
