@@ -8,6 +8,9 @@ namespace {
 
 constexpr double kEnoughRounds = 0.8;  // of the wanted ones, for a last fit that the deadline cut
 
+// What a round costs whatever the rows, in rows: on adult (26,049 rows) a fourth more of them took a seventh more time.
+constexpr double kFixedRows = 20'000;
+
 }  // namespace
 
 std::vector<std::vector<double>> Candidate::labels() const {
@@ -42,10 +45,9 @@ base::Result<Refit> refit_all(const Candidate& candidate, const SearchSpec& spec
 double refit_seconds(const Candidate& candidate, std::size_t all_rows, int patience) {
   const ArmFold& fold = candidate.arm->folds.front();
   const train::Trained& trained = candidate.trained.front();
+  const auto worth = [](std::size_t rows) { return static_cast<double>(rows) + kFixedRows; };
   const double larger =  // a learner at its limit takes a sample of all rows, too
-      fold.rows < fold.given_rows ? 1
-                                  : static_cast<double>(all_rows) /
-                                        static_cast<double>(std::max<std::size_t>(1, fold.rows));
+      fold.rows < fold.given_rows ? 1 : worth(all_rows) / worth(fold.rows);
   double rounds = 1;
   if (candidate.trial.config.learner == "lightgbm")
     rounds = static_cast<double>(candidate.rounds()) /

@@ -15,7 +15,7 @@ constexpr std::size_t kSampleRows = 256;
 constexpr std::size_t kReplayRows =
     4'000;  // asked of the stored graph before the bundle is accepted
 // What storing and replaying the bundle takes, so that the whole step ends on time: measured on forests of 100 to 400 trees.
-constexpr double kStoreSeconds = 0.08, kReplaySecondsARow = 30e-6;
+constexpr double kStoreSeconds = 0.05, kReplaySecondsARow = 30e-6;
 
 struct TrainingJob {
   const Services& services;
