@@ -1,4 +1,5 @@
 #include "maru/base/text.h"
+#include "maru/base/number_text.h"
 
 #include <algorithm>
 #include <array>
@@ -200,6 +201,18 @@ std::string format_bytes(std::uint64_t bytes) {
     ++unit;
   }
   return print_double("%.1f ", value) + kUnits[unit];
+}
+
+std::string format_significant(double value, int digits) {
+  std::array<char, 64> text;
+  const int size = std::snprintf(text.data(), text.size(), "%.*g", digits, value);
+  return std::string(text.data(), static_cast<std::size_t>(size));
+}
+
+std::string format_fixed(double value, int decimals) {
+  std::array<char, 512> text;  // 1e308 has 309 digits
+  const int size = std::snprintf(text.data(), text.size(), "%.*f", decimals, value);
+  return std::string(text.data(), std::min(text.size() - 1, static_cast<std::size_t>(size)));
 }
 
 std::string format_seconds(double seconds) {

@@ -1,4 +1,5 @@
 #include <doctest/doctest.h>
+#include <limits>
 
 #include <algorithm>
 #include <atomic>
@@ -14,6 +15,7 @@
 #include "maru/base/id.h"
 #include "maru/base/json.h"
 #include "maru/base/log.h"
+#include "maru/base/number_text.h"
 #include "maru/base/pool.h"
 #include "maru/base/rng.h"
 #include "maru/base/text.h"
@@ -272,4 +274,14 @@ TEST_CASE("the log is one valid JSON object a line") {
   back.level = LogLevel::kError;
   init_log(back);
   CHECK(remove_tree(folder));
+}
+
+TEST_CASE("numbers for people are short, and any number has a text") {
+  CHECK(format_significant(0.123456, 3) == "0.123");
+  CHECK(format_significant(1234567, 3) == "1.23e+06");
+  CHECK(format_significant(-0.5, 4) == "-0.5");
+  CHECK(format_fixed(2.0 / 3, 2) == "0.67");
+  CHECK(format_fixed(-1.005e3, 0) == "-1005");
+  CHECK(format_fixed(1e308, 3).size() == 309 + 4);
+  CHECK(format_fixed(std::numeric_limits<double>::infinity(), 2) == "inf");
 }

@@ -1,9 +1,9 @@
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 
 #include "maru/base/clock.h"
 #include "maru/base/config.h"
+#include "maru/base/number_text.h"
 #include "maru/base/text.h"
 #include "meter.h"
 
@@ -15,17 +15,11 @@ using base::fail;
 using base::Json;
 using Gates = std::vector<GateResult>;
 
-std::string show(double value) {
-  char buffer[40];
-  std::snprintf(buffer, sizeof buffer, "%.6g", value);
-  return buffer;
-}
+std::string show(double value) { return base::format_significant(value, 6); }
 
 std::string show_us(double us) {
-  char buffer[40];
-  std::snprintf(buffer, sizeof buffer, "%.3g %s", us < 1000 ? us : us / 1000,
-                us < 1000 ? "us" : "ms");
-  return buffer;
+  return us < 1000 ? base::format_significant(us, 3) + " us"
+                   : base::format_significant(us / 1000, 3) + " ms";
 }
 
 base::Status unknown_key(const std::string& what, const std::string& key,

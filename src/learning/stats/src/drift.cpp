@@ -5,6 +5,7 @@
 #include <map>
 
 #include "distribution.h"
+#include "maru/base/number_text.h"
 #include "maru/base/text.h"
 #include "numbers.h"
 
@@ -26,12 +27,6 @@ struct Evidence {
   std::string name;
   double p = 1, effect = 0, floor = 0;
 };
-
-std::string short_text(double value) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.3g", value);
-  return text;
-}
 
 double missing_p(double share_old, double n, double share_new, double m) {
   const double pooled = (share_old * n + share_new * m) / (n + m);
@@ -94,8 +89,9 @@ ColumnDrift number_drift(const Distribution& a, const Distribution& b, double al
   for (const auto& item : evidence) {
     if (item.p >= alpha || item.effect < item.floor) continue;
     if (!out.drift)
-      out.reason = item.name + " " + short_text(item.effect) + ", limit " + short_text(item.floor) +
-                   " at p " + short_text(item.p);
+      out.reason = item.name + " " + base::format_significant(item.effect, 3) + ", limit " +
+                   base::format_significant(item.floor, 3) + " at p " +
+                   base::format_significant(item.p, 3);
     out.drift = true;
   }
   out.score =
@@ -147,11 +143,12 @@ ColumnDrift category_drift(const Counts& a, const Counts& b, double alpha) {
         test.fresh.begin(), test.fresh.begin() + static_cast<std::ptrdiff_t>(
                                                      std::min<std::size_t>(3, test.fresh.size())));
     out.reason = "new values " + base::join(named, ", ") + " in " +
-                 short_text(test.fresh_share * 100) + " % of rows";
+                 base::format_significant(test.fresh_share * 100, 3) + " % of rows";
     out.score = std::max(out.score, test.fresh_share);
   } else if (shifted) {
-    out.reason = "shares moved: Cramér's V " + short_text(test.cramers_v) + ", limit " +
-                 short_text(kCramerFloor) + " at p " + short_text(test.p);
+    out.reason = "shares moved: Cramér's V " + base::format_significant(test.cramers_v, 3) +
+                 ", limit " + base::format_significant(kCramerFloor, 3) + " at p " +
+                 base::format_significant(test.p, 3);
   }
   return out;
 }
@@ -166,8 +163,8 @@ void judge_missing(ColumnDrift& column, double missing_old, double rows_old, dou
   column.drift = true;
   column.score = std::max(column.score, std::fabs(delta));
   if (column.reason.empty() || std::fabs(delta) > 0.05)
-    column.reason =
-        "missing went from " + short_text(before * 100) + " % to " + short_text(after * 100) + " %";
+    column.reason = "missing went from " + base::format_significant(before * 100, 3) + " % to " +
+                    base::format_significant(after * 100, 3) + " %";
 }
 
 bool numeric(ColumnType type) { return type != ColumnType::kText && type != ColumnType::kBool; }

@@ -6,6 +6,8 @@
 #include "linear_identity.h"
 #include "maru/stats/schema.h"
 
+#include "maru/base/number_text.h"
+
 namespace maru::stats {
 namespace {
 
@@ -162,12 +164,6 @@ double gain_of(const std::vector<int>& buckets, int count, const Target& target)
   return guess >= 1 ? 0 : (right / n - guess) / (1 - guess);
 }
 
-std::string three_digits(double value) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.3f", value);
-  return text;
-}
-
 // Evidence against one column, or a score below its limit.
 bool suspicious(const Column& column, const Target& target, const std::vector<std::uint32_t>& rows,
                 Leak& leak) {
@@ -175,18 +171,19 @@ bool suspicious(const Column& column, const Target& target, const std::vector<st
   const std::vector<int> buckets = buckets_of(column, rows, count);
   if (target.numeric) {
     leak.score = r2_of(out_of_fold(buckets, count, target.values), target.values);
-    leak.reason = "alone it explains R² " + three_digits(leak.score) +
+    leak.reason = "alone it explains R² " + base::format_fixed(leak.score, 3) +
                   " of the label on rows it has not seen";
     return leak.score >= kSuspectR2;
   }
   if (target.classes == 2) {
     leak.score = auc_of(out_of_fold(buckets, count, target.values), target.values);
-    leak.reason = "alone it reaches AUC " + three_digits(leak.score) + " on rows it has not seen";
+    leak.reason =
+        "alone it reaches AUC " + base::format_fixed(leak.score, 3) + " on rows it has not seen";
     return leak.score >= kSuspectAuc;
   }
   if (target.classes > 21) return false;
   leak.score = gain_of(buckets, count, target);
-  leak.reason = "alone it names the class in " + three_digits(leak.score * 100) +
+  leak.reason = "alone it names the class in " + base::format_fixed(leak.score * 100, 3) +
                 " % of what guessing gets wrong";
   return leak.score >= kSuspectGain;
 }
@@ -208,7 +205,7 @@ void add_identity(const data::Table& table, const std::vector<std::string>& name
   for (const std::string& name : found.columns)
     out.push_back({name,
                    (found.r2 > kExactR2 ? "the label is " : "the label is nearly ") + found.text() +
-                       ", R² " + three_digits(found.r2) + " on rows it has not seen",
+                       ", R² " + base::format_fixed(found.r2, 3) + " on rows it has not seen",
                    found.r2});
 }
 

@@ -2,7 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
+
+#include "maru/base/number_text.h"
 
 namespace maru::stats {
 namespace {
@@ -108,12 +109,6 @@ Rows complete_rows(const std::vector<const data::Column*>& columns,
   return out;
 }
 
-std::string short_number(double value) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.4g", value);
-  return text;
-}
-
 }  // namespace
 
 std::string LinearIdentity::text() const {
@@ -121,7 +116,7 @@ std::string LinearIdentity::text() const {
   for (std::size_t i = 0; i < columns.size(); ++i) {
     const double weight = weights[i];
     out += i == 0 ? (weight < 0 ? "-" : "") : (weight < 0 ? " - " : " + ");
-    out += short_number(std::abs(weight)) + " * " + columns[i];
+    out += base::format_significant(std::abs(weight), 4) + " * " + columns[i];
   }
   return out;
 }

@@ -5,6 +5,8 @@
 #include "distribution.h"
 #include "numbers.h"
 
+#include "maru/base/number_text.h"
+
 namespace maru::stats {
 namespace {
 
@@ -153,12 +155,6 @@ double same_cells_p(const std::vector<double>& a, const std::vector<double>& b) 
   return degrees < 1 || n == 0 || m == 0 ? 1 : chi_square_p(chi2, degrees);
 }
 
-std::string two_digits(double value) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.2f", value);
-  return text;
-}
-
 }  // namespace
 
 Json find_broken_relations(const data::Table& reference, const data::Table& current,
@@ -206,7 +202,8 @@ Json find_broken_relations(const data::Table& reference, const data::Table& curr
          {"kind", "relation"},
          {"explanation", "neither moved alone, but " + pair.first + " and " + pair.second +
                              " no longer go together as before: association " +
-                             two_digits(pair.before) + ", now " + two_digits(pair.after)},
+                             base::format_fixed(pair.before, 2) + ", now " +
+                             base::format_fixed(pair.after, 2)},
          {"share", pair.change}}));
   return out;
 }

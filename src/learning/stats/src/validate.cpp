@@ -2,6 +2,7 @@
 #include <cmath>
 #include <set>
 
+#include "maru/base/number_text.h"
 #include "maru/base/text.h"
 #include "maru/stats/schema.h"
 
@@ -12,11 +13,7 @@ using data::ColumnType;
 
 constexpr std::size_t kExamples = 5;
 
-std::string percent(double share) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.1f %%", share * 100);
-  return text;
-}
+std::string percent(double share) { return base::format_fixed(share * 100, 1) + " %"; }
 
 // Collects what breaks one rule: how many rows and the first few of them.
 struct Violation {

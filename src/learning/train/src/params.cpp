@@ -1,9 +1,9 @@
 #include "params.h"
 
 #include <cmath>
-#include <cstdio>
 
 #include "maru/base/check.h"
+#include "maru/base/number_text.h"
 #include "maru/base/text.h"
 
 namespace maru::train {
@@ -85,9 +85,7 @@ std::string Config::text() const {
     }
     if (value.is_double()) {
       // Three significant digits are enough for a table.
-      char buffer[32];
-      std::snprintf(buffer, sizeof buffer, "%.3g", value.as_double());
-      number = buffer;
+      number = base::format_significant(value.as_double(), 3);
     }
     out += " " + name + "=" + number;
   }

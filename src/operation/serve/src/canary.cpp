@@ -2,27 +2,18 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
+
+#include "maru/base/number_text.h"
 
 namespace maru::serve {
 namespace {
 
 constexpr const char* kPhases[] = {"running", "done", "rolled_back"};
 
-std::string percent(double share) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.3g %%", share * 100);
-  return text;
-}
+std::string percent(double share) { return base::format_significant(share * 100, 3) + " %"; }
 
 double share_of(std::uint64_t part, std::uint64_t all) {
   return all > 0 ? static_cast<double>(part) / static_cast<double>(all) : 0;
-}
-
-std::string number(double value) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.4g", value);
-  return text;
 }
 
 }  // namespace
@@ -55,7 +46,7 @@ std::string canary_fault(const CanaryRules& rules, const CanaryCounts& counts) {
   }
   if (rules.on_latency && evidence_above(counts.slow, counts.timed, kSlowShare) >= 1 / kCanaryLevel)
     return percent(share_of(counts.slow, counts.timed)) + " of " + std::to_string(counts.timed) +
-           " requests took longer than " + number(rules.max_latency_ratio) +
+           " requests took longer than " + base::format_significant(rules.max_latency_ratio, 4) +
            " times the stable version's p99";
   if (rules.on_reward && rules.reward != RewardKind::kNone) {
     const double spread =
@@ -63,8 +54,9 @@ std::string canary_fault(const CanaryRules& rules, const CanaryCounts& counts) {
     const Interval difference = difference_interval(counts.rewards, counts.stable_rewards,
                                                     rules.reward, spread, kCanaryLevel);
     if (difference.known && difference.high < 0)
-      return "its mean reward is lower by " + number(-difference.value) + " [" +
-             number(-difference.high) + ", " + number(-difference.low) + "]";
+      return "its mean reward is lower by " + base::format_significant(-difference.value, 4) +
+             " [" + base::format_significant(-difference.high, 4) + ", " +
+             base::format_significant(-difference.low, 4) + "]";
   }
   return "";
 }

@@ -37,7 +37,7 @@ base::Result<RewardRow> reward_row(const Entry& entry, const RewardItem& item) {
 
 }  // namespace
 
-// The shares that the experiment asks for now, for every later request.
+// Puts the shares that the experiment asks for in force for every later request.
 base::Status Server::Impl::share_again(const std::string& name,
                                        const std::shared_ptr<Experiment>& experiment) {
   EntryPtr published;

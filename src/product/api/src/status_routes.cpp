@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 #include <optional>
 
 #include "maru/base/file.h"
+#include "maru/base/number_text.h"
 #include "maru/base/text.h"
 #include "routes.h"
 
@@ -87,12 +87,6 @@ void from_runs(const Overview& overview, Stage& stage) {
   }
 }
 
-std::string short_number(double value) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.3f", value);
-  return text;
-}
-
 struct Findings {
   std::int64_t errors = 0, warnings = 0;
 };
@@ -144,8 +138,9 @@ void add_model_values(const Overview& o, std::vector<Stage>& stages) {
   stages[3].time_us = stages[4].time_us;
   stages[4].value = std::to_string(newest.card["leaderboard"].size());
   stages[4].unit = newest.card["leaderboard"].size() == 1 ? "trial" : "trials";
-  stages[5].value =
-      newest.metrics.has(metric) ? short_number(newest.metrics[metric]["value"].as_double()) : "";
+  stages[5].value = newest.metrics.has(metric)
+                        ? base::format_fixed(newest.metrics[metric]["value"].as_double(), 3)
+                        : "";
   stages[5].unit = metric;
   stages[6].value = "v" + std::to_string(newest.version);
   stages[6].unit = model.name;

@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "maru/base/file.h"
+#include "maru/base/number_text.h"
 #include "maru/base/text.h"
 #include "output.h"
 #include "verbs.h"
@@ -27,10 +28,7 @@ std::string default_name(const std::string& file) {
 }
 
 std::string plain(double value) {
-  if (!std::isfinite(value)) return "–";
-  char text[40];
-  std::snprintf(text, sizeof text, "%.6g", value);
-  return text;
+  return std::isfinite(value) ? base::format_significant(value, 6) : "–";
 }
 
 std::string span_text(const Json& column) {

@@ -5,10 +5,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 #include <cstdlib>
 
 #include "maru/base/clock.h"
+#include "maru/base/number_text.h"
 #include "maru/base/text.h"
 
 namespace maru::app {
@@ -137,9 +137,7 @@ void ProgressLine::clear() {
 
 std::string number_text(double value, int digits) {
   if (!std::isfinite(value)) return "–";
-  char text[64];
-  std::snprintf(text, sizeof text, "%.*f", digits, value);
-  return text;
+  return base::format_fixed(value, digits);
 }
 
 std::string interval_text(const base::Json& value) {

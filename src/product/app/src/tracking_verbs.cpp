@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 #include <set>
 
 #include "maru/base/file.h"
+#include "maru/base/number_text.h"
 #include "maru/base/text.h"
 #include "output.h"
 
@@ -42,9 +42,7 @@ std::string short_number(const Json& value) {
         text.begin(), text.end(), [](char c) { return c == '\n' || c == '\r' || c == '\t'; }, ' ');
     return text;
   }
-  char text[32];
-  std::snprintf(text, sizeof text, "%.5g", value.as_double());
-  return text;
+  return base::format_significant(value.as_double(), 5);
 }
 
 int print_json(const Json& value) {
