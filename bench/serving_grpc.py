@@ -7,6 +7,8 @@ import shutil
 import struct
 import subprocess
 
+from tracking import cpu_s
+
 LOAD_S = 5
 COLUMNS, TREES, LEAVES = 14, 300, 31
 INFER, NOTHING = "/inference.GRPCInferenceService/ModelInfer", "/grpc.health.v1.Health/Check"
@@ -53,18 +55,12 @@ def write_model(path):
         json.dump({"version": [3, 2, 0], "learner": learner}, file)
 
 
-def cpu_seconds(pid):
-    with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
-        fields = file.read().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
 def load(server, path, frame_file, connections, calls_at_once=1, seconds=LOAD_S):
     """(requests/s, CPU microseconds a request, mean ms, failed)"""
-    before = cpu_seconds(server.process.pid)
+    before = cpu_s(server)
     out = subprocess.run(["h2load", "-t1", f"-c{connections}", f"-m{calls_at_once}", f"-D{seconds}", "-d", frame_file, "-H", "content-type: application/grpc",
                           "-H", "te: trailers", server.url + path], capture_output=True, text=True, check=True).stdout
-    used = cpu_seconds(server.process.pid) - before
+    used = cpu_s(server) - before
     done, good, bad = map(int, re.search(r"(\d+) done, (\d+) succeeded, (\d+) failed", out).groups())
     rate = float(re.search(r"([\d.]+) req/s", out).group(1))
     number, unit = re.search(r"time for request:\s+\S+\s+\S+\s+([\d.]+)(us|ms|s)", out).groups()

@@ -508,16 +508,18 @@ Status check_elements(const TensorValue& tensor) {
 }
 
 Status check_outputs(const std::vector<WantedOutput>& outputs) {
-  for (std::size_t i = 0; i < outputs.size(); ++i) {
-    const WantedOutput& wanted = outputs[i];
+  std::vector<std::string_view> names;
+  for (const WantedOutput& wanted : outputs) {
     if (wanted.name.empty()) return wrong("an output has no `name`");
     if (wanted.classes < 0)
       return wrong("`classification` of an output must be an integer from 1 up");
-    for (std::size_t k = 0; k < i; ++k)
-      if (outputs[k].name == wanted.name)
-        return wrong("output `" + wanted.name + "` is asked for twice");
+    names.push_back(wanted.name);
   }
-  return {};
+  // Sorted rather than each with each: a small body has room for many thousands of names.
+  std::sort(names.begin(), names.end());
+  const auto twice = std::adjacent_find(names.begin(), names.end());
+  if (twice == names.end()) return {};
+  return wrong("output `" + std::string(*twice) + "` is asked for twice");
 }
 
 std::optional<std::vector<std::string>> parse_binary_texts(std::string_view bytes,

@@ -170,6 +170,10 @@ TEST_CASE("a request that is wrong says what is wrong") {
                   std::string(50, ']')))
             .find("nested deeper") != std::string::npos);
   CHECK(error(R"({"outputs":[{"name":"y"},{"name":"y"}]})").find("twice") != std::string::npos);
+  std::string many = R"({"outputs":[)";  // compared each with each they would take minutes
+  for (int i = 0; i < 200'000; ++i) many += R"({"name":")" + std::to_string(i) + R"("},)";
+  CHECK(error(many + R"({"name":"y"}]})").find("no `inputs`") != std::string::npos);
+  CHECK(error(many + R"({"name":"0"}]})").find("output `0`") != std::string::npos);
   CHECK_FALSE(error(std::string(100'000, '[')).empty());
 }
 
