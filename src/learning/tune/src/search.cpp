@@ -381,10 +381,8 @@ class Search {
 
   // Whether time is to be kept for a blend: looked up where looking is cheap, else assumed.
   void expect_blend() {
-    if (best_of_.size() < 2 || spec_.valid.rows() > kBlendLooks)
-      blend_expected_ = spec_.blend && learners_.size() > 1;
-    else
-      blend_expected_ = better_blend().has_value();
+    blend_expected_ = spec_.blend && best_of_.size() > 1 &&
+                      (spec_.valid.rows() > kBlendLooks || better_blend().has_value());
   }
 
   // A failure here costs nothing: the best single model stays.
@@ -594,7 +592,7 @@ class Search {
   std::unique_ptr<base::Pool> pool_;  // beside the calling thread; null: it works alone
   int number_ = 0, predicted_by_ = 0;
   bool refitted_ = false, predicted_refit_ = false;
-  bool blend_expected_ = true;
+  bool blend_expected_ = false;  // until there are two to mix
   double share_ = 1;             // of the trees in a blend
   transform::FeaturePlan plan_;  // of the refitted model
   std::shared_ptr<const SearchResult::Baseline> baseline_;

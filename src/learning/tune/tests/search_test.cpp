@@ -267,8 +267,8 @@ TEST_CASE("the budget holds on any clock, the last fit included") {
     CHECK(found->stopped == "budget");
     CHECK(found->refitted);
     CHECK(found->seconds < 60 * 1.02);
-    // At 0.05 s a reading, compiling a model takes 6 s, and after the first trial with its last fit no other has room.
-    CHECK(found->seconds > 60 * (tick_s < 0.05 ? 0.9 : 0.7));
+    // At 0.05 s a reading, timing one compiled model is 6 s that the end keeps back for a blend.
+    CHECK(found->seconds > 60 * (tick_s < 0.05 ? 0.9 : 0.8));
   }
 }
 
