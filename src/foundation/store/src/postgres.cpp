@@ -93,6 +93,7 @@ class TextCursor final : public Cursor {
   }
   std::string_view bytes(int i) const override { return text(i); }
 
+  int columns() const { return pq_.nfields(result_); }
   Value value(int i) const {
     if (null(i)) return std::monostate{};
     if (is_integer(i)) return integer(i);
@@ -150,7 +151,7 @@ class PostgresDatabase final : public ForeignDatabase {
     Rows rows;
     TRY(each(sql, params, [&](const TextCursor& row) -> Status {
       std::vector<Value> cells;
-      for (int i = 0; i < columns_; ++i) cells.push_back(row.value(i));
+      for (int i = 0; i < row.columns(); ++i) cells.push_back(row.value(i));
       rows.emplace_back(std::move(cells));
       return {};
     }));
@@ -199,7 +200,6 @@ class PostgresDatabase final : public ForeignDatabase {
     while (PGresult* result = pq_.getResult(connection_)) {
       const Cleared cleared{&pq_, result};
       const ExecStatusType status = pq_.resultStatus(result);
-      columns_ = pq_.nfields(result);
       if (status == PGRES_SINGLE_TUPLE || status == PGRES_TUPLES_OK) {
         for (int row = 0; outcome && row < pq_.ntuples(result); ++row)
           outcome = visit(TextCursor(pq_, result, row));
@@ -217,7 +217,6 @@ class PostgresDatabase final : public ForeignDatabase {
 
   const Libpq& pq_;
   PGconn* connection_;
-  int columns_ = 0;
 };
 
 }  // namespace

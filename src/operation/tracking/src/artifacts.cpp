@@ -171,18 +171,14 @@ Result<std::vector<Artifact>> ArtifactTables::list_artifacts(const std::string& 
 Result<std::vector<std::string>> ArtifactTables::owners_of(const std::string& sha256,
                                                            const std::string& file_name,
                                                            std::size_t most) {
-  const auto cells = params(sha256);
-  TRY_ASSIGN(
-      const auto rows,
-      db_.query("SELECT run_id, path FROM artifacts WHERE sha256 = $1 ORDER BY run_id", cells));
+  const auto cells = params(sha256, "/" + file_name, kFreeOwner, static_cast<std::int64_t>(most));
+  TRY_ASSIGN(const auto rows,
+             db_.query("SELECT DISTINCT run_id FROM artifacts WHERE sha256 = $1 AND substr('/' || "
+                       "path, length(path) - length($2) + 2) = $2 AND run_id <> $3 ORDER BY run_id "
+                       "LIMIT $4",
+                       cells));
   std::vector<std::string> out;
-  for (const auto& row : rows) {
-    const std::string& path = row.text(1);
-    const bool named = path == file_name || path.ends_with("/" + file_name);
-    if (!named || (!out.empty() && out.back() == row.text(0))) continue;
-    if (out.size() == most) break;
-    out.push_back(row.text(0));
-  }
+  for (const auto& row : rows) out.push_back(row.text(0));
   return out;
 }
 

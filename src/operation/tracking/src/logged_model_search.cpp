@@ -5,6 +5,7 @@
 
 #include "logged_models.h"
 #include "maru/base/text.h"
+#include "metric_store.h"
 #include "order.h"
 
 namespace maru::tracking {

@@ -8,6 +8,7 @@
 
 #include "maru/base/id.h"
 #include "maru/base/text.h"
+#include "metric_store.h"
 #include "mlflow_names.h"
 #include "names.h"
 
@@ -128,10 +129,6 @@ Status touch(Writer& writer, const std::string& id, std::int64_t now_us) {
 }
 
 }  // namespace
-
-double read_metric(const store::Cursor& row, int column) {
-  return row.is_text(column) ? std::numeric_limits<double>::quiet_NaN() : row.real(column);
-}
 
 std::span<const store::Migration> logged_model_migrations() { return kMigrations; }
 

@@ -13,8 +13,6 @@ namespace maru::tracking {
 // kNotFound for a model that is not there, kInvalidArgument for a bad key. An infinite value becomes the largest finite one.
 base::Status log_model_metrics(store::Writer& writer, std::span<const ModelMetric> points);
 
-double read_metric(const store::Cursor& row, int column);  // NaN is kept as text
-
 std::span<const store::Migration> logged_model_migrations();
 
 // Logged models over their tables. Thread safe.

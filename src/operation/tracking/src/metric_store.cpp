@@ -19,11 +19,10 @@ using store::Writer;
 
 namespace {
 
-constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
-
 Point point_of(const store::Row& row) {
   const bool nan = std::holds_alternative<std::string>(row.cells()[0]);
-  return {nan ? kNan : row.real(0), row.integer(1), row.integer(2)};
+  return {nan ? std::numeric_limits<double>::quiet_NaN() : row.real(0), row.integer(1),
+          row.integer(2)};
 }
 
 void sort_unique(std::vector<Point>& points) {
@@ -45,6 +44,10 @@ void merge_tail(std::vector<Point>& points, std::size_t begin) {
 
 Value metric_cell(double value) {
   return std::isnan(value) ? Value(std::string("NaN")) : Value(value);
+}
+
+double read_metric(const store::Cursor& row, int column) {
+  return row.is_text(column) ? std::numeric_limits<double>::quiet_NaN() : row.real(column);
 }
 
 MetricStore::~MetricStore() {
@@ -145,71 +148,62 @@ std::vector<Point> MetricStore::tail_points(std::int64_t run, const std::string&
   return out;
 }
 
-Result<std::vector<Point>> MetricStore::history(std::int64_t run, const std::string& key) {
-  std::vector<Point> tail = tail_points(run, key), out;
+Status MetricStore::read_series(std::int64_t run, const std::string& key, const Begin& begin,
+                                std::vector<Point>& points, const Appended& appended) {
+  std::vector<Point> rest = tail_points(run, key);
   const auto cells = params(run, key);
-  TRY(db_.read([&](store::Reader& reader) -> Status {
-    TRY(reader.each("SELECT SUM(points) FROM metric_chunks WHERE run = $1 AND key = $2", cells,
-                    [&](const store::Cursor& row) -> Status {
-                      out.reserve(static_cast<std::size_t>(row.integer(0)) + tail.size() + 1);
-                      return {};
-                    }));
-    TRY(reader.each("SELECT data FROM metric_chunks WHERE run = $1 AND key = $2 ORDER BY chunk",
+  return db_.read([&](store::Reader& reader) -> Status {
+    TRY(reader.each("SELECT value, step, time_ms FROM run_metrics WHERE run = $1 AND key = $2",
                     cells, [&](const store::Cursor& row) -> Status {
-                      const std::size_t begin = out.size();
-                      TRY(decode_points(row.bytes(0), out));
-                      merge_tail(out, begin);
+                      rest.push_back({read_metric(row, 0), row.integer(1), row.integer(2)});
                       return {};
                     }));
-    return reader.each(
-        "SELECT value, step, time_ms FROM run_metrics WHERE run = $1 AND key = $2", cells,
-        [&](const store::Cursor& row) -> Status {
-          out.push_back({row.is_text(0) ? kNan : row.real(0), row.integer(1), row.integer(2)});
-          return {};
-        });
-  }));
-  sort_unique(tail);
-  const std::size_t begin = out.size();
-  out.insert(out.end(), tail.begin(), tail.end());
-  merge_tail(out, begin);
-  return out;
-}
-
-Result<bool> MetricStore::visit_history(std::int64_t run, const std::string& key,
-                                        const Begin& begin, const Piece& piece) {
-  std::vector<Point> rest = tail_points(run, key), points;
-  const auto cells = params(run, key);
-  bool ordered = true;
-  TRY(db_.read([&](store::Reader& reader) -> Status {
-    TRY(reader.each(
-        "SELECT value, step, time_ms FROM run_metrics WHERE run = $1 AND key = $2", cells,
-        [&](const store::Cursor& row) -> Status {
-          rest.push_back({row.is_text(0) ? kNan : row.real(0), row.integer(1), row.integer(2)});
-          return {};
-        }));
     sort_unique(rest);
     TRY(reader.each("SELECT SUM(points) FROM metric_chunks WHERE run = $1 AND key = $2", cells,
                     [&](const store::Cursor& row) -> Status {
                       begin(static_cast<std::size_t>(row.integer(0)) + rest.size());
                       return {};
                     }));
-    std::optional<Point> before;
-    const auto pass = [&](const std::vector<Point>& next) {
-      if (!ordered || next.empty()) return;
-      ordered = !before || earlier(*before, next.front());
-      before = next.back();
-      if (ordered) piece(next);
-    };
+    bool more = true;
     TRY(reader.each("SELECT data FROM metric_chunks WHERE run = $1 AND key = $2 ORDER BY chunk",
                     cells, [&](const store::Cursor& row) -> Status {
-                      if (!ordered) return {};
-                      points.clear();
+                      if (!more) return {};
+                      const std::size_t from = points.size();
                       TRY(decode_points(row.bytes(0), points));
-                      pass(points);
+                      more = appended(from);
                       return {};
                     }));
-    pass(rest);
+    if (!more) return {};
+    const std::size_t from = points.size();
+    points.insert(points.end(), rest.begin(), rest.end());
+    appended(from);
     return {};
+  });
+}
+
+Result<std::vector<Point>> MetricStore::history(std::int64_t run, const std::string& key) {
+  std::vector<Point> out;
+  TRY(read_series(
+      run, key, [&](std::size_t count) { out.reserve(count); }, out,
+      [&](std::size_t from) {
+        merge_tail(out, from);
+        return true;
+      }));
+  return out;
+}
+
+Result<bool> MetricStore::visit_history(std::int64_t run, const std::string& key,
+                                        const Begin& begin, const Piece& piece) {
+  std::vector<Point> points;
+  std::optional<Point> before;
+  bool ordered = true;
+  TRY(read_series(run, key, begin, points, [&](std::size_t) {
+    if (points.empty()) return true;
+    ordered = !before || earlier(*before, points.front());
+    before = points.back();
+    if (ordered) piece(points);
+    points.clear();
+    return ordered;
   }));
   return ordered;
 }

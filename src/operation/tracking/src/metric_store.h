@@ -64,6 +64,11 @@ class MetricStore {
   };
   using Tail = std::unordered_map<std::int64_t, std::map<std::string, Series>>;
 
+  // Appends a series to `points` chunk by chunk and then what is in none of them, each piece in order in itself; `appended` hears where
+  // each begins and says whether it wants the next one.
+  using Appended = std::function<bool(std::size_t from)>;
+  base::Status read_series(std::int64_t run, const std::string& key, const Begin& begin,
+                           std::vector<Point>& points, const Appended& appended);
   void loop(const std::stop_token& stop);
   base::Status fold_series(store::Writer& writer, std::int64_t run, const std::string& key,
                            const Series& series);
@@ -82,5 +87,6 @@ class MetricStore {
 
 // SQLite would keep NaN as NULL. As text it stays what it is, sorts after every number, and is PostgreSQL's spelling of it too.
 store::Value metric_cell(double value);
+double read_metric(const store::Cursor& row, int column);
 
 }  // namespace maru::tracking

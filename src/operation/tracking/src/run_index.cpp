@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <limits>
 
 namespace maru::tracking {
 
@@ -129,9 +128,7 @@ Status RunIndex::load_metric(ExperimentColumns& columns, const std::string& key)
       const auto cells = params(columns.numbers[i], key);
       TRY(reader.each("SELECT value, step, time_ms FROM run_metrics WHERE run = $1 AND key = $2",
                       cells, [&](const store::Cursor& row) -> Status {
-                        const double value =
-                            row.is_text(0) ? std::numeric_limits<double>::quiet_NaN() : row.real(0);
-                        set_point(column, i, {value, row.integer(1), row.integer(2)});
+                        set_point(column, i, {read_metric(row, 0), row.integer(1), row.integer(2)});
                         return {};
                       }));
     }
@@ -289,11 +286,6 @@ std::size_t RunIndex::drop_idle() {
   const std::int64_t before_ms = clock_.monotonic_ns() / 1'000'000 - kIdleMs;
   const std::lock_guard lock(mutex_);
   return std::erase_if(held_, [&](const auto& entry) { return entry.second->used_ms < before_ms; });
-}
-
-RunIndex::~RunIndex() {
-  watcher_.request_stop();
-  if (watcher_.joinable()) watcher_.join();
 }
 
 // Columns are many small pieces: what they leave free among others goes back to the system only when it is asked to.

@@ -82,7 +82,6 @@ class RunIndex {
   void listen(Listener listener);
   void drop(const std::string& experiment_id);  // read again at the next search
   std::size_t drop_idle();                      // experiments that were dropped
-  ~RunIndex();
 
  private:
   struct Held {
@@ -110,7 +109,7 @@ class RunIndex {
   std::map<std::string, std::shared_ptr<Held>> held_;
   std::shared_ptr<const Listener> listener_;  // under mutex_
   std::condition_variable_any stopped_;
-  std::jthread watcher_;  // drops what is idle; begins with the first search
+  std::jthread watcher_;  // drops what is idle; begins with the first search, ends before the rest
 };
 
 }  // namespace maru::tracking

@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <set>
 #include <span>
 
@@ -59,10 +58,8 @@ Status read_values(Reader& reader, std::span<const store::Value> key, Run& run) 
 Status read_metrics(Reader& reader, std::span<const store::Value> key, Run& run) {
   return reader.each("SELECT key, value, step, time_ms FROM run_metrics WHERE run = $1", key,
                      [&](const Cursor& row) -> Status {
-                       const double value =
-                           row.is_text(1) ? std::numeric_limits<double>::quiet_NaN() : row.real(1);
                        std::string name(row.text(0));
-                       MetricPoint point{name, value, row.integer(2), row.integer(3)};
+                       MetricPoint point{name, read_metric(row, 1), row.integer(2), row.integer(3)};
                        run.latest.emplace_hint(run.latest.end(), std::move(name), std::move(point));
                        return {};
                      });

@@ -115,6 +115,28 @@ TEST_CASE("paths of the proxy lead to runs, logged models, versions, or stay fre
         std::vector<std::string>{"artifacts/"});
 }
 
+TEST_CASE("the runs and logged models that have a file of one content and name") {
+  TestHouse house;
+  auto& artifacts = house.tracking->artifacts();
+  const std::string experiment = house.experiment("e");
+  std::vector<std::string> runs = {house.run(experiment, "a"), house.run(experiment, "b")};
+  std::sort(runs.begin(), runs.end());
+  for (const auto& run : runs) {
+    put(artifacts, run, "이름.txt", "same");
+    put(artifacts, run, "model/이름.txt", "same");
+  }
+  const std::string other = house.run(experiment, "c");
+  put(artifacts, other, "my이름.txt", "same");
+  put(artifacts, other, "x", "same");
+  put(artifacts, other, "model/이름.txt", "else");
+  put(artifacts, Artifacts::kFreeOwner, "이름.txt", "same");  // nobody's
+  const std::string sha256 = artifacts.list_artifacts(runs[0])->front().sha256;
+  CHECK(*artifacts.owners_of(sha256, "이름.txt", 10) == runs);
+  CHECK(*artifacts.owners_of(sha256, "이름.txt", 1) == std::vector{runs[0]});
+  CHECK(*artifacts.owners_of(sha256, "x", 10) == std::vector{other});
+  CHECK(artifacts.owners_of(sha256, "none", 10)->empty());
+}
+
 TEST_CASE("parts come in any order, again, and become one artifact") {
   TestHouse house;
   auto& artifacts = house.tracking->artifacts();

@@ -37,6 +37,10 @@ std::string version_node(const std::string& model, int version) {
   return "version:" + model + "/" + std::to_string(version);
 }
 
+std::string owner_node(const std::string& owner) {
+  return (owner.starts_with("m-") ? "model:" : "run:") + owner;
+}
+
 std::string dataset_node(const std::string& experiment, const tracking::Dataset& dataset) {
   return "dataset:" + experiment + "/" + dataset.name + "@" + dataset.digest;
 }
@@ -121,8 +125,9 @@ class Neighbours {
   // What a run or a logged model has: its environment; and, when the run is what was asked for, what lies at the top of its files.
   Status files(const std::string& node, const std::string& owner) {
     TRY_ASSIGN(const auto artifacts, s_.tracking->artifacts().list_artifacts(owner));
-    std::set<std::string> environments;
+    std::set<std::string> environments, top;
     for (const auto& one : artifacts) {
+      top.insert(one.path.substr(0, one.path.find('/')));
       const std::size_t slash = one.path.rfind('/');
       if (one.path.substr(slash == std::string::npos ? 0 : slash + 1) == kEnvironmentFile &&
           one.bytes > 0)
@@ -130,9 +135,9 @@ class Neighbours {
     }
     for (const auto& sha256 : environments) add("environment:" + sha256, node, "environment of");
     if (node != start_ || !node.starts_with("run:")) return {};
-    TRY_ASSIGN(const auto entries, s_.tracking->artifacts().list(owner, ""));
-    for (std::size_t i = 0; i < std::min(entries.size(), kMaxFilesOfNode); ++i)
-      add(node, "artifact:" + owner + "/" + entries[i].name, "logged");
+    std::size_t told = 0;
+    for (const auto& name : top)
+      if (told++ < kMaxFilesOfNode) add(node, "artifact:" + owner + "/" + name, "logged");
     return {};
   }
 
@@ -151,8 +156,7 @@ class Neighbours {
     if (owners.empty() && node == start_)
       return base::fail(base::Code::kNotFound, "nothing has this environment: " + sha256,
                         "the SHA-256 of a requirements.txt");
-    for (const auto& owner : owners)
-      add(node, (owner.starts_with("m-") ? "model:" : "run:") + owner, "environment of");
+    for (const auto& owner : owners) add(node, owner_node(owner), "environment of");
     return {};
   }
 
@@ -167,7 +171,7 @@ class Neighbours {
     if (!known)
       return base::fail(base::Code::kNotFound, "no run has this file or folder: " + rest,
                         "artifact:RUN/NAME, at the top of the run's files");
-    add("run:" + owner, node, "logged");
+    add(owner_node(owner), node, "logged");
     return {};
   }
 

@@ -65,7 +65,6 @@ class EventFiles final : public Source {
  public:
   EventFiles(std::string root, std::string name, Damage& damage)
       : root_(std::move(root)), name_(std::move(name)), damage_(damage) {}
-  const char* kind() const override { return "tensorboard"; }
 
   Result<std::vector<Experiment>> experiments() override {
     Experiment out;

@@ -92,7 +92,6 @@ class Mlruns final : public Source {
  public:
   Mlruns(std::string root, ArtifactRoots roots, Damage& damage)
       : root_(std::move(root)), roots_(std::move(roots)), damage_(damage) {}
-  const char* kind() const override { return "mlruns"; }
 
   Result<std::vector<Experiment>> experiments() override {
     std::vector<Experiment> out;

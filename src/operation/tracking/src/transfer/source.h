@@ -54,7 +54,6 @@ class Source {
   template <class T>
   using Visit = std::function<base::Status(T&&)>;
   virtual ~Source() = default;
-  virtual const char* kind() const = 0;
   virtual base::Result<std::vector<Experiment>> experiments() = 0;
   virtual base::Status each_run(const Experiment& experiment, const Visit<ForeignRun>& visit) = 0;
   virtual base::Status each_logged_model(const Experiment& experiment,

@@ -51,7 +51,6 @@ class MlflowTables final : public Source {
  public:
   MlflowTables(std::unique_ptr<store::ForeignDatabase> db, ArtifactRoots roots, Damage& damage)
       : db_(std::move(db)), tables_(*db_), roots_(std::move(roots)), damage_(damage) {}
-  const char* kind() const override { return "sql"; }
 
   Status load() {
     TRY(tables_.load());
