@@ -13,6 +13,7 @@ import pytest
 import requests
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+pytest.register_assert_rewrite("tensor_cases")
 REPO = pathlib.Path(__file__).resolve().parents[2]
 BINARY = os.environ.get("MARU_BIN", str(REPO / "build/release/maru"))
 ROWS, SEED = 3000, 7
@@ -40,13 +41,13 @@ def maru(home, *words, timeout=300):
 
 
 class Server:
-    def __init__(self, home):
-        self.process = subprocess.Popen([BINARY, "up", "--home", str(home), "--listen", "127.0.0.1:0"],
+    def __init__(self, home, *options):
+        self.process = subprocess.Popen([BINARY, "up", "--home", str(home), "--listen", "127.0.0.1:0", *options],
                                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         self.url, self.log = None, []
         for line in self.process.stdout:
             self.log.append(line)
-            found = re.match(r"ready (http://\S+?)/?$", line.strip())
+            found = re.match(r"ready (https?://\S+?)/?$", line.strip())
             if found:
                 self.url = found.group(1)
                 break

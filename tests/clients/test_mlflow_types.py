@@ -19,6 +19,14 @@ class Facts:
         self.ok("model-versions/create", {"name": self.model, "source": f"runs:/{self.run}/x", "run_id": self.run})
         self.logged = self.ok("logged-models", {"experiment_id": self.experiment, "name": "net"})["model"]["info"]["model_id"]
 
+    def seen(self, path):
+        """What a call of this path could have changed, as it is now"""
+        what = path.removeprefix("2.0/mlflow/").split("/")[0]
+        where = {"runs": f"runs/get?run_id={self.run}", "experiments": f"experiments/get?experiment_id={self.experiment}",
+                 "logged-models": f"logged-models/{self.logged}", "registered-models": f"registered-models/get?name={self.model}",
+                 "model-versions": f"model-versions/get?name={self.model}&version=1"}.get(what)
+        return where and requests.get(f"{self.url}/api/2.0/mlflow/{where}", timeout=30).json()
+
     def ok(self, path, body):
         answer = requests.post(f"{self.url}/api/2.0/mlflow/{path}", json=body, timeout=30)
         assert answer.status_code == 200, answer.text
@@ -122,12 +130,16 @@ def test_wrong_types(facts, call):
         return filled(body, {**vars(facts), "fresh": uuid.uuid4().hex})
 
     assert send(good()).status_code in (200, 400, 404), send(good()).text  # some need more than types to succeed
+    before = facts.seen(path)
     for at in places(body):
         for wrong in WRONG:
             answer = send(changed(good(), at, wrong))
             assert answer.status_code < 500 and answer.headers["Content-Type"].startswith("application/json"), (at, wrong, answer.text[:300])
             assert answer.status_code == 200 or answer.json()["error_code"], (at, wrong, answer.text[:300])
             assert len(answer.text) < 20_000
+            now = facts.seen(path)
+            assert answer.status_code == 200 or now == before, (at, wrong)
+            before = now
     for whole in WRONG:
         assert send(whole).status_code in (200, 400, 404), whole
     assert requests.get(facts.url + "/health", timeout=10).status_code == 200

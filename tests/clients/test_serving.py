@@ -1,26 +1,18 @@
 """Models of tensors behind every protocol: stock tritonclient, and the shapes that TF-Serving's, KServe's and MLflow's clients send."""
-import os
-import pathlib
-import subprocess
-
 import numpy
 import pytest
 import requests
 import tritonclient.http as triton
-from conftest import BINARY, REPO
+from tensor_cases import test_triton_asks_for_the_best_classes, test_triton_infers_batches_bytes_and_small_integers, test_triton_unloads_and_loads  # noqa: F401
+from tensor_cases import A, B, import_models, inputs, needs_models
 from tritonclient.utils import InferenceServerException
 
-MODELS = pathlib.Path(os.environ.get("MARU_SHARED", REPO / "../shared")) / "models"
-A, B = numpy.arange(16, dtype=numpy.int32)[None], numpy.ones((1, 16), numpy.int32)
-pytestmark = pytest.mark.skipif(not MODELS.is_dir(), reason="../shared/models is not there")
+pytestmark = needs_models
 
 
 @pytest.fixture(scope="module")
 def models(server):
-    for name in ("simple", "simple_int8", "simple_string"):
-        done = subprocess.run([BINARY, "model", "import", str(MODELS / f"{name}.onnx"), "--name", name, "--server", server.url],
-                              capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
+    import_models(server)
     return server.url
 
 
@@ -30,12 +22,13 @@ def client(models):
         yield out
 
 
+@pytest.fixture
+def protocol():
+    return triton
+
+
 def tensors(first=A, second=B, datatype="INT32", binary=True):
-    out = []
-    for name, values in (("INPUT0", first), ("INPUT1", second)):
-        out.append(triton.InferInput(name, values.shape, datatype))
-        out[-1].set_data_from_numpy(values, binary_data=binary)
-    return out
+    return inputs(triton, first, second, datatype, binary_data=binary)
 
 
 def test_triton_reads_the_server(client):
@@ -60,34 +53,12 @@ def test_triton_infers_in_every_form(client, sent, answer, packed):
     assert result.get_response()["id"] == "7" and result.get_response()["model_version"] == "1"
 
 
-def test_triton_infers_batches_bytes_and_small_integers(client):
-    many = numpy.repeat(A, 100, axis=0)
-    assert (client.infer("simple", tensors(many, many)).as_numpy("OUTPUT0") == 2 * many).all()
-    words = numpy.array([[str(i).encode() for i in range(16)]], dtype=object)
-    assert client.infer("simple_string", tensors(words, words, "BYTES")).as_numpy("OUTPUT0")[0][3] == b"6"
-    small = numpy.full((1, 16), 3, numpy.int8)
-    assert (client.infer("simple_int8", tensors(small, small, "INT8")).as_numpy("OUTPUT0") == 6).all()
-
-
-def test_triton_asks_for_the_best_classes(client):
-    wanted = [triton.InferRequestedOutput("OUTPUT0", class_count=2)]
-    assert client.infer("simple", tensors(), outputs=wanted).as_numpy("OUTPUT0").tolist() == [[b"16.000000:15", b"15.000000:14"]]
-
-
-def test_triton_controls_the_repository(client):
+def test_triton_reads_the_repository(client):
     assert client.infer("simple", tensors()) is not None
     index = {m["name"]: m for m in client.get_model_repository_index()}
     assert index["simple"]["state"] == "READY"
-    client.unload_model("simple")
-    assert not client.is_model_ready("simple")
-    with pytest.raises(InferenceServerException, match="unloaded"):
-        client.infer("simple", tensors())
-    client.load_model("simple")
-    assert client.is_model_ready("simple") and client.infer("simple", tensors()) is not None
     counted = client.get_inference_statistics("simple")["model_stats"][0]
     assert counted["inference_stats"]["success"]["count"] >= 1 and counted["last_inference"] > 0
-    with pytest.raises(InferenceServerException, match="failed to load"):
-        client.load_model("nope")
 
 
 def test_triton_is_told_what_is_wrong(client):

@@ -1,7 +1,5 @@
 """gRPC: stock tritonclient, grpcio's health and reflection clients, and calls that are wrong. Runs in the environment of requirements-grpc.txt."""
 import json
-import os
-import pathlib
 import queue
 import struct
 import subprocess
@@ -15,27 +13,24 @@ grpc = pytest.importorskip("grpc")
 pytest.importorskip("grpc_health")
 
 import tritonclient.grpc as triton  # noqa: E402
-from conftest import BINARY, REPO, Server  # noqa: E402
+from conftest import BINARY, Server  # noqa: E402
 from google.protobuf.descriptor_pool import DescriptorPool  # noqa: E402
 from grpc_health.v1 import health_pb2, health_pb2_grpc  # noqa: E402
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc  # noqa: E402
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase  # noqa: E402
+from tensor_cases import test_triton_asks_for_the_best_classes, test_triton_infers_batches_bytes_and_small_integers, test_triton_unloads_and_loads  # noqa: E402, F401
+from tensor_cases import A, B, import_models, inputs, needs_models  # noqa: E402
 from tritonclient.grpc import service_pb2, service_pb2_grpc  # noqa: E402
 from tritonclient.utils import InferenceServerException  # noqa: E402
 
-MODELS = pathlib.Path(os.environ.get("MARU_SHARED", REPO / "../shared")) / "models"
-A, B = numpy.arange(16, dtype=numpy.int32)[None], numpy.ones((1, 16), numpy.int32)
 INFER = "/inference.GRPCInferenceService/ModelInfer"
 CODE = grpc.StatusCode
-pytestmark = pytest.mark.skipif(not MODELS.is_dir(), reason="../shared/models is not there")
+pytestmark = needs_models
 
 
 @pytest.fixture(scope="module")
 def models(server):
-    for name in ("simple", "simple_int8", "simple_string"):
-        done = subprocess.run([BINARY, "model", "import", str(MODELS / f"{name}.onnx"), "--name", name, "--server", server.url],
-                              capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
+    import_models(server)
     return server.url.removeprefix("http://")
 
 
@@ -52,16 +47,17 @@ def channel(models):
 
 
 @pytest.fixture
-def stub(channel):
+def service(channel):
     return service_pb2_grpc.GRPCInferenceServiceStub(channel)
 
 
-def tensors(first=A, second=B, datatype="INT32"):
-    out = []
-    for name, values in (("INPUT0", first), ("INPUT1", second)):
-        out.append(triton.InferInput(name, values.shape, datatype))
-        out[-1].set_data_from_numpy(values)
-    return out
+@pytest.fixture
+def protocol():
+    return triton
+
+
+def tensors(first=A, second=B):
+    return inputs(triton, first, second)
 
 
 def typed(**more):
@@ -93,20 +89,6 @@ def test_triton_infers(client, packed):
     assert [o.name for o in one.get_response().outputs] == ["OUTPUT1"]
 
 
-def test_triton_infers_batches_bytes_and_small_integers(client):
-    many = numpy.repeat(A, 20_000, axis=0)  # 2.5 MB
-    assert (client.infer("simple", tensors(many, many)).as_numpy("OUTPUT0") == 2 * many).all()
-    words = numpy.array([[str(i).encode() for i in range(16)]], dtype=object)
-    assert client.infer("simple_string", tensors(words, words, "BYTES")).as_numpy("OUTPUT0")[0][3] == b"6"
-    small = numpy.full((1, 16), 3, numpy.int8)
-    assert (client.infer("simple_int8", tensors(small, small, "INT8")).as_numpy("OUTPUT0") == 6).all()
-
-
-def test_triton_asks_for_the_best_classes(client):
-    wanted = [triton.InferRequestedOutput("OUTPUT0", class_count=2)]
-    assert client.infer("simple", tensors(), outputs=wanted).as_numpy("OUTPUT0").tolist() == [[b"16.000000:15", b"15.000000:14"]]
-
-
 def test_triton_infers_many_at_once(client):
     answers = queue.Queue()
     for i in range(200):
@@ -133,47 +115,38 @@ def test_triton_streams(client):
     client.stop_stream()
 
 
-def test_triton_controls_the_repository(client):
+def test_triton_reads_the_repository(client):
     assert client.infer("simple", tensors()) is not None
     index = {m.name: m for m in client.get_model_repository_index().models}
     assert index["simple"].state == "READY" and index["simple"].version == "1"
-    client.unload_model("simple")
-    assert not client.is_model_ready("simple")
-    with pytest.raises(InferenceServerException, match="unloaded") as told:
-        client.infer("simple", tensors())
-    assert told.value.status() == "StatusCode.UNAVAILABLE"
-    client.load_model("simple")
-    assert client.is_model_ready("simple") and client.infer("simple", tensors()) is not None
     counted = client.get_inference_statistics("simple").model_stats[0]
     assert counted.inference_stats.success.count >= 1 and counted.last_inference > 0
     assert client.get_inference_statistics().model_stats
-    with pytest.raises(InferenceServerException, match="failed to load"):
-        client.load_model("nope")
     with pytest.raises(InferenceServerException, match="takes no `config`"):
         client.load_model("simple", config="{}")
 
 
-def test_kserve_names_the_model_in_the_other_field(stub):
-    loaded = stub.RepositoryModelLoad(service_pb2.RepositoryModelLoadRequest(repository_name="simple"))
+def test_kserve_names_the_model_in_the_other_field(service):
+    loaded = service.RepositoryModelLoad(service_pb2.RepositoryModelLoadRequest(repository_name="simple"))
     assert loaded.SerializeToString() == b"\x0a\x06simple\x10\x01"  # KServe's model_name and isLoaded
 
 
-def test_what_asked_raw_is_answered_raw_and_typed_typed(stub):
-    answer = stub.ModelInfer(typed(id="t"))
+def test_what_asked_raw_is_answered_raw_and_typed_typed(service):
+    answer = service.ModelInfer(typed(id="t"))
     assert answer.id == "t" and not answer.raw_output_contents
     assert list(answer.outputs[0].contents.int_contents) == (A + B)[0].tolist()
     asked = typed()
     asked.parameters["binary_data_output"].bool_param = True
-    assert stub.ModelInfer(asked).raw_output_contents[0] == (A + B).tobytes()
+    assert service.ModelInfer(asked).raw_output_contents[0] == (A + B).tobytes()
     raw = typed()
     for tensor, values in zip(raw.inputs, (A, B)):
         tensor.ClearField("contents")
         raw.raw_input_contents.append(values.tobytes())
-    assert stub.ModelInfer(raw).raw_output_contents[1] == (A - B).tobytes()
+    assert service.ModelInfer(raw).raw_output_contents[1] == (A - B).tobytes()
 
 
-def test_an_endpoint_of_columns_answers_as_over_http(server, stub, trained, records, probabilities):
-    about = stub.ModelMetadata(service_pb2.ModelMetadataRequest(name=trained["model"]))
+def test_an_endpoint_of_columns_answers_as_over_http(server, service, trained, records, probabilities):
+    about = service.ModelMetadata(service_pb2.ModelMetadataRequest(name=trained["model"]))
     names = [t.name for t in about.inputs]
     rows = [i for i, r in enumerate(records) if all(r[n] is not None for n in names)]
     field = {"FP64": ("fp64_contents", float), "INT64": ("int64_contents", int), "BYTES": ("bytes_contents", lambda v: str(v).encode()),
@@ -186,7 +159,7 @@ def test_an_endpoint_of_columns_answers_as_over_http(server, stub, trained, reco
         contents, cast = field[datatype]
         tensor = request.inputs.add(name=column.name, datatype=datatype, shape=[len(rows), 1])
         getattr(tensor.contents, contents).extend(cast(v) for v in values)
-    answer = stub.ModelInfer(request)
+    answer = service.ModelInfer(request)
     scores = next(o for o in answer.outputs if o.name == "scores")
     got = numpy.array(scores.contents.fp64_contents).reshape(len(rows), -1)[:, -1]
     assert numpy.abs(got - probabilities[rows]).max() <= 1e-6
@@ -219,29 +192,29 @@ WRONG = {
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_what_is_wrong_has_its_status_and_its_reason(stub, case):
+def test_what_is_wrong_has_its_status_and_its_reason(service, case):
     request, spoil, code, part = WRONG[case]
     spoiled = service_pb2.ModelInferRequest()
     spoiled.CopyFrom(request)
     spoil(spoiled)
     with pytest.raises(grpc.RpcError) as told:
-        stub.ModelInfer(spoiled, timeout=20)
+        service.ModelInfer(spoiled, timeout=20)
     assert told.value.code() == code and part in told.value.details(), told.value.details()
 
 
-def test_raw_contents_that_do_not_fit(stub):
+def test_raw_contents_that_do_not_fit(service):
     for raw in (b"", A.tobytes()[:-1], A.tobytes() + b"\0"):
         request = typed()
         for tensor in request.inputs:
             tensor.ClearField("contents")
         request.raw_input_contents.extend([raw, B.tobytes()])
         with pytest.raises(grpc.RpcError) as told:
-            stub.ModelInfer(request)
+            service.ModelInfer(request)
         assert told.value.code() == CODE.INVALID_ARGUMENT and "INPUT0" in told.value.details()
     lying = service_pb2.ModelInferRequest(model_name="simple_string", raw_input_contents=[struct.pack("<I", 2**31 - 1) + b"abcd"])
     lying.inputs.add(name="INPUT0", datatype="BYTES", shape=[1, 1])
     with pytest.raises(grpc.RpcError) as told:
-        stub.ModelInfer(lying)
+        service.ModelInfer(lying)
     assert told.value.code() == CODE.INVALID_ARGUMENT and "not 1 texts" in told.value.details()
 
 
@@ -271,14 +244,14 @@ def test_a_message_beyond_the_limit_and_a_deadline_that_has_passed(server, model
         assert told.value.code() == CODE.DEADLINE_EXCEEDED
 
 
-def test_a_cancelled_stream_leaves_the_connection_whole(stub):
+def test_a_cancelled_stream_leaves_the_connection_whole(service):
     feed = queue.Queue()
-    answers = stub.ModelStreamInfer(iter(feed.get, None))
+    answers = service.ModelStreamInfer(iter(feed.get, None))
     feed.put(typed(id="1"))
     assert next(answers).infer_response.id == "1"
     answers.cancel()
     feed.put(None)
-    assert stub.ModelInfer(typed(id="2")).id == "2"
+    assert service.ModelInfer(typed(id="2")).id == "2"
 
 
 def test_health(channel):
@@ -306,10 +279,10 @@ def test_reflection(channel):
     for method in service.methods:  # the same messages under the same numbers as the stock client's
         theirs = service_pb2.DESCRIPTOR.services_by_name["GRPCInferenceService"].methods_by_name[method.name]
         assert {(f.name, f.number, f.type) for f in method.input_type.fields} == {(f.name, f.number, f.type) for f in theirs.input_type.fields}
-    stub = reflection_pb2_grpc.ServerReflectionStub(channel)
+    reflection = reflection_pb2_grpc.ServerReflectionStub(channel)
     asked = [reflection_pb2.ServerReflectionRequest(file_containing_symbol="nope"), reflection_pb2.ServerReflectionRequest(),
              reflection_pb2.ServerReflectionRequest(all_extension_numbers_of_type="inference.ModelInferRequest")]
-    codes = [a.error_response.error_code for a in stub.ServerReflectionInfo(iter(asked))]
+    codes = [a.error_response.error_code for a in reflection.ServerReflectionInfo(iter(asked))]
     assert codes == [5, 3, 0]
 
 
@@ -318,45 +291,39 @@ def test_tls_and_the_protocol_that_it_names(tmp_path):
     key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
     subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", key, "-out", certificate,
                     "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"], check=True, capture_output=True)
-    process = subprocess.Popen([BINARY, "up", "--home", str(tmp_path / "home"), "--listen", "127.0.0.1:0", "--tls-cert", str(certificate), "--tls-key", str(key)],
-                               stdout=subprocess.PIPE, text=True)
+    server = Server(tmp_path / "home", "--tls-cert", str(certificate), "--tls-key", str(key))
     try:
-        url = process.stdout.readline().removeprefix("ready ").strip()
-        assert url.startswith("https://")
-        with grpc.secure_channel(url.removeprefix("https://"), grpc.ssl_channel_credentials(certificate.read_bytes())) as channel:
+        assert server.url.startswith("https://")
+        with grpc.secure_channel(server.url.removeprefix("https://"), grpc.ssl_channel_credentials(certificate.read_bytes())) as channel:
             assert service_pb2_grpc.GRPCInferenceServiceStub(channel).ServerLive(service_pb2.ServerLiveRequest()).live
         for flag, version in (("--http2", "2"), ("--http1.1", "1.1")):
             for path, part in (("/healthz", "ok"), ("/", "<html"), ("/api/v1/openapi.json", "openapi")):
-                done = subprocess.run(["curl", "-sS", "--compressed", flag, "--cacert", str(certificate), "-w", "\n%{http_version} %{http_code}", url + path],
+                done = subprocess.run(["curl", "-sS", "--compressed", flag, "--cacert", str(certificate), "-w", "\n%{http_version} %{http_code}",
+                                       server.url + path],
                                       capture_output=True, text=True, check=True)
                 assert done.stdout.endswith(f"\n{version} 200") and part in done.stdout.lower(), done.stdout[-300:]
     finally:
-        process.terminate()
-        assert process.wait(30) == 0
+        assert server.stop() == 0
 
 
 def test_an_address_of_its_own_tokens_and_a_stop_that_loses_nothing(trained, tmp_path):
     """--grpc-listen, access tokens, a watch that hears of the stop, and calls during it: each is answered or told to try elsewhere."""
     token = json.loads(subprocess.run([BINARY, "token", "create", "reader", "--role", "viewer", "--home", str(tmp_path / "home"), "--json"],
                                       capture_output=True, text=True, check=True).stdout)["token"]
-    os.environ["MARU_GRPC_LISTEN"] = "127.0.0.1:0"
-    try:
-        server = Server(tmp_path / "home")
-    finally:
-        del os.environ["MARU_GRPC_LISTEN"]
+    server = Server(tmp_path / "home", "--grpc-listen", "127.0.0.1:0")
     address = json.loads((tmp_path / "home/server.json").read_text())["grpc"]
     assert address != server.url.removeprefix("http://")
     assert requests.get(f"http://{address}/healthz", timeout=10).status_code == 505
-    subprocess.run([BINARY, "model", "import", str(MODELS / "simple.onnx"), "--name", "simple", "--server", server.url], check=True, capture_output=True)
+    import_models(server, "simple")
     with grpc.insecure_channel(address) as channel:
-        stub = service_pb2_grpc.GRPCInferenceServiceStub(channel)
+        service = service_pb2_grpc.GRPCInferenceServiceStub(channel)
         viewer = (("authorization", f"Bearer {token}"),)
-        assert stub.ModelInfer(typed(), metadata=viewer).model_name == "simple"
+        assert service.ModelInfer(typed(), metadata=viewer).model_name == "simple"
         with pytest.raises(grpc.RpcError) as told:
-            stub.RepositoryModelUnload(service_pb2.RepositoryModelUnloadRequest(model_name="simple"), metadata=viewer)
+            service.RepositoryModelUnload(service_pb2.RepositoryModelUnloadRequest(model_name="simple"), metadata=viewer)
         assert told.value.code() == CODE.PERMISSION_DENIED
         with pytest.raises(grpc.RpcError) as told:
-            stub.ModelInfer(typed(), metadata=(("authorization", "Bearer maru_wrong"),))
+            service.ModelInfer(typed(), metadata=(("authorization", "Bearer maru_wrong"),))
         assert told.value.code() == CODE.UNAUTHENTICATED
         watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest())
         assert next(watch).status == health_pb2.HealthCheckResponse.SERVING
@@ -365,7 +332,7 @@ def test_an_address_of_its_own_tokens_and_a_stop_that_loses_nothing(trained, tmp
         def load():
             while not stopping.is_set():
                 try:
-                    stub.ModelInfer(typed(), timeout=10)
+                    service.ModelInfer(typed(), timeout=10)
                     told.append(None)
                 except grpc.RpcError as error:
                     told.append(error.code())
