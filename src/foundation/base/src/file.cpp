@@ -314,6 +314,58 @@ std::uint64_t free_bytes(const std::string& path) {
   return static_cast<std::uint64_t>(info.f_bavail) * info.f_frsize;
 }
 
+Result<AppendFile> AppendFile::open(const std::string& path) {
+  if (has_nul(path)) return failed(EINVAL, "open", "a path with a NUL byte");
+  Fd fd(open_retry(path, O_WRONLY | O_CREAT | O_APPEND, 0600));
+  if (!fd.good()) return failed(errno, "open", path);
+  while (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno == EWOULDBLOCK)
+      return fail(Code::kUnavailable, "another writer has it: " + path,
+                  "wait for it, or choose another path");
+    if (errno != EINTR) return failed(errno, "lock", path);
+  }
+  struct stat info {};
+  if (::fstat(fd.get(), &info) != 0) return failed(errno, "stat", path);
+  if (!S_ISREG(info.st_mode)) return failed(EINVAL, "append to", path);
+  AppendFile out(path, fd.release());
+  out.size_ = static_cast<std::uint64_t>(info.st_size);
+  return out;
+}
+
+AppendFile::AppendFile(AppendFile&& other) noexcept
+    : path_(std::move(other.path_)), fd_(std::exchange(other.fd_, -1)), size_(other.size_) {}
+AppendFile& AppendFile::operator=(AppendFile&& other) noexcept {
+  std::swap(path_, other.path_);
+  std::swap(fd_, other.fd_);
+  std::swap(size_, other.size_);
+  return *this;
+}
+AppendFile::~AppendFile() {
+  if (fd_ >= 0) ::close(fd_);
+}
+
+Status AppendFile::append(std::string_view bytes) {
+  int code = fault_point("append.write");
+  if (code == 0) code = write_all(fd_, bytes);
+  if (code != 0) return failed(code, "write", path_);
+  size_ += bytes.size();
+  return {};
+}
+
+Status AppendFile::truncate(std::uint64_t size) {
+  while (::ftruncate(fd_, static_cast<off_t>(size)) != 0)
+    if (errno != EINTR) return failed(errno, "cut", path_);
+  size_ = size;
+  return {};
+}
+
+Status AppendFile::sync() {
+  int code = fault_point("append.sync");
+  if (code == 0) code = sync_retry(fd_);
+  if (code != 0) return failed(code, "sync", path_);
+  return {};
+}
+
 Result<FileLock> FileLock::acquire(const std::string& path) {
   Fd fd(open_retry(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600));
   if (!fd.good()) return failed(errno, "open", path);

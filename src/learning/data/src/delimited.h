@@ -27,6 +27,13 @@ struct RawTable {
   std::vector<std::string> notes;
 };
 
+// How a delimited text is written, by its first rows: the delimiter among , ; tab |, and whether quotes are more than characters.
+struct Dialect {
+  char delimiter = ',';
+  bool quotes = true;
+};
+Dialect find_dialect(std::string_view text, const std::string& name);
+
 // Reads CSV or TSV (RFC 4180, LF/CRLF/CR, quotes may hold line breaks) and appends its rows to `out`, which must be empty or have the
 // same columns (in any order). The delimiter is found among , ; tab |. `limit` rows at most; 0: all. Errors name the file and the line.
 base::Status read_delimited(std::string text, const std::string& name, const ImportSpec& spec,

@@ -59,6 +59,19 @@ struct Engine::Impl {
   std::string scratch_name();  // unique within the engine
 };
 
+// Takes a result's rows as tables, piece by piece; a piece ends with a chunk of the engine. Not for several threads.
+class ChunkReader {
+ public:
+  explicit ChunkReader(duckdb_result& result);
+  ~ChunkReader();
+  base::Result<Table> take(std::size_t most);  // at least one chunk; no rows at the end
+
+ private:
+  base::Status start();
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
 // Appends every row of `result` to a table. Types outside bool/numbers/date/time stamps must have been cast to VARCHAR.
 base::Result<Table> fetch_table(duckdb_result& result);
 base::Result<ColumnType> column_type(duckdb_type type);

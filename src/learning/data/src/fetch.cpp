@@ -200,11 +200,26 @@ bool needs_text_cast(duckdb_type type) {
   return kind && *kind == ColumnType::kText && type != DUCKDB_TYPE_VARCHAR;
 }
 
-base::Result<Table> fetch_table(duckdb_result& result) {
+struct ChunkReader::Impl {
+  explicit Impl(duckdb_result& from) : result(from) {}
+  duckdb_result& result;
+  std::vector<Sink> sinks;
+  duckdb_data_chunk chunk = nullptr;  // fetched and not yet taken
+  bool ended = false;
+};
+
+ChunkReader::ChunkReader(duckdb_result& result) : impl_(std::make_unique<Impl>(result)) {}
+ChunkReader::~ChunkReader() {
+  if (impl_->chunk != nullptr) duckdb_destroy_data_chunk(&impl_->chunk);
+}
+
+base::Status ChunkReader::start() {
+  duckdb_result& result = impl_->result;
   const idx_t width = duckdb_column_count(&result);
-  std::vector<Sink> sinks(width);
+  impl_->sinks.clear();
+  impl_->sinks.resize(width);
   for (idx_t c = 0; c < width; ++c) {
-    Sink& sink = sinks[c];
+    Sink& sink = impl_->sinks[c];
     sink.type = duckdb_column_type(&result, c);
     TRY_ASSIGN(sink.column.type, column_type(sink.type));
     const char* name = duckdb_column_name(&result, c);
@@ -221,20 +236,38 @@ base::Result<Table> fetch_table(duckdb_result& result) {
       return base::fail(Code::kInternal, "column type is not read: " + sink.column.name,
                         "cast it to VARCHAR");
   }
-  while (duckdb_data_chunk chunk = duckdb_fetch_chunk(result)) {
-    const idx_t rows = duckdb_data_chunk_get_size(chunk);
-    for (idx_t c = 0; c < width && rows > 0; ++c)
-      copy_chunk(sinks[c], duckdb_data_chunk_get_vector(chunk, c), rows);
-    duckdb_destroy_data_chunk(&chunk);
-    if (rows == 0) break;
+  return {};
+}
+
+base::Result<Table> ChunkReader::take(std::size_t most) {
+  TRY(start());
+  std::size_t have = 0;
+  while (have < most && !impl_->ended) {
+    if (impl_->chunk == nullptr) impl_->chunk = duckdb_fetch_chunk(impl_->result);
+    const idx_t rows = impl_->chunk == nullptr ? 0 : duckdb_data_chunk_get_size(impl_->chunk);
+    if (rows == 0) {
+      impl_->ended = true;
+      break;
+    }
+    if (have > 0 && have + rows > most) break;  // whole chunks only: the rest comes next time
+    for (idx_t c = 0; c < impl_->sinks.size(); ++c)
+      copy_chunk(impl_->sinks[c], duckdb_data_chunk_get_vector(impl_->chunk, c), rows);
+    duckdb_destroy_data_chunk(&impl_->chunk);
+    impl_->chunk = nullptr;
+    have += rows;
   }
   Table table;
-  table.columns.reserve(width);
-  for (auto& sink : sinks) {
+  table.columns.reserve(impl_->sinks.size());
+  for (auto& sink : impl_->sinks) {
     sink.encoder.reset();
     table.columns.push_back(std::move(sink.column));
   }
   return table;
+}
+
+base::Result<Table> fetch_table(duckdb_result& result) {
+  ChunkReader reader(result);
+  return reader.take(std::numeric_limits<std::size_t>::max());
 }
 
 }  // namespace maru::data

@@ -3,6 +3,7 @@
 #include "maru/base/json.h"
 #include "maru/base/text.h"
 #include "maru/data/dataset.h"
+#include "text_rows.h"
 
 namespace maru::data {
 
@@ -24,13 +25,19 @@ void append_csv(std::string& out, std::string_view cell) {
   out += '"';
 }
 
-std::string csv_of(const Table& table) {
+}  // namespace
+
+std::string csv_head(const std::vector<std::string>& names) {
   std::string out;
-  for (std::size_t c = 0; c < table.columns.size(); ++c) {
+  for (std::size_t c = 0; c < names.size(); ++c) {
     if (c > 0) out += ',';
-    append_csv(out, table.columns[c].name);
+    append_csv(out, names[c]);
   }
-  out += '\n';
+  return out + '\n';
+}
+
+std::string csv_rows(const Table& table) {
+  std::string out;
   for (std::size_t r = 0; r < table.rows(); ++r) {
     const std::size_t start = out.size();
     for (std::size_t c = 0; c < table.columns.size(); ++c) {
@@ -43,6 +50,8 @@ std::string csv_of(const Table& table) {
   }
   return out;
 }
+
+namespace {
 
 base::Json cell_json(const Column& column, std::size_t row) {
   if (!column.is_valid(row)) return {};
@@ -58,7 +67,9 @@ base::Json cell_json(const Column& column, std::size_t row) {
   }
 }
 
-std::string json_lines_of(const Table& table) {
+}  // namespace
+
+std::string json_lines(const Table& table) {
   std::string out;
   for (std::size_t r = 0; r < table.rows(); ++r) {
     base::Json line = base::Json::object();
@@ -69,17 +80,19 @@ std::string json_lines_of(const Table& table) {
   return out;
 }
 
-}  // namespace
-
 base::Status write_table(Engine& engine, const Table& table, const std::string& path) {
   const std::string name = base::to_lower_ascii(path);
   const auto ends = [&](std::string_view end) {
     return name.size() >= end.size() &&
            name.compare(name.size() - end.size(), end.size(), end) == 0;
   };
-  if (ends(".csv")) return base::write_file_atomic(path, csv_of(table));
+  if (ends(".csv")) {
+    std::vector<std::string> names;
+    for (const auto& column : table.columns) names.push_back(column.name);
+    return base::write_file_atomic(path, csv_head(names) + csv_rows(table));
+  }
   if (ends(".jsonl") || ends(".ndjson") || ends(".json"))
-    return base::write_file_atomic(path, json_lines_of(table));
+    return base::write_file_atomic(path, json_lines(table));
   if (!ends(".parquet"))
     return base::fail(Code::kInvalidArgument, "unknown kind of output file: " + path,
                       "use .csv, .jsonl or .parquet");

@@ -7,23 +7,23 @@
 #include "maru/base/text.h"
 
 namespace maru::model {
-namespace {
 
 using base::Code;
 using base::fail;
 using base::Json;
 using base::Status;
 
-constexpr double kMissing = std::numeric_limits<double>::quiet_NaN();
-constexpr double kExactInteger = 9'007'199'254'740'992;  // 2^53
-
-// How a value looks in a message: short, and no longer than needed.
 std::string shown(const Json& value) {
   std::string text = value.dump();
   if (text.size() <= 60) return text;
   text.resize(60);
   return base::replace_invalid_utf8(text) + "…";
 }
+
+namespace {
+
+constexpr double kMissing = std::numeric_limits<double>::quiet_NaN();
+constexpr double kExactInteger = 9'007'199'254'740'992;  // 2^53
 
 tl::unexpected<base::Error> wrong(std::size_t row, const Input& input, const char* expected,
                                   const std::string& got) {
@@ -50,7 +50,8 @@ bool parse_boolean(std::string_view text, double& out) {
   return parse_number(text, out) && (out == 0 || out == 1);
 }
 
-// nullptr when `out` is set, else what was expected.
+}  // namespace
+
 const char* read_number(InputKind kind, const Json& value, double& out) {
   const char* expected = kind == InputKind::kBoolean   ? "true or false"
                          : kind == InputKind::kInteger ? "an integer"
@@ -93,6 +94,8 @@ const char* read_time(const Json& value, std::int64_t& out) {
   out = *time;
   return nullptr;
 }
+
+namespace {
 
 void fill_numbers(const data::Column& column, std::size_t from, std::size_t count,
                   std::vector<double>& out) {

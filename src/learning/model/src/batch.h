@@ -18,6 +18,12 @@ base::Status fill_cell(const Input& input, const base::Json& value, std::size_t 
 base::Status fill_row(const Signature& signature, const base::Json& object, std::size_t row,
                       InputBatch& out);
 
+// How a value looks in a message: short, and no longer than needed.
+std::string shown(const base::Json& value);
+// nullptr when `out` is set (NaN, or untouched: missing), else what was expected.
+const char* read_number(InputKind kind, const base::Json& value, double& out);
+const char* read_time(const base::Json& value, std::int64_t& out);
+
 bool is_ignored(const Signature& signature, std::string_view name);
 
 }  // namespace maru::model

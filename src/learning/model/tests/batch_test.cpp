@@ -166,3 +166,72 @@ TEST_CASE("a signature survives JSON and refuses nonsense") {
   classless.classes.pop_back();
   CHECK(!model::Signature::from_json(classless.to_json()));
 }
+
+// What a request of one row says about it, and what a batch does, are the same: values to the bit, and which rows are bad.
+TEST_CASE("a row of a batch is good or bad as a request's row is") {
+  const char* kCells[] = {"1.5",  "7",          " 3 ",  "abc", "",     "1e400",     "NaN",
+                          "true", "2013-01-31", "0x10", "1,5", "-0.0", "1900-02-29"};
+  data::Table texts;
+  std::vector<std::string> bodies;
+  const auto s = signature();
+  for (const auto& input : s.inputs)
+    texts.columns.push_back(column(input.name.c_str(), ColumnType::kText));
+  for (const auto& input : s.inputs) {
+    for (const char* cell : kCells) {
+      base::Json row = base::Json::object();
+      for (std::size_t i = 0; i < s.inputs.size(); ++i) {
+        const bool here = s.inputs[i].name == input.name;
+        put_text(texts.columns[i], here ? cell : "");
+        row.set(s.inputs[i].name, here ? base::Json(cell) : base::Json());
+      }
+      bodies.push_back(base::Json::object({{"instances", base::Json::array({row})}}).dump());
+    }
+  }
+  model::InputBatch all, one;
+  std::vector<model::RowFault> faults;
+  REQUIRE(model::fill_rows(s, texts, 0, bodies.size(), all, faults));
+  std::size_t next = 0, bad = 0;
+  for (std::size_t r = 0; r < bodies.size(); ++r) {
+    const auto filled = model::fill_from_text(s, bodies[r], "instances", one);
+    const bool fault = next < faults.size() && faults[next].row == r;
+    CHECK_MESSAGE(filled.has_value() == !fault, bodies[r]);
+    if (fault) {
+      ++bad;
+      if (!filled) CHECK(filled.error().message == "row 0, " + faults[next].reason);
+      ++next;
+      continue;
+    }
+    for (std::size_t i = 0; i < s.inputs.size(); ++i) {
+      const auto &a = all.columns[i], &b = one.columns[i];
+      if (!b.texts.empty()) CHECK(a.texts[r] == b.texts[0]);
+      if (!b.times.empty()) CHECK(a.times[r] == b.times[0]);
+      if (!b.numbers.empty())
+        CHECK((a.numbers[r] == b.numbers[0] ||
+               (a.numbers[r] != a.numbers[r] && b.numbers[0] != b.numbers[0])));
+    }
+  }
+  CHECK(next == faults.size());
+  CHECK(bad > 20);
+}
+
+TEST_CASE("typed columns of a batch are held to the model's kinds") {
+  data::Table rows;
+  Column age = column("age", ColumnType::kFloat), visits = column("visits", ColumnType::kFloat),
+         member = column("member", ColumnType::kInteger);
+  age.reals = {1.5, std::numeric_limits<double>::infinity(), kNan, 4};
+  visits.reals = {2, 2, 2.5, 2};
+  member.integers = {1, 0, 1, 2};
+  rows.columns = {age, visits, member};
+  model::InputBatch batch;
+  std::vector<model::RowFault> faults;
+  REQUIRE(model::fill_rows(signature(), rows, 0, 4, batch, faults));
+  REQUIRE(faults.size() == 3);
+  CHECK(faults[0].row == 1);
+  CHECK(faults[1].row == 2);
+  CHECK(faults[2].row == 3);
+  CHECK(batch.columns[0].numbers[0] == 1.5);
+  rows.columns.erase(rows.columns.begin());
+  const auto lacking = model::fill_rows(signature(), rows, 0, 4, batch, faults);
+  REQUIRE_FALSE(lacking);
+  CHECK(lacking.error().code == base::Code::kInvalidArgument);
+}

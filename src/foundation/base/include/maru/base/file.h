@@ -2,6 +2,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "maru/base/result.h"
@@ -30,6 +31,26 @@ std::string join_path(std::string_view folder, std::string_view name);
 std::string file_name(std::string_view path);
 std::string parent_path(std::string_view path);
 std::uint64_t free_bytes(const std::string& path);
+
+// A file that grows at its end, created when absent; one writer at a time (kUnavailable for a second one). What was not synced may be lost
+// (append.write, append.sync). Not thread safe.
+class AppendFile {
+ public:
+  static Result<AppendFile> open(const std::string& path);
+  AppendFile(AppendFile&& other) noexcept;
+  AppendFile& operator=(AppendFile&& other) noexcept;
+  ~AppendFile();
+  std::uint64_t size() const { return size_; }
+  Status append(std::string_view bytes);
+  Status truncate(std::uint64_t size);
+  Status sync();
+
+ private:
+  AppendFile(std::string path, int fd) : path_(std::move(path)), fd_(fd) {}
+  std::string path_;
+  int fd_ = -1;
+  std::uint64_t size_ = 0;
+};
 
 // Exclusive advisory lock; released by the destructor. kUnavailable (with the holder's pid) when another process has it.
 class FileLock {

@@ -68,6 +68,16 @@ base::Status fill_from_text(const Signature& signature, std::string_view body, s
                             InputBatch& out);
 base::Status fill_from_table(const Signature& signature, const data::Table& table, InputBatch& out);
 
+// A row that a request would be refused for, and why.
+struct RowFault {
+  std::size_t row = 0;
+  std::string reason;  // "column `age`: expected a number, got \"abc\""
+};
+// Rows [from, from + count) of a table for batch prediction, each held to what a request's row is: a bad one is left missing and told, once, in `faults` (by
+// ascending row, counted from `from`). Fails only when a required column is not there at all.
+base::Status fill_rows(const Signature& signature, const data::Table& table, std::size_t from,
+                       std::size_t count, InputBatch& out, std::vector<RowFault>& faults);
+
 // Answers for a batch. binary: 1 score a row (probability of classes[1]); multiclass: K probabilities a row; regression: 1 value.
 struct Predictions {
   Task task = Task::kBinary;
