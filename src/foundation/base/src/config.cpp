@@ -32,6 +32,9 @@ constexpr ConfigKey kKeys[] = {
     {"pool.queue", kInteger, "4096",
      "requests that may wait in each pool before the next one is refused"},
     {"store.group-commit-ms", kInteger, "2", "longest wait for company before a commit, 0 to 5"},
+    {"cost.cpu-hour", kText, "0.04",
+     "price of an hour of one CPU, in your currency; batch predictions tell what a million rows "
+     "cost; 0: not told"},
     {"train.threads", kInteger, "2", "threads of one training; the bytes of a model depend on it"},
     {"webhook.allowed-hosts", kText, "",
      "hosts with private addresses that webhooks may call, by comma; others are refused"},

@@ -32,6 +32,7 @@ struct Arguments {
   TrackingOptions tracking;
   EndpointOptions endpoint;
   ServeOptions serve;
+  BatchOptions batch;
   std::string name, second, alias = "champion", reason, role = "viewer", task, budget;
   std::function<int()> verb;
 };
@@ -169,6 +170,54 @@ void add_loop(CLI::App& app, Arguments& a) {
                                 "maru demo", [&a] { return demo(a.common, a.demo); });
   demo_command->add_flag("--exit", a.demo.exit, "stop after the report instead of serving on");
   add_settings(*demo_command, a.demo.settings);
+}
+
+void add_batch_options(CLI::App& command, BatchOptions& batch) {
+  command.add_option("--input", batch.input,
+                     "CSV, TSV, Parquet, JSON lines or ARFF files, patterns, or one dataset");
+  command.add_option(
+      "--output", batch.output,
+      "CSV, JSON lines or Parquet by its ending; {time}, {date}, {run} are filled in");
+  command.add_option("--errors", batch.errors,
+                     "where bad rows are told (default: OUTPUT.errors.csv, if there are any)");
+  command
+      .add_option("--columns", batch.columns,
+                  "of the input, that stand before the answer: all, none or a,b,c")
+      ->capture_default_str();
+  command.add_flag("--overwrite", batch.overwrite, "replace an output that exists");
+  command.add_option("--shard-rows", batch.shard_rows,
+                     "rows that are safe on disk at a time (default 65536)");
+  command.add_option("--threads", batch.threads, "that score (default: one a core)");
+}
+
+void add_batch(CLI::App& app, Arguments& a) {
+  CLI::App* command =
+      app.add_subcommand("batch", "score whole files with a model, resumable and by schedule");
+  command->footer(
+      "Example:\n  maru batch churn@champion --input 'new-*.parquet' --output scored.parquet\n"
+      "  maru batch churn.ubj --input new.csv --output scored.csv");
+  command->add_option("model", a.batch.model, "NAME, NAME@ALIAS, NAME/VERSION or a model file");
+  add_batch_options(*command, a.batch);
+  command->require_subcommand(0, 1);
+  command->callback([&a, command] {
+    if (command->get_subcommands().empty()) a.verb = [&a] { return batch(a.common, a.batch); };
+  });
+  CLI::App* schedule = verb(*command, a, "schedule", "do it again and again, while a server runs",
+                            "maru batch schedule nightly churn --every day --input new.parquet "
+                            "--output '/data/{date}.parquet'",
+                            [&a] { return batch_schedule(a.common, a.batch); });
+  schedule->add_option("name", a.batch.name, "of the schedule")->required();
+  schedule->add_option("model", a.batch.model, "NAME, NAME@ALIAS or NAME/VERSION")->required();
+  schedule
+      ->add_option("--every", a.batch.every, "30m, hour, day, week, or cron as `15 3 * * *` (UTC)")
+      ->required();
+  add_batch_options(*schedule, a.batch);
+  verb(*command, a, "list", "jobs and schedules", "maru batch list",
+       [&a] { return batch_list(a.common); });
+  verb(*command, a, "remove", "end a schedule", "maru batch remove nightly",
+       [&a] { return batch_remove(a.common, a.batch.name); })
+      ->add_option("name", a.batch.name)
+      ->required();
 }
 
 void add_models(CLI::App& app, Arguments& a) {
@@ -328,6 +377,7 @@ int unknown_verb(CLI::App& app, int argc, char** argv) {
       if (command->get_name() == word) next = command;
     }
     if (next == nullptr) {
+      if (here->get_option_no_throw("model") != nullptr) return -1;  // it takes words of its own
       const auto known = names_of(*here);
       if (known.empty()) return -1;
       std::string hint = base::did_you_mean(word, known);
@@ -352,6 +402,7 @@ int run_cli(int argc, char** argv) {
   Arguments a;
   add_data(app, a);
   add_loop(app, a);
+  add_batch(app, a);
   add_models(app, a);
   add_pipelines(app, a);
   add_tracking(app, a.common, a.tracking, a.verb);

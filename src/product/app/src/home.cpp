@@ -20,6 +20,7 @@
 #include "maru/monitor/monitor.h"
 #include "maru/pipeline/pipeline.h"
 #include "maru/serve/serve.h"
+#include "maru/steps/batch.h"
 #include "maru/store/database.h"
 #include "maru/tracking/tracking.h"
 #include "project_runs.h"
@@ -174,6 +175,7 @@ steps::Services Home::Impl::step_services() {
   out.clock = &clock;
   out.train_threads = options.train_threads;
   out.serving = &serving;
+  out.cpu_hour_price = options.cpu_hour_price;
   return out;
 }
 
@@ -224,6 +226,10 @@ void Home::Impl::wire_routes() {
   };
   s.predict_files = [this](const Json& body, base::Context& context) {
     return projects->predict(body, context);
+  };
+  s.batch_pipeline = [services = step_services()](const Json& body, const std::string& name,
+                                                  bool repeats) {
+    return steps::batch_pipeline(services, body, name, repeats);
   };
   s.import_model = [this](const Json& body, base::Context& context) {
     return projects->import_model(body, context);

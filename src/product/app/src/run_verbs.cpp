@@ -66,22 +66,6 @@ double run_fraction(const Json& run) {
   return done / std::max<double>(1, static_cast<double>(run["tasks"].size()));
 }
 
-// The error of the failed task as one value, so that the exit code says refused, not found, ...
-base::Error run_error(const Json& run) {
-  for (const auto& task : run["tasks"].items()) {
-    if (task["state"].as_string() != "failed") continue;
-    base::Error error;
-    error.message = task["name"].as_string() + ": " + task["error"].as_string();
-    error.hint = task["hint"].as_string();
-    for (int code = 0; code <= static_cast<int>(base::Code::kInternal); ++code) {
-      if (base::code_name(static_cast<base::Code>(code)) == task["error_code"].as_string())
-        error.code = static_cast<base::Code>(code);
-    }
-    return error;
-  }
-  return {base::Code::kCancelled, "run was " + run["state"].as_string(), "", nullptr};
-}
-
 void print_init(const Json& summary, const std::string& out) {
   TextTable table;
   for (const char* title : {"column", "type", "role", "why"}) table.column(title);
@@ -153,6 +137,22 @@ Result<Json> fetch_model(Session& session, const Json& run) {
 }
 
 }  // namespace
+
+// The error of the failed task as one value, so that the exit code says refused, not found, ...
+base::Error run_error(const Json& run) {
+  for (const auto& task : run["tasks"].items()) {
+    if (task["state"].as_string() != "failed") continue;
+    base::Error error;
+    error.message = task["name"].as_string() + ": " + task["error"].as_string();
+    error.hint = task["hint"].as_string();
+    for (int code = 0; code <= static_cast<int>(base::Code::kInternal); ++code) {
+      if (base::code_name(static_cast<base::Code>(code)) == task["error_code"].as_string())
+        error.code = static_cast<base::Code>(code);
+    }
+    return error;
+  }
+  return {base::Code::kCancelled, "run was " + run["state"].as_string(), "", nullptr};
+}
 
 Result<Json> follow_run(Session& session, const std::string& run_id, bool quiet) {
   ProgressLine progress;

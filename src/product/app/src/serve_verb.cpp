@@ -1,11 +1,6 @@
-#include <unistd.h>
-
-#include <cstdlib>
-#include <utility>
-
-#include "maru/base/file.h"
 #include "maru/base/text.h"
 #include "output.h"
+#include "place.h"
 #include "up.h"
 #include "verbs.h"
 
@@ -15,49 +10,6 @@ namespace {
 using base::Json;
 using base::Result;
 using http::Method;
-
-// A home for as long as the process runs, or the one that was named.
-class Place {
- public:
-  static Result<Place> find(const std::string& named) {
-    Place out;
-    if (!named.empty()) {
-      out.folder_ = named;
-      return out;
-    }
-    const char* temporary = std::getenv("TMPDIR");
-    std::string pattern =
-        base::join_path(temporary == nullptr ? "/tmp" : temporary, "maru-serve-XXXXXX");
-    if (::mkdtemp(pattern.data()) == nullptr)
-      return base::fail(base::Code::kNoSpace, "no temporary folder can be made: " + pattern,
-                        "name one with --home");
-    out.folder_ = out.remove_ = pattern;
-    return out;
-  }
-  Place(Place&& other) noexcept
-      : folder_(std::move(other.folder_)), remove_(std::exchange(other.remove_, "")) {}
-  Place(const Place&) = delete;
-  Place& operator=(const Place&) = delete;
-  Place& operator=(Place&&) = delete;
-  ~Place() {
-    if (!remove_.empty()) (void)base::remove_tree(remove_);
-  }
-  const std::string& folder() const { return folder_; }
-
- private:
-  Place() = default;
-  std::string folder_, remove_;
-};
-
-// "/models/churn.v2.ubj" -> "churn.v2"
-std::string name_of(const std::string& path) {
-  std::string out = path;
-  while (out.size() > 1 && out.back() == '/') out.pop_back();
-  if (const auto slash = out.rfind('/'); slash != std::string::npos) out = out.substr(slash + 1);
-  if (const auto dot = out.rfind('.'); dot != std::string::npos && dot > 0)
-    out = out.substr(0, dot);
-  return out;
-}
 
 // How to call it, ready to paste.
 Result<std::string> example_call(Session& session, const std::string& name) {
@@ -75,9 +27,8 @@ Result<std::string> example_call(Session& session, const std::string& name) {
 Result<std::string> serve_file(Session& session, const std::string& file,
                                const std::string& given) {
   TRY_ASSIGN(const std::string path, absolute_path(file));
-  const std::string name = given.empty() ? name_of(path) : given;
-  TRY(session.call(Method::kPost, "/api/v1/model-imports",
-                   Json::object({{"path", path}, {"name", name}, {"alias", "champion"}})));
+  const std::string name = given.empty() ? model_name_of(path) : given;
+  TRY(import_champion(session, path, name));
   TRY(session.call(Method::kPut, "/api/v1/endpoints/" + http::percent_encode(name),
                    Json::object({{"model", name}})));
   TRY_ASSIGN(const std::string call, example_call(session, name));

@@ -2,7 +2,9 @@
 
 #include <unistd.h>
 
+#include <charconv>
 #include <climits>
+#include <optional>
 
 #include "maru/base/file.h"
 #include "maru/base/text.h"
@@ -28,6 +30,16 @@ struct Choice {
   std::vector<std::string> words;
 };
 
+// cost.cpu-hour; nothing when it is no price.
+std::optional<double> cpu_price(const Config& settings) {
+  const std::string& text = settings.text("cost.cpu-hour");
+  double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size() || !(value >= 0 && value < 1e6))
+    return std::nullopt;
+  return value;
+}
+
 base::Status check_settings(const Config& settings) {
   const auto refuse = [&](std::string_view key, std::string hint) {
     return base::fail(Code::kInvalidArgument,
@@ -48,6 +60,7 @@ base::Status check_settings(const Config& settings) {
     for (const auto& word : words) known = known || settings.text(key) == word;
     if (!known) return refuse(key, "one of " + base::join(words, ", "));
   }
+  if (!cpu_price(settings)) return refuse("cost.cpu-hour", "a price as 0.04, or 0");
   if (settings.bytes("http.max-body") < 1024) return refuse("http.max-body", "at least 1KiB");
   if (settings.text("http.tls-cert").empty() != settings.text("http.tls-key").empty()) {
     return base::fail(Code::kInvalidArgument,
@@ -98,6 +111,7 @@ HomeOptions home_options(const std::string& home, const Config& settings) {
   out.blocking_threads = size("pool.blocking-threads");
   out.work_threads = size("pool.work-threads");
   out.pool_queue = size("pool.queue");
+  out.cpu_hour_price = cpu_price(settings).value_or(0);
   out.group_window_us = settings.integer("store.group-commit-ms") * 1000;
   for (const auto& host : base::split(settings.text("webhook.allowed-hosts"), ',')) {
     if (const auto word = base::trim(host); !word.empty()) out.webhook_hosts.emplace_back(word);

@@ -66,6 +66,17 @@ int model_import(const Invocation& invocation, const std::string& path, const st
                  const std::string& alias);
 int model_export(const Invocation& invocation, const std::string& model, const std::string& folder);
 
+struct BatchOptions {
+  std::string model, output, errors, columns = "all", name, every;
+  std::vector<std::string> input;
+  bool overwrite = false;
+  std::int64_t shard_rows = 0, threads = 0;  // 0: as the server likes
+};
+int batch(const Invocation& invocation, const BatchOptions& options);
+int batch_schedule(const Invocation& invocation, const BatchOptions& options);
+int batch_list(const Invocation& invocation);
+int batch_remove(const Invocation& invocation, const std::string& name);
+
 int pipeline_list(const Invocation& invocation);
 int pipeline_runs(const Invocation& invocation, const std::string& pipeline);
 int pipeline_show(const Invocation& invocation, const std::string& run);
@@ -123,6 +134,8 @@ std::pair<std::string, std::string> split_model(const std::string& text);
 base::Result<std::string> absolute_path(const std::string& path);
 // Follows a run to its end with a progress line; the final run.
 base::Result<base::Json> follow_run(Session& session, const std::string& run_id, bool quiet);
+// The error of a run's failed task, with its code.
+base::Error run_error(const base::Json& run);
 // What `maru run` prints about a finished run: keys of DESIGN §7.
 base::Json run_summary(const base::Json& run, const base::Json& model);
 

@@ -16,6 +16,7 @@ base::Result<Json> run_register(const Services& services, pipeline::Attempt& att
 base::Result<Json> run_evaluate(const Services& services, pipeline::Attempt& attempt);
 base::Result<Json> run_promote(const Services& services, pipeline::Attempt& attempt);
 base::Result<Json> run_deploy(const Services& services, pipeline::Attempt& attempt);
+base::Result<Json> run_batch(const Services& services, pipeline::Attempt& attempt);
 base::Result<Json> run_watch(const Services& services, pipeline::Attempt& attempt);
 
 // The outputs of the only dependency.

@@ -1,6 +1,7 @@
 #include "maru/steps/steps.h"
 
 #include "maru/base/file.h"
+#include "maru/steps/batch.h"
 #include "step_functions.h"
 
 namespace maru::steps {
@@ -44,6 +45,7 @@ std::vector<Step> all_steps(const Services& services) {
       {"maru/train", "1", run_train},       {"maru/register", "1", run_register},
       {"maru/evaluate", "1", run_evaluate}, {"maru/promote", "1", run_promote},
       {"maru/deploy", "1", run_deploy},     {"maru/watch", "1", run_watch},
+      {kBatchKind, "1", run_batch},
   };
   std::vector<Step> out;
   for (const auto& entry : kEntries) {

@@ -41,6 +41,9 @@ struct Services {
       init_project;  // {"sources", "label", "name"} -> {"yaml", "summary"}
   std::function<base::Result<base::Json>(const base::Json&, base::Context&)>
       predict_files;  // {"model", "selector", "sources", "output"}
+  // A batch prediction as a pipeline: the body, the pipeline's name, whether it repeats.
+  std::function<base::Result<pipeline::PipelineSpec>(const base::Json&, const std::string&, bool)>
+      batch_pipeline;
   std::function<base::Result<base::Json>(const base::Json&, base::Context&)>
       import_model;  // {"path", "name", "alias"} -> {"model", "version"}
 };

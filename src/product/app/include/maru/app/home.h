@@ -18,6 +18,7 @@ struct HomeOptions {
   std::size_t serve_threads = 0;  // 0: one a core
   std::size_t blocking_threads = 8, work_threads = 4;
   std::size_t pool_queue = 4096;                // what may wait in each pool
+  double cpu_hour_price = 0.04;                 // 0: costs are not told
   std::int64_t group_window_us = 2000;          // how long a commit waits for company
   bool trust_loopback = true;                   // a caller on loopback is the local admin
   std::vector<std::string> webhook_hosts = {};  // of private addresses, that webhooks may call

@@ -25,6 +25,7 @@ struct Services {
   base::Clock* clock = &base::system_clock();
   std::size_t train_threads = 2;
   const std::atomic<bool>* serving = nullptr;  // true while a server runs here; null: never
+  double cpu_hour_price = 0;                   // 0: costs are not told
 };
 
 // A kind of pipeline task: deterministic outputs, resumable, no state of its own.
@@ -32,7 +33,7 @@ struct Step {
   std::string kind, version;
   std::function<base::Result<base::Json>(pipeline::Attempt&)> function;
 };
-// All steps: maru/ingest, maru/join, maru/profile, maru/validate, maru/train, maru/register, maru/evaluate, maru/promote, maru/deploy, maru/watch.
+// All steps: maru/ingest, maru/join, maru/profile, maru/validate, maru/train, maru/register, maru/evaluate, maru/promote, maru/deploy, maru/watch, maru/batch.
 std::vector<Step> all_steps(const Services& services);
 
 struct InitSpec {
