@@ -110,24 +110,10 @@ class LocalWriter final : public BlobWriter {
 
   Status write(std::string_view bytes) override {
     if (name_.empty()) return base::fail(Code::kFailedPrecondition, "blob is already published");
-    hash_.update(bytes);
-    bytes_ += bytes.size();
-    unsent_ += bytes.size();
-    if (const int fault = base::fault_point("blob.write"); fault != 0)
-      return failed(fault, "blob cannot be written");
-    while (!bytes.empty()) {
-      const ssize_t done = ::write(file_.get(), bytes.data(), bytes.size());
-      if (done < 0 && errno == EINTR) continue;
-      if (done < 0) return failed(errno, "blob cannot be written");
-      bytes.remove_prefix(static_cast<std::size_t>(done));
-    }
-    // The disk begins while more is coming, so that the last sync is short.
-    if (unsent_ >= kSendBytes) {
-      ::sync_file_range(file_.get(), static_cast<off_t>(bytes_ - unsent_),
-                        static_cast<off_t>(unsent_), SYNC_FILE_RANGE_WRITE);
-      unsent_ = 0;
-    }
-    return {};
+    hash_.begin(bytes);
+    Status written = append(bytes);
+    hash_.wait();
+    return written;
   }
 
   Result<BlobInfo> commit() override {
@@ -152,6 +138,26 @@ class LocalWriter final : public BlobWriter {
   }
 
  private:
+  Status append(std::string_view bytes) {
+    bytes_ += bytes.size();
+    unsent_ += bytes.size();
+    if (const int fault = base::fault_point("blob.write"); fault != 0)
+      return failed(fault, "blob cannot be written");
+    while (!bytes.empty()) {
+      const ssize_t done = ::write(file_.get(), bytes.data(), bytes.size());
+      if (done < 0 && errno == EINTR) continue;
+      if (done < 0) return failed(errno, "blob cannot be written");
+      bytes.remove_prefix(static_cast<std::size_t>(done));
+    }
+    // The disk begins while more is coming, so that the last sync is short.
+    if (unsent_ >= kSendBytes) {
+      ::sync_file_range(file_.get(), static_cast<off_t>(bytes_ - unsent_),
+                        static_cast<off_t>(unsent_), SYNC_FILE_RANGE_WRITE);
+      unsent_ = 0;
+    }
+    return {};
+  }
+
   Result<Descriptor> make_shelf(const std::string& sha256) {
     const std::string path = shelf(sha256);
     for (const std::string& part : {path.substr(0, 2), path}) {

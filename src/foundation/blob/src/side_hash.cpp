@@ -4,9 +4,11 @@
 
 namespace maru::blob {
 
-void SideHash::update(std::string_view bytes) {
+void SideHash::begin(std::string_view bytes) {
   taken_ += bytes.size();
-  if (taken_ <= kSideBytes) return hash_.update(bytes);
+  // A small piece is hashed sooner than a thread is woken.
+  constexpr std::size_t kWorthAThread = 32 << 10;
+  if (taken_ <= kSideBytes || bytes.size() < kWorthAThread) return hash_.update(bytes);
   if (!thread_.joinable()) {
     try {
       thread_ = std::jthread([this] { run(); });
@@ -14,24 +16,29 @@ void SideHash::update(std::string_view bytes) {
       return hash_.update(bytes);  // no thread to be had: in turn, as for small blobs
     }
   }
+  {
+    const std::lock_guard lock(mutex_);
+    piece_ = bytes;
+  }
+  given_.notify_one();
+}
+
+void SideHash::wait() {
   std::unique_lock lock(mutex_);
-  changed_.wait(lock, [this] { return waiting_.size() < kBehindBytes; });
-  waiting_.append(bytes);
-  changed_.notify_all();
+  hashed_.wait(lock, [this] { return piece_.empty(); });
 }
 
 void SideHash::run() {
-  std::string piece;
   std::unique_lock lock(mutex_);
   for (;;) {
-    changed_.wait(lock, [this] { return !waiting_.empty() || ended_; });
-    if (waiting_.empty()) return;
-    piece.clear();
-    piece.swap(waiting_);
-    changed_.notify_all();
+    given_.wait(lock, [this] { return !piece_.empty() || ended_; });
+    if (piece_.empty()) return;
+    const std::string_view piece = piece_;
     lock.unlock();
     hash_.update(piece);
     lock.lock();
+    piece_ = {};
+    hashed_.notify_one();
   }
 }
 
@@ -41,7 +48,7 @@ void SideHash::stop() {
     const std::lock_guard lock(mutex_);
     ended_ = true;
   }
-  changed_.notify_all();
+  given_.notify_all();
   thread_.join();
 }
 

@@ -121,17 +121,25 @@ std::size_t BodyDecoder::feed(std::string_view in, std::string& out, std::size_t
   while (used < in.size() && !done() && !fault_ && out.size() < soft_cap) {
     if (state_ == State::kLength || state_ == State::kChunk) {
       used += take_data(in.substr(used), out);
-      if (left_ == 0 && !fault_) {
-        if (state_ == State::kLength)
-          finish();
-        else
-          state_ = State::kChunkCr;
-      }
+      if (left_ == 0 && !fault_) end_of_data();
     } else {
       framing_byte(in[used++]);
     }
   }
   return used;
+}
+
+void BodyDecoder::took(std::uint64_t size) {
+  left_ -= size;
+  produced_ += size;  // within the limit: the length, or the chunk's size, was
+  if (left_ == 0) end_of_data();
+}
+
+void BodyDecoder::end_of_data() {
+  if (state_ == State::kLength)
+    finish();
+  else
+    state_ = State::kChunkCr;
 }
 
 std::size_t BodyDecoder::take_data(std::string_view in, std::string& out) {

@@ -35,6 +35,13 @@ class BodyDecoder {
   BodyDecoder(const Head& head, Coding coding, std::uint64_t max_bytes);
   // Consumes from the front of `in` until it is used up, the body ends, or `out` has reached `soft_cap`. Returns the bytes used.
   std::size_t feed(std::string_view in, std::string& out, std::size_t soft_cap);
+  // How many bytes come next that are the body's as they are: 0 between chunks, in a packed body and after a fault. Who reads them past
+  // feed() tells took() how many.
+  std::uint64_t plain_left() const {
+    const bool data = state_ == State::kLength || state_ == State::kChunk;
+    return data && !inflater_ && !fault_ ? left_ : 0;
+  }
+  void took(std::uint64_t size);
   bool done() const { return state_ == State::kEnd; }
   Fault fault() const { return fault_; }
 
@@ -52,6 +59,7 @@ class BodyDecoder {
     kEnd
   };
   std::size_t take_data(std::string_view in, std::string& out);
+  void end_of_data();
   void framing_byte(char c);
   void size_byte(char c);
   void trailer_byte(char c);

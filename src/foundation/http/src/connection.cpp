@@ -165,15 +165,39 @@ void Connection::read() {
 }
 
 void Connection::on_read(error_code error, std::size_t size) {
-  reading_ = false;
-  if (phase_ == Phase::kClosed) return;
-  if (error) {
-    // A peer that is gone before its request is whole gets no answer; one that only stopped sending waits for the one in work.
-    if (phase_ != Phase::kBusy || events_) close();
-    return;
-  }
+  if (!read_well(error)) return;
   end_ += size;
   process();
+}
+
+bool Connection::read_well(error_code error) {
+  reading_ = false;
+  if (phase_ == Phase::kClosed) return false;
+  // A peer that is gone before its request is whole gets no answer; one that only stopped sending waits for the one in work.
+  if (error && (phase_ != Phase::kBusy || events_)) close();
+  return !error;
+}
+
+// The bytes of a streamed body go from the socket to where the handler reads them.
+void Connection::read_into_pipe() {
+  if (reading_) return;
+  const std::span<char> room = in_pipe_->room();
+  const auto size = std::min<std::uint64_t>(room.size(), decoder_->plain_left());
+  reading_ = true;
+  auto handler = [self = shared_from_this(), pipe = in_pipe_](error_code error, std::size_t got) {
+    if (!self->read_well(error)) return;
+    // Else it was answered meanwhile: what still comes is nobody's.
+    if (self->phase_ == Phase::kStream && !self->body_broken_) {
+      self->decoder_->took(got);
+      self->resting_ = !pipe->filled(got);
+    }
+    self->process();
+  };
+  const auto space = asio::buffer(room.data(), static_cast<std::size_t>(size));
+  if (tls_)
+    tls_->async_read_some(space, std::move(handler));
+  else
+    socket_.async_read_some(space, std::move(handler));
 }
 
 // A loop rather than recursion: thousands of pipelined requests may lie in one buffer.
@@ -408,6 +432,7 @@ void Connection::step_body() {
   }
   if (begin_ < end_) return process();
   arm(read_deadline_, core_->options.body_idle_timeout_ms);
+  if (streaming && decoder_->plain_left() > 0) return read_into_pipe();
   // Many clients send a small body in a packet of its own: it needs no larger buffer.
   const Head& head = parser_.head();
   const bool small = !head.chunked && head.content_length <= kSmallBuffer;
@@ -421,14 +446,19 @@ void Connection::start_handler() {
     const std::weak_ptr<Connection> weak = weak_from_this();
     const std::shared_ptr<ServerCore> core = core_;
     IoLoop* loop = &loop_;
-    in_pipe_ = std::make_shared<InPipe>([weak, core, loop] {
+    const auto on_space = [weak, core, loop] {
       core->post(*loop, [weak] {
         const auto self = weak.lock();
         if (!self || self->phase_ != Phase::kStream) return;
         self->resting_ = false;
         self->process();
       });
-    });
+    };
+    const Head& head = parser_.head();
+    const bool known =
+        !head.chunked &&
+        parse_coding(exchange.request.headers.get("Content-Encoding")) == Coding::kIdentity;
+    in_pipe_ = std::make_shared<InPipe>(on_space, known ? head.content_length : kPieceBytes);
     exchange.request.body_stream = in_pipe_;
   }
   RunOn where = place_of(*exchange.options, exchange.request);

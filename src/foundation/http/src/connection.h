@@ -126,6 +126,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // in
   void read();
   void on_read(error_code error, std::size_t size);
+  bool read_well(error_code error);
+  void read_into_pipe();
   void process();
   void step();
   void step_head();

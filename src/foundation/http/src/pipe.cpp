@@ -1,43 +1,65 @@
 #include "pipe.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "maru/base/log.h"
 
 namespace maru::http {
 
-base::Result<std::string> InPipe::read(std::size_t max_bytes) {
-  std::string out;
+base::Result<std::string_view> InPipe::next() {
+  std::string_view out;
   bool wake_writer = false;
   {
     std::unique_lock lock(mutex_);
-    wake_.wait(lock, [this] { return !buffer_.empty() || ended_ || failed_; });
+    if (read_) spare_ = std::move(read_);
+    wake_.wait(lock, [this] { return !full_.empty() || ended_ || failed_; });
     if (failed_) return tl::unexpected<base::Error>(error_);
-    if (buffer_.size() <= max_bytes) {
-      out.swap(buffer_);
-    } else {
-      out.assign(buffer_, 0, max_bytes);
-      buffer_.erase(0, max_bytes);
-    }
-    if (resting_ && buffer_.size() < kPipeBytes / 2) {
-      resting_ = false;
-      wake_writer = true;
-    }
+    if (full_.empty()) return out;
+    read_ = std::move(full_.front().first);
+    out = {read_.get(), full_.front().second};
+    full_.pop_front();
+    wake_writer = std::exchange(resting_, false);
   }
   if (wake_writer) on_space_();
   return out;
 }
 
-bool InPipe::push(std::string_view bytes) {
+std::span<char> InPipe::room() {
+  if (!filling_) {
+    const std::lock_guard lock(mutex_);
+    filling_ = spare_ ? std::move(spare_) : std::make_unique_for_overwrite<char[]>(piece_bytes_);
+    filled_ = 0;
+  }
+  return {filling_.get() + filled_, piece_bytes_ - filled_};
+}
+
+bool InPipe::filled(std::size_t size) {
+  filled_ += size;
   const std::lock_guard lock(mutex_);
-  buffer_.append(bytes);
-  wake_.notify_one();
-  resting_ = buffer_.size() >= kPipeBytes;
+  if (filled_ == piece_bytes_) {
+    full_.emplace_back(std::move(filling_), filled_);
+    resting_ = full_.size() >= kMaxFullPieces;
+    wake_.notify_one();
+  }
   return !resting_;
+}
+
+bool InPipe::push(std::string_view bytes) {
+  bool more = true;
+  while (!bytes.empty()) {
+    const std::span<char> space = room();
+    const std::size_t size = std::min(space.size(), bytes.size());
+    std::memcpy(space.data(), bytes.data(), size);
+    bytes.remove_prefix(size);
+    more = filled(size) && more;
+  }
+  return more;
 }
 
 void InPipe::end() {
   const std::lock_guard lock(mutex_);
+  if (filling_ && filled_ > 0) full_.emplace_back(std::move(filling_), filled_);
   ended_ = true;
   wake_.notify_all();
 }

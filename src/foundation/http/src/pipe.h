@@ -1,9 +1,14 @@
 #pragma once
+#include <algorithm>
 #include <condition_variable>
 #include <cstdint>
+#include <deque>
 #include <functional>
+#include <memory>
 #include <mutex>
+#include <span>
 #include <string>
+#include <utility>
 
 #include "maru/http/message.h"
 
@@ -11,21 +16,38 @@ namespace maru::http {
 
 // What a pipe holds at most before it stops its writer.
 inline constexpr std::size_t kPipeBytes = 256 << 10;
+// Of a request's body. Two wait while one is read and one is filled, so that neither side waits for the other's pace.
+inline constexpr std::size_t kPieceBytes = 256 << 10;
+inline constexpr std::size_t kMaxFullPieces = 2;
 
-// A request body on its way from the I/O thread to a handler. The I/O side never waits: it stops reading the socket while full() and is woken by `on_space`.
+// A request body on its way from the I/O thread to a handler, in pieces that the socket fills and the handler reads in place. The I/O side
+// never waits: it stops reading the socket while full() and is woken by `on_space`. The handler is woken by a whole piece: a thread
+// woken for each packet costs more than its bytes.
 class InPipe final : public BodyReader {
  public:
-  explicit InPipe(std::function<void()> on_space) : on_space_(std::move(on_space)) {}
-  base::Result<std::string> read(std::size_t max_bytes) override;
-  // I/O side. push() returns false when the socket should rest until on_space.
+  // `expected_bytes`: of the whole body, when known; a small one gets a small piece.
+  explicit InPipe(std::function<void()> on_space, std::uint64_t expected_bytes = kPieceBytes)
+      : piece_bytes_(std::clamp<std::uint64_t>(expected_bytes, 1, kPieceBytes)),
+        on_space_(std::move(on_space)) {}
+  base::Result<std::string_view> next() override;
+  // I/O side: where the next bytes go, never empty; then how many came. filled() and push() return false when the socket should rest
+  // until on_space.
+  std::span<char> room();
+  bool filled(std::size_t size);
   bool push(std::string_view bytes);
   void end();
   void fail(base::Error error);
 
  private:
+  using Piece = std::unique_ptr<char[]>;
   std::mutex mutex_;
   std::condition_variable wake_;
-  std::string buffer_;
+  const std::size_t piece_bytes_;
+  Piece filling_;  // of the I/O side alone, until it is full or the body ends
+  std::size_t filled_ = 0;
+  std::deque<std::pair<Piece, std::size_t>> full_;
+  Piece read_;   // what next() gave out
+  Piece spare_;  // to be filled again
   bool ended_ = false;
   bool failed_ = false;
   bool resting_ = false;

@@ -9,6 +9,7 @@
 #include "body.h"
 #include "event_stream.h"
 #include "maru/base/file.h"
+#include "maru/base/hash.h"
 #include "pipe.h"
 #include "response_head.h"
 #include "test_server.h"
@@ -52,6 +53,68 @@ TEST_CASE("a streamed upload larger than the server's limit passes in bounded pi
   CHECK(largest <= (256 << 10));
   REQUIRE(peer.send("GET /hello HTTP/1.1\r\n" + kHost + "\r\n"));
   CHECK(peer.answer().status == 200);
+}
+
+TEST_CASE("a streamed body arrives as it was sent, by length and by chunks of any size") {
+  TestServer t;
+  t.router.add(Method::kPost, "/hash",
+               {Permission::kPublic, RunOn::kBlocking, true, ~std::size_t{0}},
+               [](const Request& request, base::Context&) -> base::Result<Response> {
+                 base::Sha256 hash;
+                 for (;;) {
+                   TRY_ASSIGN(const std::string_view piece, request.body_stream->next());
+                   if (piece.empty()) return Response::text(hash.hex_digest());
+                   hash.update(piece);
+                 }
+               });
+  REQUIRE(t.server->start());
+  Peer peer(t.port());
+  for (const std::size_t size : {std::size_t{0}, std::size_t{1}, kPieceBytes - 1, kPieceBytes,
+                                 kPieceBytes + 1, 5 * kPieceBytes + 12'345}) {
+    std::string body(size, '\0');
+    for (std::size_t i = 0; i < size; ++i) body[i] = static_cast<char>(i * 31 + i / 1009);
+    REQUIRE(peer.send("POST /hash HTTP/1.1\r\n" + kHost +
+                      "Content-Length: " + std::to_string(size) + "\r\n\r\n" + body));
+    CHECK(peer.answer().body == base::sha256_hex(body));
+    for (const std::size_t chunk : {std::size_t{1'000}, std::size_t{70'001}, 2 * kPieceBytes + 7}) {
+      REQUIRE(peer.send("POST /hash HTTP/1.1\r\n" + kHost + "Transfer-Encoding: chunked\r\n\r\n"));
+      for (std::size_t at = 0; at < size; at += chunk) {
+        const std::string part = body.substr(at, chunk);
+        char head[32];
+        std::snprintf(head, sizeof head, "%zx\r\n", part.size());
+        REQUIRE(peer.send(head + part + "\r\n"));
+      }
+      REQUIRE(peer.send("0\r\n\r\n"));
+      CHECK(peer.answer().body == base::sha256_hex(body));
+    }
+  }
+}
+
+TEST_CASE("a pipe gives whole pieces, stops its writer, and wakes it when one was taken") {
+  int woken = 0;
+  InPipe pipe([&woken] { ++woken; });
+  CHECK(pipe.push(std::string(kPieceBytes - 1, 'a')));
+  CHECK(pipe.push("ab"));                                 // one is full
+  CHECK_FALSE(pipe.push(std::string(kPieceBytes, 'b')));  // and another: rest
+  CHECK_FALSE(pipe.push("c"));                            // as long as none is taken
+  const auto first = pipe.next();
+  REQUIRE(first.has_value());
+  CHECK(*first == std::string(kPieceBytes, 'a'));
+  CHECK(woken == 1);
+  CHECK(pipe.push("d"));
+  CHECK(*first == std::string(kPieceBytes, 'a'));  // stands until the next call
+  CHECK(pipe.next()->size() == kPieceBytes);
+  pipe.end();
+  CHECK(*pipe.next() == "bcd");
+  CHECK(pipe.next()->empty());
+  CHECK(pipe.next()->empty());
+  CHECK(woken == 1);
+  InPipe small([] {}, 3);
+  CHECK(small.room().size() == 3);
+  small.push("abc");
+  CHECK(*small.next() == "abc");  // as many as were expected: no end is waited for
+  small.fail({base::Code::kCancelled, "gone", "", nullptr});
+  CHECK(small.next().error().code == base::Code::kCancelled);
 }
 
 TEST_CASE(

@@ -76,7 +76,7 @@ struct TestServer {
                  std::size_t total = 0;
                  std::size_t largest = 0;
                  for (;;) {
-                   TRY_ASSIGN(const std::string piece, request.body_stream->read());
+                   TRY_ASSIGN(const std::string_view piece, request.body_stream->next());
                    if (piece.empty()) break;
                    total += piece.size();
                    largest = std::max(largest, piece.size());

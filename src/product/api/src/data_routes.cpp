@@ -257,7 +257,7 @@ base::Status save_stream(http::BodyReader& body, const std::string& path) {
   if (file == nullptr) return base::fail(base::Code::kInternal, "cannot create a temporary file");
   base::Status status;
   while (status) {
-    auto piece = body.read();
+    const auto piece = body.next();
     if (!piece) {
       status = tl::unexpected<base::Error>(piece.error());
     } else if (piece->empty()) {

@@ -256,7 +256,7 @@ Result<Response> put_artifact(const Services& s, const Request& request) {
                                                                std::string(request.param("path"))));
   if (request.body_stream) {
     for (;;) {
-      TRY_ASSIGN(const std::string piece, request.body_stream->read());
+      TRY_ASSIGN(const std::string_view piece, request.body_stream->next());
       if (piece.empty()) break;
       TRY(writer->write(piece));
     }

@@ -251,7 +251,7 @@ Result<tracking::Artifact> receive_body(const Request& request, tracking::Artifa
     return writer.commit();
   }
   for (;;) {
-    TRY_ASSIGN(const std::string piece, request.body_stream->read());
+    TRY_ASSIGN(const std::string_view piece, request.body_stream->next());
     if (piece.empty()) return writer.commit();
     TRY(writer.write(piece));
   }

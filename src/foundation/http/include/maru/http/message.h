@@ -31,11 +31,12 @@ class Headers {
   std::vector<std::pair<std::string, std::string>> all_;
 };
 
-// Pulls a body piece by piece; read() blocks its (pool) thread until bytes arrive, "" means the end. Errors end the body.
+// Pulls a body piece by piece, without a copy; next() blocks its (pool) thread until a piece is full (256 KiB) or the body ends, and its
+// bytes stand until the next call. "" means the end. Errors end the body.
 class BodyReader {
  public:
   virtual ~BodyReader() = default;
-  virtual base::Result<std::string> read(std::size_t max_bytes = 256 << 10) = 0;
+  virtual base::Result<std::string_view> next() = 0;
 };
 
 struct Request {
