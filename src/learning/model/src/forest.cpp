@@ -263,6 +263,7 @@ Status Forest::lay_out(const Builder& builder) {
     tree_targets_.push_back(static_cast<std::uint32_t>(std::max<std::int64_t>(target, 0)));
   }
 
+  fill_masks(builder, by_feature);
   order_.resize(roots.size());
   std::iota(order_.begin(), order_.end(), 0u);
   std::stable_sort(order_.begin(), order_.end(), [&](std::uint32_t a, std::uint32_t b) {
@@ -279,9 +280,49 @@ Status Forest::lay_out(const Builder& builder) {
   return {};
 }
 
+void Forest::fill_masks(const Builder& builder,
+                        const std::vector<std::vector<double>>& thresholds) {
+  std::vector<ForestMasks::Node> nodes;
+  std::vector<std::vector<double>> leaves(builder.trees.size());
+  for (std::size_t t = 0; t < builder.trees.size(); ++t) {
+    if (builder.trees[t].size() > 2 * 64) return;  // over 64 leaves
+    // Depth first, left before right; a node is met again when its left subtree is done.
+    struct Step {
+      std::size_t at;
+      std::size_t first_leaf;
+      bool done;
+    };
+    std::vector<Step> stack{{builder.trees[t].front(), 0, false}};
+    while (!stack.empty()) {
+      const Step step = stack.back();
+      stack.pop_back();
+      const Split& s = builder.splits[step.at];
+      if (s.leaf) {
+        leaves[t].push_back(s.value);
+        continue;
+      }
+      const std::size_t next = leaves[t].size();
+      if (!step.done) {
+        stack.push_back({step.at, next, true});
+        stack.push_back({static_cast<std::size_t>(s.left), 0, false});
+        continue;
+      }
+      if (next > 64) return;
+      const auto& list = thresholds[s.feature];
+      const auto rank = std::lower_bound(list.begin(), list.end(), s.threshold) - list.begin();
+      const std::uint64_t below = next >= 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << next) - 1;
+      nodes.push_back({static_cast<std::uint16_t>(s.feature * 2 + (s.missing_left ? 0 : 1)),
+                       static_cast<std::uint16_t>(rank), static_cast<std::uint32_t>(t),
+                       below & ~((std::uint64_t{1} << step.first_leaf) - 1)});
+      stack.push_back({static_cast<std::size_t>(s.right), 0, false});
+    }
+  }
+  masks_.fill(std::move(nodes), leaves, tree_targets_, slots_);
+}
+
 std::size_t Forest::bytes() const {
-  return nodes_.capacity() * sizeof(Node) + leaf_values_.capacity() * sizeof(double) +
-         groups_.capacity() * sizeof(Group) +
+  return masks_.bytes() + nodes_.capacity() * sizeof(Node) +
+         leaf_values_.capacity() * sizeof(double) + groups_.capacity() * sizeof(Group) +
          (order_.capacity() + tree_targets_.capacity()) * sizeof(std::uint32_t) +
          (base_.capacity() + thresholds_.capacity()) * sizeof(double) +
          used_.capacity() * sizeof(Thresholds);
@@ -337,6 +378,34 @@ void Forest::evaluate(const double* features, double* out, Scratch& scratch) con
   for (std::size_t t = 0; t < order_.size(); ++t) out[tree_targets_[t]] += scratch.leaves[t];
   for (std::size_t k = 0; k < targets; ++k)
     out[k] = static_cast<double>(static_cast<float>(out[k] + base_[k]));
+}
+
+void Forest::evaluate_rows(const double* features, std::size_t row, std::size_t rows, double* out,
+                           std::size_t out_row, Scratch& scratch) const {
+  std::size_t at = 0;
+  const std::size_t lanes = masks_.lanes(), targets = base_.size();
+  if (!masks_.empty() && rows >= lanes / 2) {
+    auto& ranks = scratch.masks.ranks;
+    if (scratch.ranks.size() < slots_ + 1) scratch.ranks.resize(slots_ + 1);
+    if (ranks.size() < slots_ * lanes) ranks.resize(slots_ * lanes);
+    // A rest of less than half the lanes is walked row by row.
+    for (; rows - at >= lanes / 2; at += std::min(lanes, rows - at)) {
+      const std::size_t count = std::min(lanes, rows - at);
+      if (count < lanes) std::fill(ranks.begin(), ranks.end(), std::uint16_t{0});
+      for (std::size_t lane = 0; lane < count; ++lane) {
+        rank_features(features + (at + lane) * row, scratch.ranks.data());
+        for (const Thresholds& t : used_)
+          for (const std::size_t slot : {t.feature * 2, t.feature * 2 + 1})
+            ranks[slot * lanes + lane] = scratch.ranks[slot];
+      }
+      masks_.sum(ranks.data(), targets, scratch.masks);
+      for (std::size_t lane = 0; lane < count; ++lane)
+        for (std::size_t k = 0; k < targets; ++k)
+          out[(at + lane) * out_row + k] = static_cast<double>(
+              static_cast<float>(scratch.masks.sums[k * lanes + lane] + base_[k]));
+    }
+  }
+  for (; at < rows; ++at) evaluate(features + at * row, out + at * out_row, scratch);
 }
 
 }  // namespace maru::model

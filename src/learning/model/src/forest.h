@@ -3,6 +3,7 @@
 #include <span>
 #include <vector>
 
+#include "forest_masks.h"
 #include "maru/base/result.h"
 #include "maru/transform/graph.h"
 
@@ -20,9 +21,14 @@ class Forest {
   struct Scratch {
     std::vector<std::uint16_t> ranks;
     std::vector<double> leaves;
+    ForestMasks::Scratch masks;
   };
   // One row of features -> `targets()` sums, rounded to float as the operator's output is.
   void evaluate(const double* features, double* out, Scratch& scratch) const;
+
+  // Rows that begin `row` doubles apart -> their sums, `out_row` apart: the same bits, many at once where the trees are small.
+  void evaluate_rows(const double* features, std::size_t row, std::size_t rows, double* out,
+                     std::size_t out_row, Scratch& scratch) const;
 
   std::size_t targets() const { return base_.size(); }
   std::size_t bytes() const;
@@ -41,6 +47,7 @@ class Forest {
   struct Builder;
 
   base::Status lay_out(const Builder& builder);
+  void fill_masks(const Builder& builder, const std::vector<std::vector<double>>& thresholds);
   void rank_features(const double* features, std::uint16_t* ranks) const;
 
   std::vector<Node> nodes_;
@@ -55,6 +62,7 @@ class Forest {
   std::vector<Thresholds> used_;    // the features that any node asks for
   std::vector<double> thresholds_;  // ascending by feature
   std::size_t slots_ = 0;
+  ForestMasks masks_;
 };
 
 }  // namespace maru::model

@@ -297,9 +297,8 @@ class Block {
       case Op::kForest: {
         const auto in = reals(step.in[0]);
         const Forest& forest = plan_.forests[step.index];
-        for (std::size_t r = 0; r < rows_; ++r)
-          forest.evaluate(in.data + r * in.row, real_out(step) + r * step.out.width,
-                          scratch_.forest);
+        forest.evaluate_rows(in.data, in.row, rows_, real_out(step), step.out.width,
+                             scratch_.forest);
         return;
       }
       case Op::kWordCounts:

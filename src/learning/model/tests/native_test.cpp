@@ -65,18 +65,22 @@ TEST_CASE(
   for (const auto& modes : std::vector<std::vector<std::string>>{
            {"BRANCH_LEQ"}, {"BRANCH_LT"}, {"BRANCH_GT"}, {"BRANCH_GTE"}, {"BRANCH_LEQ"}}) {
     for (const std::int64_t trees : {1, 7, 8, 9, 61}) {
-      const Model m = tree_model(400, trees, 7, model::Task::kRegression, 1, modes);
-      const auto fast = native(m), slow = onnxruntime(m);
-      const auto batch = batch_of(m, hostile_rows(m));
-      CHECK(differing_bits(predict(*fast, batch).scores, predict(*slow, batch).scores) == 0);
+      for (const int depth : {5, 6, 7}) {  // at most 32, 64 and more leaves: each has its own walk
+        const Model m = tree_model(400, trees, depth, model::Task::kRegression, 1, modes);
+        const auto fast = native(m), slow = onnxruntime(m);
+        const auto batch = batch_of(m, hostile_rows(m));
+        CHECK(differing_bits(predict(*fast, batch).scores, predict(*slow, batch).scores) == 0);
+      }
     }
   }
 }
 
 TEST_CASE("several targets, deep trees, and stumps that are leaves") {
-  const Model many = tree_model(400, 30, 6, model::Task::kRegression, 3);
-  CHECK(differing_bits(predict(*native(many), batch_of(many, many.rows)).scores,
-                       predict(*onnxruntime(many), batch_of(many, many.rows)).scores) == 0);
+  for (const int depth : {4, 6}) {
+    const Model many = tree_model(400, 30, depth, model::Task::kRegression, 3);
+    CHECK(differing_bits(predict(*native(many), batch_of(many, many.rows)).scores,
+                         predict(*onnxruntime(many), batch_of(many, many.rows)).scores) == 0);
+  }
   const Model deep = tree_model(300, 5, 14, model::Task::kRegression);
   CHECK(differing_bits(predict(*native(deep), batch_of(deep, deep.rows)).scores,
                        predict(*onnxruntime(deep), batch_of(deep, deep.rows)).scores) == 0);
@@ -97,7 +101,9 @@ TEST_CASE("probabilities agree with ONNX Runtime: trees, many classes, linear") 
 }
 
 TEST_CASE("a row alone and in any batch has the same bits; no rows give no answers") {
-  for (const Model& m : {tree_model(500, 40, 6), linear_model(500, 3)}) {
+  for (const Model& m :
+       {tree_model(500, 40, 6), tree_model(500, 40, 4),
+        tree_model(300, 30, 5, model::Task::kMulticlass, 3), linear_model(500, 3)}) {
     const auto fast = native(m), slow = onnxruntime(m);
     const Table rows = table(150, 23);
     const auto whole = predict(*fast, batch_of(m, rows));
