@@ -49,6 +49,7 @@ if (pipeline) { pages.pipeline = `${p}/pipelines/${pipeline.name}`; pages.run = 
 if (experiment) pages.experiment = `${p}/experiments/${experiment.name}?sel=${run?.id ?? ''}`;
 if (run) pages['experiment-run'] = `${p}/experiments/${experiment.name}/runs/${run.id}`;
 if (model) for (const tab of ['versions', 'card', 'api', 'files', 'lineage', 'history']) pages[`model-${tab}`] = `${p}/models/${model}?tab=${tab}`;
+pages.batch = `${p}/endpoints/-/batch`;
 if (endpoint) pages.endpoint = `${p}/endpoints/${endpoint}`;
 
 /** Types g and a letter until the page is there: two keys count as one command only when they come within 1.5 s, which a busy machine may miss. */

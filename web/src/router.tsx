@@ -27,6 +27,7 @@ const routes = [
   at('/models', () => import('./pages/ModelList'), 'ModelList'),
   at('/models/$id', () => import('./pages/Model'), 'Model'),
   at('/endpoints', () => import('./pages/EndpointList'), 'EndpointList'),
+  at('/endpoints/-/batch', () => import('./pages/Batch'), 'Batch'),
   at('/endpoints/$id', () => import('./pages/Endpoint'), 'Endpoint'),
   at('/monitor', () => import('./pages/Monitor'), 'Monitor'),
   at('/settings', () => import('./pages/Settings'), 'Settings'),

@@ -604,6 +604,59 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/batch": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Batch predictions, newest first, and their schedules */
+        get: operations["get_api_v1_batch"];
+        put?: never;
+        /** Score whole files with a model */
+        post: operations["post_api_v1_batch"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/batch/{run}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A batch prediction */
+        get: operations["get_api_v1_batch_run"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/batch-schedules/{schedule}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Score again and again */
+        put: operations["put_api_v1_batch_schedules_schedule"];
+        post?: never;
+        /** End a schedule */
+        delete: operations["delete_api_v1_batch_schedules_schedule"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/predictions": {
         parameters: {
             query?: never;
@@ -3154,6 +3207,92 @@ export interface components {
         } & {
             [key: string]: unknown;
         };
+        BatchRequest: {
+            model: string;
+            /** @description alias or version; empty: the champion */
+            selector?: string;
+            /** @description absolute paths and patterns, or one dataset */
+            input: string[];
+            /** @description absolute path of .csv, .jsonl or .parquet; {time}, {date} and {run} are filled in */
+            output: string;
+            /** @description where bad rows are told; default OUTPUT.errors.csv, if there are any */
+            errors?: string;
+            /** @description of the input, that stand before the answer: all, none or a list */
+            columns?: unknown;
+            overwrite?: boolean;
+            /** Format: int64 */
+            shard_rows?: number;
+            /** Format: int64 */
+            threads?: number;
+            /** @description of a schedule: 30m, hour, day, week or cron */
+            every?: string;
+        } & {
+            [key: string]: unknown;
+        };
+        BatchJob: {
+            id: string;
+            pipeline: string;
+            state: components["schemas"]["RunState"];
+            trigger: string;
+            /** Format: int64 */
+            created_us: number;
+            /** Format: int64 */
+            started_us: number;
+            /** Format: int64 */
+            finished_us: number;
+            stage: string;
+            detail: string;
+            progress: number;
+            error: string;
+            error_code?: string;
+            hint: string;
+            model: string;
+            selector?: string | null;
+            /** @description absolute paths and patterns, or one dataset */
+            input: string[];
+            output: string;
+            errors?: string | null;
+            /** Format: int64 */
+            version?: number;
+            /** Format: int64 */
+            rows?: number;
+            /** Format: int64 */
+            failed?: number;
+            /** Format: int64 */
+            resumed_rows?: number;
+            seconds?: number;
+            rows_per_second?: number;
+            cpu_seconds?: number;
+            cpu_seconds_per_million?: number;
+            cost_per_million?: number;
+            note?: string;
+            engine?: string;
+        } & {
+            [key: string]: unknown;
+        };
+        BatchSchedule: {
+            name: string;
+            pipeline: string;
+            cron: string;
+            enabled: boolean;
+            /** Format: int64 */
+            last_tick_us: number;
+            /** Format: int64 */
+            next_tick_us: number;
+            model: string;
+            selector?: string | null;
+            /** @description absolute paths and patterns, or one dataset */
+            input: string[];
+            output: string;
+        } & {
+            [key: string]: unknown;
+        };
+        BatchList: {
+            jobs: components["schemas"]["BatchJob"][];
+            schedules: components["schemas"]["BatchSchedule"][];
+        } & {
+            [key: string]: unknown;
+        };
     };
     responses: never;
     parameters: {
@@ -4575,6 +4714,182 @@ export interface operations {
         responses: {
             /** @description OK */
             201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Free"];
+                };
+            };
+            /** @description The request was refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_api_v1_batch: {
+        parameters: {
+            query?: {
+                /** @description default: default */
+                project?: components["parameters"]["project"];
+                model?: string;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BatchList"];
+                };
+            };
+            /** @description The request was refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    post_api_v1_batch: {
+        parameters: {
+            query?: {
+                /** @description default: default */
+                project?: components["parameters"]["project"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BatchRequest"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BatchJob"];
+                };
+            };
+            /** @description The request was refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_api_v1_batch_run: {
+        parameters: {
+            query?: {
+                /** @description default: default */
+                project?: components["parameters"]["project"];
+            };
+            header?: never;
+            path: {
+                run: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BatchJob"];
+                };
+            };
+            /** @description The request was refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    put_api_v1_batch_schedules_schedule: {
+        parameters: {
+            query?: {
+                /** @description default: default */
+                project?: components["parameters"]["project"];
+            };
+            header?: never;
+            path: {
+                schedule: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BatchRequest"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BatchSchedule"];
+                };
+            };
+            /** @description The request was refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    delete_api_v1_batch_schedules_schedule: {
+        parameters: {
+            query?: {
+                /** @description default: default */
+                project?: components["parameters"]["project"];
+            };
+            header?: never;
+            path: {
+                schedule: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
                 headers: {
                     [name: string]: unknown;
                 };

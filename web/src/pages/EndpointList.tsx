@@ -1,8 +1,10 @@
+import { FileStack } from 'lucide-react';
 import type { Schemas } from '../api/client';
 import { useApi } from '../api/use';
 import { useHref } from '../lib/nav';
 import { endpointState, stateWord } from '../lib/words';
 import { useFmt, useT } from '../prefs';
+import { A } from '../ui/A';
 import { Chip } from '../ui/Chip';
 import type { Col } from '../ui/DataGrid';
 import { Empty } from '../ui/Empty';
@@ -26,5 +28,5 @@ export function EndpointList() {
     { id: 'a', head: t('Answered', '응답'), w: '100px', r: true, cell: (r) => f.int(r.arms.reduce((a, x) => a + x.requests, 0)) },
     { id: 'e', head: t('Failed', '실패'), w: '84px', r: true, cell: (r) => { const n = r.arms.reduce((a, x) => a + x.errors, 0); return <span className={n ? 'bad m' : 'ok'}>{f.int(n)}</span>; } },
   ];
-  return <Loaded query={query}>{(d) => <ListPage title={t('Endpoints', '엔드포인트')} meta={<span>{t(`${f.sig(d.endpoints.reduce((a, e) => a + e.latency.per_second, 0))} requests a second`, `초당 ${f.sig(d.endpoints.reduce((a, e) => a + e.latency.per_second, 0))}건`)}</span>} rows={d.endpoints} cols={cols} id={(r) => r.name} to={(r) => href('endpoints', r.name)} empty={<Empty title={t('Nothing is served yet', '아직 서빙 중인 모델이 없습니다')} text={t('A project file with `serve` makes an endpoint when its model passes the gates.', '프로젝트 파일의 serve 항목이 관문을 통과한 모델의 엔드포인트를 만듭니다.')} command="maru run" />} />}</Loaded>;
+  return <Loaded query={query}>{(d) => <ListPage title={t('Endpoints', '엔드포인트')} meta={<span>{t(`${f.sig(d.endpoints.reduce((a, e) => a + e.latency.per_second, 0))} requests a second`, `초당 ${f.sig(d.endpoints.reduce((a, e) => a + e.latency.per_second, 0))}건`)}</span>} acts={<A className="btn" to={href('endpoints', '-', 'batch')}><FileStack size={14} />{t('Batch predictions', '배치 예측')}</A>} rows={d.endpoints} cols={cols} id={(r) => r.name} to={(r) => href('endpoints', r.name)} empty={<Empty title={t('Nothing is served yet', '아직 서빙 중인 모델이 없습니다')} text={t('A project file with `serve` makes an endpoint when its model passes the gates.', '프로젝트 파일의 serve 항목이 관문을 통과한 모델의 엔드포인트를 만듭니다.')} command="maru run" />} />}</Loaded>;
 }

@@ -1,5 +1,5 @@
 import { useParams } from '@tanstack/react-router';
-import { History, Rocket } from 'lucide-react';
+import { FileStack, History, Rocket } from 'lucide-react';
 import { useState } from 'react';
 import type { Schemas } from '../api/client';
 import { useApi } from '../api/use';
@@ -42,7 +42,7 @@ function ModelPage({ m, at }: { m: ModelT; at?: string }) {
       <div className="ph">
         <div className="grow"><h1>{m.name}<span className="at">@{cur.version}</span>{cur.aliases.map((a) => <Chip key={a} s="alias" className={a === 'champion' ? '' : 'soft'}>@{a}</Chip>)}{cur.state !== 'ready' && <Chip s={stateOf(cur.state)} title={cur.reason}>{stateWord(t, cur.state)}</Chip>}</h1>
           <div className="meta"><span>{taskWord(t, m.task)}</span>{cur.card.label && <span>{t('predicts', '예측 대상')} <b>{cur.card.label}</b></span>}<span>{[cur.card.learner, 'ONNX', f.bytes(cur.bytes)].filter(Boolean).join(' · ')}</span><span title={f.iso(cur.created_us)}>{f.ago(cur.created_us)}</span>{cur.snapshot && <span>{t('data', '데이터')} {cur.card.dataset ? <A className="link underline" to={href('data', String(cur.card.dataset).replace(/@\d+$/, ''))}>{String(cur.card.dataset)}</A> : null} <code>{cur.snapshot.slice(0, 12)}</code></span>}{cur.run_id && <A className="link" to={href('experiments', '-', 'runs', cur.run_id)}>{t('source run', '원본 실행')} {cur.run_id.slice(-8)}</A>}</div></div>
-        <div className="acts">{isChampion && earlier && <button className="btn danger" onClick={() => setBack(true)}><History size={14} />{t(`Roll back to v${earlier.from}`, `${josa('v' + earlier.from, '으로/로')} 되돌리기`)}</button>}{!isChampion && <button className="btn primary" disabled={cur.state !== 'ready'} onClick={() => setPromote(true)}><Rocket size={14} />{t('Promote to @champion', '@champion으로 승격')}</button>}</div>
+        <div className="acts"><A className="btn" to={`${href('endpoints', '-', 'batch')}?model=${encodeURIComponent(m.name)}`}><FileStack size={14} />{t('Batch predictions', '배치 예측')}</A>{isChampion && earlier && <button className="btn danger" onClick={() => setBack(true)}><History size={14} />{t(`Roll back to v${earlier.from}`, `${josa('v' + earlier.from, '으로/로')} 되돌리기`)}</button>}{!isChampion && <button className="btn primary" disabled={cur.state !== 'ready'} onClick={() => setPromote(true)}><Rocket size={14} />{t('Promote to @champion', '@champion으로 승격')}</button>}</div>
       </div>
       <Tabs label={m.name} value={tab} onChange={(v) => set({ tab: v === 'versions' ? null : v })} items={[['versions', t('Versions', '버전')], ['card', t('Model card', '모델 카드')], ['api', 'API'], ['files', t('Files', '파일')], ['lineage', t('Lineage', '계보')], ['history', t('History', '이력')]]} />
       {tab === 'card' ? <ModelCard v={cur} /> : tab === 'api' ? <ModelApi name={m.name} version={cur} /> : tab === 'files' ? <ModelFiles name={m.name} version={cur.version} /> : tab === 'lineage' ? <ModelLineage name={m.name} v={cur} /> : tab === 'history' ? <AliasHistory m={m} /> : <VersionsTab m={m} cur={cur} champion={champion} pick={(v) => set({ v: String(v) })} />}

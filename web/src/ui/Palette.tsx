@@ -1,5 +1,5 @@
 import { useNavigate } from '@tanstack/react-router';
-import { Boxes, Database, FlaskConical, Languages, Moon, Play, Radio, Rocket, Search, Settings, Workflow } from 'lucide-react';
+import { FileStack, Boxes, Database, FlaskConical, Languages, Moon, Play, Radio, Rocket, Search, Settings, Workflow } from 'lucide-react';
 import { useEffect, useState } from 'react';
 import type { Schemas } from '../api/client';
 import { useApi } from '../api/use';
@@ -28,6 +28,7 @@ export function Palette({ open, set }: { open: boolean; set(o: boolean): void })
     ...places.map((p, n) => ({ g: t('Places', '화면'), i: p.icon as typeof Database, l: p.l, h: 'G ' + p.k.toUpperCase(), also: english[n] ?? '', go: to(p.to) })),
     { g: t('Places', '화면'), i: Rocket, l: t('Guide', '시작 안내'), h: 'G G', also: 'guide 시작', go: to(href('guide')) },
     { g: t('Places', '화면'), i: Settings, l: t('Settings', '설정'), h: 'G ,', also: 'settings 설정', go: to(href('settings')) },
+    { g: t('Places', '화면'), i: FileStack, l: t('Batch predictions', '배치 예측'), h: '', also: 'batch 배치', go: to(href('endpoints', '-', 'batch')) },
     { g: t('Do', '실행'), i: Moon, l: t('Switch light and dark', '밝게/어둡게 전환'), h: 'T', also: 'theme dark light 테마', go: () => setTheme(theme === 'dark' ? 'light' : 'dark') },
     { g: t('Do', '실행'), i: Languages, l: t('한국어로 보기', 'View in English'), h: 'L', also: 'language korean english 언어', go: () => setLang(lang === 'ko' ? 'en' : 'ko') },
   ];
