@@ -1,17 +1,14 @@
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <cstring>
 #include <deque>
 
 #include "maru/base/file.h"
+#include "maru/base/process.h"
 #include "maru/base/text.h"
 #include "maru/executor/executor.h"
 
@@ -26,63 +23,32 @@ constexpr int kPollMs = 50;
 constexpr std::size_t kLastLines = 5;
 constexpr std::size_t kMaxLineBytes = 64u << 10;  // longer ones are broken
 
-// One child in a process group of its own, its output as lines.
+// A child's output as lines, until it has ended.
 class Child {
  public:
-  Child(pipeline::Attempt& attempt, const SubprocessOptions& options)
-      : attempt_(attempt), options_(options) {}
-  ~Child() {
-    if (out_ >= 0) ::close(out_);
-  }
-  Child(const Child&) = delete;
-  Child& operator=(const Child&) = delete;
-
-  base::Status start(const std::vector<std::string>& command,
-                     const std::vector<std::string>& environment) {
-    std::array<int, 2> pipe_fds{};
-    if (::pipe2(pipe_fds.data(), O_CLOEXEC) != 0)
-      return base::fail(Code::kInternal, "pipe cannot be made");
-    std::vector<char*> argv, envp;
-    for (const auto& word : command) argv.push_back(const_cast<char*>(word.c_str()));
-    for (const auto& word : environment) envp.push_back(const_cast<char*>(word.c_str()));
-    argv.push_back(nullptr);
-    envp.push_back(nullptr);
-    pid_ = ::fork();
-    if (pid_ == 0) run_child(pipe_fds[1], argv, envp);
-    ::close(pipe_fds[1]);
-    if (pid_ < 0) {
-      ::close(pipe_fds[0]);
-      return base::fail(Code::kInternal,
-                        std::string("process cannot be started: ") + std::strerror(errno));
-    }
-    ::setpgid(pid_, pid_);
-    out_ = pipe_fds[0];
-    return {};
-  }
+  Child(pipeline::Attempt& attempt, const SubprocessOptions& options, base::Process process)
+      : attempt_(attempt), options_(options), process_(std::move(process)) {}
 
   // Reads lines until the child is gone; ends it when the attempt should stop. The wait status.
   int supervise() {
     bool open = true;
-    int status = 0;
     std::int64_t terminated_ns = 0;
     for (;;) {
       if (open) open = read_some();
-      const pid_t gone = ::waitpid(pid_, &status, WNOHANG);
-      if (gone == pid_) {
+      if (const auto status = process_.ended()) {
         while (open && read_some(0)) {
         }
         if (!partial_.empty()) line(partial_);
         partial_.clear();
-        ::kill(-pid_, SIGKILL);  // what it left running in its group
-        return status;
+        return *status;
       }
       if (!open) ::poll(nullptr, 0, kPollMs);
       if (terminated_ns == 0 && !attempt_.context->alive()) {
         terminated_ns = attempt_.context->clock->monotonic_ns();
-        ::kill(-pid_, SIGTERM);
+        process_.signal(SIGTERM);
       } else if (terminated_ns != 0 && attempt_.context->clock->monotonic_ns() - terminated_ns >
                                            options_.kill_grace_ms * 1'000'000) {
-        ::kill(-pid_, SIGKILL);
+        process_.signal(SIGKILL);
       }
     }
   }
@@ -92,32 +58,11 @@ class Child {
   }
 
  private:
-  // Between fork and exec only async-signal-safe calls are allowed.
-  [[noreturn]] void run_child(int output, const std::vector<char*>& argv,
-                              const std::vector<char*>& envp) const {
-    ::setpgid(0, 0);
-    ::prctl(PR_SET_PDEATHSIG,
-            SIGKILL);  // the run is resumed by a new attempt: an orphan would work beside it
-    ::dup2(output, STDOUT_FILENO);
-    ::dup2(output, STDERR_FILENO);
-    const int nothing = ::open("/dev/null", O_RDONLY);
-    if (nothing >= 0) ::dup2(nothing, STDIN_FILENO);
-    sigset_t none;
-    sigemptyset(&none);
-    ::sigprocmask(SIG_SETMASK, &none, nullptr);
-    if (options_.memory_limit_bytes > 0) {
-      const rlimit limit{options_.memory_limit_bytes, options_.memory_limit_bytes};
-      ::setrlimit(RLIMIT_AS, &limit);
-    }
-    if (::chdir(attempt_.work_folder.c_str()) == 0) ::execvpe(argv[0], argv.data(), envp.data());
-    ::_exit(127);
-  }
-
   bool read_some(int wait_ms = kPollMs) {
-    pollfd wanted{out_, POLLIN, 0};
+    pollfd wanted{process_.output(), POLLIN, 0};
     if (::poll(&wanted, 1, wait_ms) <= 0) return wait_ms != 0;
     char buffer[8192];
-    const ssize_t got = ::read(out_, buffer, sizeof buffer);
+    const ssize_t got = ::read(process_.output(), buffer, sizeof buffer);
     if (got < 0 && errno == EINTR) return true;
     if (got <= 0) {
       if (!partial_.empty()) line(partial_);
@@ -147,8 +92,7 @@ class Child {
 
   pipeline::Attempt& attempt_;
   const SubprocessOptions& options_;
-  pid_t pid_ = -1;
-  int out_ = -1;
+  base::Process process_;
   std::string partial_;
   std::size_t kept_ = 0;
   std::deque<std::string> last_;
@@ -182,20 +126,22 @@ Result<Json> run_command(pipeline::Attempt& attempt, const SubprocessOptions& op
                                                     {"params", attempt.params},
                                                     {"parameters", attempt.run_parameters}})
                                           .dump()));
-  Child child(attempt, options);
-  TRY(child.start(command, environment_of(inputs, outputs)));
+  TRY_ASSIGN(base::Process process,
+             base::Process::start({.command = command,
+                                   .environment = environment_of(inputs, outputs),
+                                   .folder = attempt.work_folder,
+                                   .address_limit_bytes = options.memory_limit_bytes}));
+  Child child(attempt, options, std::move(process));
   const int status = child.supervise();
   TRY(attempt.context->alive());
   if (WIFSIGNALED(status))
-    return base::fail(Code::kInternal, std::string("command was ended by signal ") +
-                                           strsignal(WTERMSIG(status)) +
+    return base::fail(Code::kInternal, "command was ended by " + base::wait_status_text(status) +
                                            "; last lines: " + child.last_lines());
   if (WEXITSTATUS(status) == 127)
     return base::fail(Code::kInvalidArgument, "command cannot be run: " + command.front(),
                       "is it installed and on PATH? last lines: " + child.last_lines());
   if (WEXITSTATUS(status) != 0)
-    return base::fail(Code::kInternal, "command ended with exit code " +
-                                           std::to_string(WEXITSTATUS(status)) +
+    return base::fail(Code::kInternal, "command ended with " + base::wait_status_text(status) +
                                            "; last lines: " + child.last_lines());
   if (!base::path_exists(outputs)) return Json::object();
   TRY_ASSIGN(const std::string text, base::read_file(outputs, 64u << 20));
