@@ -29,9 +29,18 @@ constexpr ConfigKey kKeys[] = {
     {"pool.serve-threads", kInteger, "0", "threads that answer predictions; 0 means one a core"},
     {"pool.blocking-threads", kInteger, "8", "threads that wait for the database and files"},
     {"pool.work-threads", kInteger, "4", "tasks of pipelines, imports and profiles at a time"},
+    {"pool.waiting-threads", kInteger, "32", "calls at a time of models that run in Python"},
     {"pool.queue", kInteger, "4096",
      "requests that may wait in each pool before the next one is refused"},
     {"store.group-commit-ms", kInteger, "2", "longest wait for company before a commit, 0 to 5"},
+    {"python.interpreter", kText, "python3",
+     "Python with mlflow and what the served models need (a path, or a name on PATH); off: models "
+     "that need Python are refused"},
+    {"python.processes", kInteger, "1", "processes for each model that runs in Python"},
+    {"python.memory", kBytes, "4GiB", "memory of each of them; more, and it is started again"},
+    {"python.timeout-ms", kInteger, "60000",
+     "longest answer of one of them; longer, and it is started again"},
+    {"python.start-timeout-ms", kInteger, "120000", "longest time to import and load a model"},
     {"cost.cpu-hour", kText, "0.04",
      "price of an hour of one CPU, in your currency; batch predictions tell what a million rows "
      "cost; 0: not told"},

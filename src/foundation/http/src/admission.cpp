@@ -60,18 +60,24 @@ base::Status check_caller(const ServerCore& core, const RouteOptions& options, E
 }
 
 RunOn place_of(const RouteOptions& options, const Request& request) {
-  if (options.run_on != RunOn::kInline) return options.run_on;
+  const RunOn wanted = options.place ? options.place(request) : options.run_on;
+  if (wanted != RunOn::kInline) return wanted;
   // A handler that waits for a body must not wait on the thread that brings it.
   if (options.stream_body) return RunOn::kBlocking;
-  const bool fits = request.body.size() <= options.inline_body_bytes &&
-                    (!options.inline_if || options.inline_if(request));
-  return fits ? RunOn::kInline : RunOn::kServe;
+  return request.body.size() <= options.inline_body_bytes ? RunOn::kInline : RunOn::kServe;
 }
 
 base::Pool& pool_of(const ServerCore& core, RunOn where) {
-  return where == RunOn::kServe      ? *core.options.serve_pool
-         : where == RunOn::kBlocking ? *core.options.blocking_pool
-                                     : *core.options.work_pool;
+  switch (where) {
+    case RunOn::kServe:
+      return *core.options.serve_pool;
+    case RunOn::kWaiting:
+      return core.options.waiting_pool ? *core.options.waiting_pool : *core.options.blocking_pool;
+    case RunOn::kWork:
+      return *core.options.work_pool;
+    default:
+      return *core.options.blocking_pool;
+  }
 }
 
 }  // namespace maru::http

@@ -381,7 +381,9 @@ TEST_CASE("an inline route runs elsewhere for a large body, or when it says that
   TestServer t;
   http::RouteOptions options{Permission::kPublic, RunOn::kInline};
   options.inline_body_bytes = 10;
-  options.inline_if = [](const Request& request) { return request.param("name") != "slow"; };
+  options.place = [](const Request& request) {
+    return request.param("name") == "slow" ? RunOn::kServe : RunOn::kInline;
+  };
   t.router.add(Method::kPost, "/where/{name}", options,
                [](const Request&, base::Context&) -> base::Result<Response> {
                  return Response::text(

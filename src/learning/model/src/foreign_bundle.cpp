@@ -4,7 +4,6 @@
 
 #include "maru/base/file.h"
 #include "maru/base/hash.h"
-#include "maru/model/tensor.h"
 #include "mlflow_files.h"
 #include "onnx_io.h"
 #include "ort.h"
@@ -18,48 +17,51 @@ using base::Status;
 
 class RefusingEvaluator final : public Evaluator {
  public:
+  explicit RefusingEvaluator(std::string engine) : engine_(std::move(engine)) {}
   Status predict(const InputBatch&, Predictions&) const override {
     return base::fail(base::Code::kFailedPrecondition,
                       "this model takes tensors, not rows of named columns",
                       "call /v2/models/NAME/infer, or /v1/models/NAME:predict");
   }
-  std::string_view engine() const override { return "onnxruntime"; }
+  std::string_view engine() const override { return engine_; }
   std::string reason() const override { return "a model from elsewhere"; }
+
+ private:
+  const std::string engine_;
 };
 
-class ForeignBundle final : public Bundle {
+class ForeignBundle final : public TensorBundle {
  public:
+  ForeignBundle() : TensorBundle("onnxruntime") {}
   Status read(const std::string& path) {
     TRY_ASSIGN(const std::string bytes, base::read_file(path, kMaxOnnxBytes));
-    file_bytes_ = bytes.size();
     const std::uint64_t before = allocated_bytes();
-    TRY_ASSIGN(model_, load_tensor_model(bytes));
+    TRY_ASSIGN(auto model, load_tensor_model(bytes));
     const std::uint64_t after = allocated_bytes();
     // Another thread may have freed meanwhile: never less than the file.
     memory_bytes_ = std::max<std::uint64_t>(after > before ? after - before : 0, bytes.size());
-    metadata_ = Json::object({{"learner", "onnx"},
-                              {"inputs", specs_json(model_->inputs())},
-                              {"outputs", specs_json(model_->outputs())}});
+    hold(std::move(model), "onnx", bytes.size());
     return {};
   }
-  const TensorModel* tensors() const override { return model_.get(); }
-  const Signature& signature() const override { return signature_; }
-  const Json& metadata() const override { return metadata_; }
-  const data::Table& sample() const override { return sample_; }
-  const Evaluator& evaluator() const override { return evaluator_; }
-  std::uint64_t file_bytes() const override { return file_bytes_; }
   std::uint64_t memory_bytes() const override { return memory_bytes_; }
 
  private:
-  std::unique_ptr<TensorModel> model_;
-  Signature signature_;
-  Json metadata_;
-  data::Table sample_;
-  RefusingEvaluator evaluator_;
-  std::uint64_t file_bytes_ = 0, memory_bytes_ = 0;
+  std::uint64_t memory_bytes_ = 0;
 };
 
 }  // namespace
+
+TensorBundle::TensorBundle(std::string engine)
+    : evaluator_(std::make_unique<RefusingEvaluator>(std::move(engine))) {}
+
+void TensorBundle::hold(std::unique_ptr<TensorModel> model, std::string learner,
+                        std::uint64_t file_bytes) {
+  model_ = std::move(model);
+  file_bytes_ = file_bytes;
+  metadata_ = Json::object({{"learner", std::move(learner)},
+                            {"inputs", specs_json(model_->inputs())},
+                            {"outputs", specs_json(model_->outputs())}});
+}
 
 Result<std::shared_ptr<const Bundle>> load_foreign_bundle(const std::string& onnx_path) {
   auto bundle = std::make_shared<ForeignBundle>();

@@ -4,10 +4,9 @@
 #include <map>
 #include <set>
 
-#include "maru/base/text.h"
-#include "maru/model/tensor.h"
 #include "onnx_io.h"
 #include "ort_session.h"
+#include "tensor_order.h"
 
 namespace maru::model {
 namespace {
@@ -73,27 +72,6 @@ Result<TensorSpec> output_spec(std::string name, const Ort::TypeInfo& info) {
   return TensorSpec{std::move(name), Datatype::kFp32, {-1, -1}};
 }
 
-bool shape_fits(const std::vector<std::int64_t>& given, const std::vector<std::int64_t>& wanted) {
-  if (wanted.empty() || given.size() != wanted.size()) return given.size() == wanted.size();
-  for (std::size_t i = 0; i < given.size(); ++i)
-    if (wanted[i] >= 0 && given[i] != wanted[i]) return false;
-  return true;
-}
-
-std::string shape_text(const std::vector<std::int64_t>& shape) {
-  std::string out = "[";
-  for (const std::int64_t extent : shape)
-    out += (out.size() > 1 ? ", " : "") + std::to_string(extent);
-  return out + "]";
-}
-
-template <class Spec>
-std::string names_of(const std::vector<Spec>& specs) {
-  std::vector<std::string> names;
-  for (const auto& spec : specs) names.push_back(spec.name);
-  return base::join(names, ", ");
-}
-
 class OrtTensorModel final : public TensorModel {
  public:
   Status open(std::string_view bytes) {
@@ -118,7 +96,7 @@ class OrtTensorModel final : public TensorModel {
 
   Status run(const std::vector<TensorValue>& tensors, const std::vector<std::string>& wanted,
              std::vector<TensorValue>& out) const override {
-    TRY_ASSIGN(const auto ordered, in_order(tensors));
+    TRY_ASSIGN(const auto ordered, order_inputs(inputs_, tensors));
     TRY_ASSIGN(const auto names, output_names(wanted));
     try {
       std::vector<Ort::Value> values;
@@ -153,36 +131,6 @@ class OrtTensorModel final : public TensorModel {
   }
 
  private:
-  // The tensors in the order of the model's inputs, checked.
-  Result<std::vector<const TensorValue*>> in_order(const std::vector<TensorValue>& tensors) const {
-    std::vector<const TensorValue*> out(inputs_.size(), nullptr);
-    for (const TensorValue& tensor : tensors) {
-      const auto at = std::find_if(inputs_.begin(), inputs_.end(), [&](const TensorSpec& spec) {
-        return spec.name == tensor.name;
-      });
-      if (at == inputs_.end())
-        return fail(Code::kInvalidArgument, "unknown input `" + tensor.name + "`",
-                    "the model's inputs: " + names_of(inputs_));
-      const TensorValue*& place = out[static_cast<std::size_t>(at - inputs_.begin())];
-      if (place != nullptr)
-        return fail(Code::kInvalidArgument, "input `" + tensor.name + "` comes twice");
-      if (tensor.type != at->type)
-        return fail(Code::kInvalidArgument,
-                    "input `" + tensor.name + "` is " + std::string(datatype_name(tensor.type)) +
-                        ", the model wants " + std::string(datatype_name(at->type)));
-      if (!shape_fits(tensor.shape, at->shape))
-        return fail(Code::kInvalidArgument, "input `" + tensor.name + "` has shape " +
-                                                shape_text(tensor.shape) + ", the model wants " +
-                                                shape_text(at->shape));
-      place = &tensor;
-    }
-    for (std::size_t i = 0; i < out.size(); ++i)
-      if (out[i] == nullptr)
-        return fail(Code::kInvalidArgument, "input `" + inputs_[i].name + "` is not there",
-                    "the model's inputs: " + names_of(inputs_));
-    return out;
-  }
-
   Result<std::vector<const char*>> output_names(const std::vector<std::string>& wanted) const {
     std::vector<const char*> out;
     if (wanted.empty())

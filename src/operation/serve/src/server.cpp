@@ -143,24 +143,10 @@ std::int64_t queued_ns(const CallOptions& options, std::int64_t start_ns) {
   return std::max<std::int64_t>(0, start_ns - options.received_ns - options.parse_ns);
 }
 
-// The tensors that were asked for, in their order.
-base::Status select_outputs(const std::vector<std::string>& wanted,
-                            std::vector<model::TensorValue>& tensors) {
-  if (wanted.empty()) return {};
-  std::vector<model::TensorValue> out;
-  for (const std::string& name : wanted) {
-    const auto at = std::find_if(tensors.begin(), tensors.end(),
-                                 [&](const auto& tensor) { return tensor.name == name; });
-    if (at == tensors.end()) {
-      std::vector<std::string> known;
-      for (const auto& tensor : tensors) known.push_back(tensor.name);
-      return base::fail(Code::kInvalidArgument, "unknown output `" + name + "`",
-                        "the model's outputs: " + base::join(known, ", "));
-    }
-    out.push_back(*at);
-  }
-  tensors = std::move(out);
-  return {};
+Pace pace_of(const ServedArm& arm) {
+  const model::TensorModel* tensors = arm.loaded->bundle->tensors();
+  if (tensors == nullptr) return Pace::kAtOnce;
+  return tensors->waits() ? Pace::kWaits : Pace::kComputes;
 }
 
 // The rows are lent: a sink that does not keep them leaves their memory for the next call of this
@@ -362,16 +348,18 @@ void Server::Impl::run_shadow(const Picked& picked, const model::InputBatch& bat
 Server::Server(Options options) : impl_(std::make_unique<Impl>(std::move(options))) {}
 Server::~Server() = default;
 
-bool Server::answers_at_once(std::string_view name, int version) const {
-  bool out = false;
+Pace Server::pace(std::string_view name, int version) const {
+  Pace out = Pace::kComputes;
   impl_->table.read([&](const Table& routes) {
     const auto found = routes.entries.find(name);
     if (found == routes.entries.end()) return;
-    const auto quick = [](const ArmPtr& arm) { return arm->loaded->bundle->tensors() == nullptr; };
     const Entry& entry = *found->second;
-    const ArmPtr* named = version == 0 ? nullptr : arm_with(entry, version);
-    out = version == 0 ? std::all_of(entry.arms.begin(), entry.arms.end(), quick)
-                       : named != nullptr && quick(*named);
+    if (version != 0) {
+      if (const ArmPtr* named = arm_with(entry, version)) out = pace_of(**named);
+      return;
+    }
+    out = Pace::kAtOnce;
+    for (const ArmPtr& arm : entry.arms) out = std::max(out, pace_of(*arm));
   });
   return out;
 }
@@ -469,7 +457,7 @@ base::Result<Answer> Server::infer(std::string_view name, const CallOptions& opt
     };
     TRY_ASSIGN(Answer answer, impl.run_picked(*found, options, start_ns, fill, predictions));
     out = model::answer_tensors(answer.bundle->signature(), predictions);
-    TRY(select_outputs(wanted, out));
+    TRY(model::select_outputs(wanted, out));
     return answer;
   }
   Timing timing;

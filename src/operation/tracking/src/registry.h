@@ -11,6 +11,9 @@
 
 namespace maru::tracking {
 
+// Whether a version of these files can be served: in this process when a model.onnx is beside its MLmodel, else by Python.
+bool is_mlflow_model(const std::vector<Artifact>& files);
+
 // Models, versions, aliases. Thread safe.
 class RegistryTables final : public Registry {
  public:

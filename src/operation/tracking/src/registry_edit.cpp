@@ -71,16 +71,12 @@ bool prompt_tag(const Text& tags) {
   return found != tags.end() && base::to_lower_ascii(found->second) == "true";
 }
 
-// A bundle that Maru serves: an MLmodel with a model.onnx beside it.
-bool is_bundle(const std::vector<Artifact>& files) {
-  const auto has = [&](std::string_view path) {
-    return std::any_of(files.begin(), files.end(),
-                       [&](const Artifact& file) { return file.path == path; });
-  };
-  return has("MLmodel") && has("model.onnx");
-}
-
 }  // namespace
+
+bool is_mlflow_model(const std::vector<Artifact>& files) {
+  return std::any_of(files.begin(), files.end(),
+                     [](const Artifact& file) { return file.path == "MLmodel"; });
+}
 
 Result<Model> RegistryTables::create_model(const std::string& project, const std::string& name,
                                            const std::string& description, const Text& tags) {
@@ -218,9 +214,9 @@ Result<ModelVersion> RegistryTables::create_version(const std::string& project,
   for (const auto& [key, value] : version.tags) TRY(check_tag(key, value));
   ModelVersion out;
   out.model = model;
-  out.state = is_bundle(version.files) ? "ready" : "foreign";
+  out.state = is_mlflow_model(version.files) ? "ready" : "foreign";
   if (out.state == "foreign")
-    out.reason = "kept for its clients: Maru serves bundles with an MLmodel and a model.onnx";
+    out.reason = "kept for its clients: without an MLmodel Maru cannot serve it";
   out.run_id = version.run_id;
   out.description = version.description;
   out.source = version.source;

@@ -108,19 +108,18 @@ TEST_CASE("stages: any case, one newest version each, others archived on demand"
   CHECK(head->versions[2].version == 2);
 }
 
-TEST_CASE("a version is ready when it is a bundle, else foreign; only then Maru promotes it") {
+TEST_CASE("a version is ready when it is an MLflow model, else foreign; only then Maru promotes it") {
   TestHouse house;
   auto& registry = house.tracking->registry();
   auto& artifacts = house.tracking->artifacts();
   const std::string run = house.run(house.experiment("e"), "r");
-  REQUIRE(artifacts.put_artifact(run, "model/MLmodel", "flavors: {}").has_value());
+  REQUIRE(artifacts.put_artifact(run, "model/model.onnx", "x").has_value());
   REQUIRE(registry.create_model(kProject, "m", "", {}).has_value());
   NewVersion version = from("runs:/" + run + "/model");
-  version.files = {{"MLmodel", artifacts.open(run, "model/MLmodel")->artifact.sha256, 11}};
+  version.files = {{"model.onnx", artifacts.open(run, "model/model.onnx")->artifact.sha256, 1}};
   CHECK(registry.create_version(kProject, "m", version)->state == "foreign");
-  REQUIRE(artifacts.put_artifact(run, "model/model.onnx", "x").has_value());
-  version.files.push_back(
-      {"model.onnx", artifacts.open(run, "model/model.onnx")->artifact.sha256, 1});
+  REQUIRE(artifacts.put_artifact(run, "model/MLmodel", "flavors: {}").has_value());
+  version.files.push_back({"MLmodel", artifacts.open(run, "model/MLmodel")->artifact.sha256, 11});
   const auto ready = registry.create_version(kProject, "m", version);
   CHECK(ready->state == "ready");
   CHECK(*registry.resolve(kProject, "m", "") == 2);

@@ -1,6 +1,8 @@
 #include <map>
 #include <set>
 
+#include "inference/tensor_json.h"
+#include "inference/wire.h"
 #include "maru/api/inference.h"
 #include "maru/base/text.h"
 #include "maru/model/model.h"
@@ -11,8 +13,38 @@ namespace {
 
 constexpr std::size_t kMaxFeedbackItems = 100'000;
 
+// {"id", "version", "predictions": and the list follows
+std::string begin_answer(const serve::Answer& answer, std::size_t rows) {
+  std::string body;
+  body.reserve(96 + rows * 64);
+  body += R"({"id":")";
+  body += answer.id;
+  body += R"(","version":)";
+  body += std::to_string(answer.version);
+  body += R"(,"predictions":)";
+  return body;
+}
+
+// Of a model of tensors: rows of its inputs.
+base::Result<Response> predict_tensors(const Services& s, const Request& request,
+                                       const serve::CallOptions& options) {
+  const std::string endpoint(request.param("endpoint"));
+  TRY_ASSIGN(const Json body, body_json(request));
+  TRY_ASSIGN(const auto described, inference::describe(s, endpoint, 0));
+  TRY_ASSIGN(const auto tensors, inference::tensors_of_rows(described.inputs, body["instances"]));
+  std::vector<model::TensorValue> outputs;
+  TRY_ASSIGN(const auto chosen, s.server->infer(endpoint, options, tensors, {}, outputs));
+  std::string text = begin_answer(chosen, 0);
+  TRY(inference::append_rows(text, outputs));
+  return Response::json_text(text + "}");
+}
+
 base::Result<Response> predict(const Services& s, const Request& request, Context& context) {
   const serve::CallOptions options = call_options(request, context);
+  if (s.server->pace(request.param("endpoint"), 0) != serve::Pace::kAtOnce) {
+    TRY_ASSIGN(const auto chosen, s.server->choose(request.param("endpoint"), options));
+    if (chosen.bundle->tensors() != nullptr) return predict_tensors(s, request, options);
+  }
   thread_local model::Predictions predictions;
   auto chosen = s.server->predict(
       request.param("endpoint"), options,
@@ -21,13 +53,8 @@ base::Result<Response> predict(const Services& s, const Request& request, Contex
       },
       predictions);
   if (!chosen) return tl::unexpected<base::Error>(std::move(chosen.error()));
-  std::string body;
-  body.reserve(96 + predictions.rows * 64);
-  body += R"({"id":")";
-  body += chosen->id;
-  body += R"(","version":)";
-  body += std::to_string(chosen->version);
-  body += R"(,"predictions":[)";
+  std::string body = begin_answer(*chosen, predictions.rows);
+  body += '[';
   for (std::size_t row = 0; row < predictions.rows; ++row) {
     if (row > 0) body += ',';
     model::append_prediction_json(body, chosen->bundle->signature(), predictions, row);
@@ -275,8 +302,8 @@ Json endpoint_json(const serve::EndpointStatus& status) {
 
 void add_endpoint_routes(Router& router, const Services& s) {
   http::RouteOptions quick{Permission::kPredict, RunOn::kInline};
-  quick.inline_if = [s](const Request& request) {
-    return s.server->answers_at_once(request.param("endpoint"), 0);
+  quick.place = [s](const Request& request) {
+    return place_of_call(s, request.param("endpoint"), "");
   };
   router.add(
       Method::kPost, "/api/v1/endpoints/{endpoint}/predict", quick,

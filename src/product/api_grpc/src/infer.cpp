@@ -107,9 +107,10 @@ void add_infer_methods(http::RpcRouter& router, const http::RouteOptions& like,
   http::RouteOptions options{like.permission, like.run_on};
   options.max_body_bytes = like.max_body_bytes;
   options.inline_body_bytes = like.inline_body_bytes;
-  options.inline_if = [s](const Request& request) {
+  options.place = [s](const Request& request) {
     Named names;
-    return peek_names(request.body, names) && api::infers_at_once(s, names.model, names.version);
+    return peek_names(request.body, names) ? api::place_of_call(s, names.model, names.version)
+                                           : http::RunOn::kServe;
   };
   router.add_unary(
       "/inference.GRPCInferenceService/ModelInfer", options,

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <future>
 #include <mutex>
 #include <optional>
 #include <thread>
@@ -39,6 +40,7 @@ constexpr const char* kProject = "default";
 constexpr std::int64_t kTimerMs = 1000;
 constexpr int kMonitorEveryTicks = 5;
 constexpr int kTrashEveryTicks = 3600;
+constexpr std::chrono::seconds kEndpointLoadWait{5};
 constexpr std::size_t kParallelTasks = 2;  // of pipelines; imports and profiles run beside
 
 }  // namespace
@@ -58,7 +60,9 @@ struct Home::Impl {
   base::Pool serve_pool{{"serve", options.serve_threads, options.pool_queue}};
   base::Pool blocking_pool{{"blocking", options.blocking_threads, options.pool_queue}};
   base::Pool work_pool{{"work", options.work_threads, options.pool_queue}};
-  base::Pool loader_pool{{"loader", 1, 4096}};
+  base::Pool waiting_pool{{"waiting", options.waiting_threads, options.pool_queue}};
+  // A model that takes minutes to load, or hangs, must not keep others from loading.
+  base::Pool loader_pool{{"loader", 4, 4096}};
   std::unique_ptr<monitor::PredictionLog> log;
   std::unique_ptr<RegistrySource> source;
   std::unique_ptr<LogSink> sink;
@@ -90,6 +94,7 @@ struct Home::Impl {
   base::Status open_operation();
   base::Status open_pipelines();
   void wire_routes();
+  void load_endpoint(const std::string& name, const Json& value);
   void load_endpoints();
   void tick(int number);
   base::Status follow(const serve::RouteDecision& decision);
@@ -143,6 +148,9 @@ base::Status Home::Impl::open_operation() {
   server_options.sink = sink.get();
   server_options.loader = &loader_pool;
   server_options.db = db.get();
+  server_options.load = [python = options.python](const std::string& folder) {
+    return model::load_model(folder, python);
+  };
   server_options.on_decision = [this](const serve::RouteDecision& decision) {
     if (auto followed = follow(decision); !followed)
       base::log_error("a route's decision could not be followed",
@@ -196,7 +204,8 @@ base::Status Home::Impl::open_pipelines() {
   };
   TRY_ASSIGN(scheduler, pipeline::Scheduler::open(*db, executors, clock, scheduler_options));
   TRY_ASSIGN(scheduling, pipeline::Scheduling::open(*db, *scheduler, clock));
-  projects = std::make_unique<ProjectRuns>(step_services(), *scheduler, *scheduling, path("tmp"));
+  projects = std::make_unique<ProjectRuns>(step_services(), *scheduler, *scheduling, path("tmp"),
+                                           options.python);
   return {};
 }
 
@@ -240,17 +249,28 @@ void Home::Impl::wire_routes() {
   api_grpc::add_services(rpc_router, router, s);
 }
 
+// One that takes long goes on loading while the next ones do.
+void Home::Impl::load_endpoint(const std::string& name, const Json& value) {
+  auto loaded = std::make_shared<std::promise<void>>();
+  auto waited = loaded->get_future();
+  const auto load = [this, name, value, loaded] {
+    auto config = serve::EndpointConfig::from_json(value);
+    const base::Status done = config ? server->put_endpoint(*config)
+                                     : base::Status(tl::unexpected<base::Error>(config.error()));
+    if (!done)
+      base::log_error("endpoint could not be loaded",
+                      {{"endpoint", name}, {"error", done.error().text()}});
+    loaded->set_value();
+  };
+  if (!work_pool.submit(load)) load();
+  if (waited.wait_for(kEndpointLoadWait) != std::future_status::ready)
+    base::log_warn("endpoint takes long to load; it will serve when it has", {{"endpoint", name}});
+}
+
 void Home::Impl::load_endpoints() {
   auto documents = tracking->list_documents(kProject, "endpoint");
   if (documents) {
-    for (const auto& [name, value] : *documents) {
-      auto config = serve::EndpointConfig::from_json(value);
-      base::Status loaded = config ? server->put_endpoint(*config)
-                                   : base::Status(tl::unexpected<base::Error>(config.error()));
-      if (!loaded)
-        base::log_error("endpoint could not be loaded",
-                        {{"endpoint", name}, {"error", loaded.error().text()}});
-    }
+    for (const auto& [name, value] : *documents) load_endpoint(name, value);
   } else {
     base::log_error("endpoints could not be listed", {{"error", documents.error().text()}});
   }
@@ -410,6 +430,7 @@ http::Authenticate Home::authenticate() const {
 base::Pool& Home::serve_pool() { return impl_->serve_pool; }
 base::Pool& Home::blocking_pool() { return impl_->blocking_pool; }
 base::Pool& Home::work_pool() { return impl_->work_pool; }
+base::Pool& Home::waiting_pool() { return impl_->waiting_pool; }
 std::size_t Home::tokens() const { return impl_->access->list().size(); }
 const std::string& Home::folder() const { return impl_->options.folder; }
 

@@ -44,16 +44,34 @@ base::Status adopt_file(const std::string& path, const std::string& folder) {
   return {};
 }
 
+// What lies in a folder as artifacts of a run, below `to`.
+base::Status put_folder(tracking::Artifacts& artifacts, const std::string& run,
+                        const std::string& folder, const std::string& to) {
+  TRY_ASSIGN(const auto names, base::list_folder(folder));
+  for (const std::string& name : names) {
+    const std::string path = base::join_path(folder, name);
+    if (base::is_folder(path)) {
+      TRY(put_folder(artifacts, run, path, to + "/" + name));
+      continue;
+    }
+    TRY_ASSIGN(const std::string bytes, base::read_file(path, kMaxModelBytes));
+    TRY(artifacts.put_artifact(run, to + "/" + name, bytes));
+  }
+  return {};
+}
+
 std::string project_of(const Json& body) { return body["project"].as_string_or("default"); }
 
 }  // namespace
 
 ProjectRuns::ProjectRuns(steps::Services services, pipeline::Scheduler& scheduler,
-                         pipeline::Scheduling& scheduling, std::string temp_folder)
+                         pipeline::Scheduling& scheduling, std::string temp_folder,
+                         model::PythonOptions python)
     : services_(services),
       scheduler_(scheduler),
       scheduling_(scheduling),
-      temp_folder_(std::move(temp_folder)) {}
+      temp_folder_(std::move(temp_folder)),
+      python_(std::move(python)) {}
 
 base::Result<std::string> ProjectRuns::submit(const Json& body, base::Context& context) {
   TRY_ASSIGN(steps::ProjectFile file,
@@ -115,18 +133,13 @@ base::Result<Json> ProjectRuns::import_model(const Json& body, base::Context& co
   const Scratch scratch(base::join_path(temp_folder_, "import-" + base::new_id(*services_.clock)));
   if (file) TRY(adopt_file(given, scratch.path));
   const std::string path = file ? scratch.path : given;
-  TRY_ASSIGN(const auto bundle, model::Bundle::load(path));
+  TRY_ASSIGN(const auto bundle, model::load_model(path, python_));
   TRY_ASSIGN(const auto experiment,
              services_.tracking->runs().ensure_experiment(project, "imports"));
   TRY_ASSIGN(const auto run,
              services_.tracking->runs().create_run(
                  {.experiment_id = experiment.id, .name = name, .source = "import:" + given}));
-  TRY_ASSIGN(const auto names, base::list_folder(path));
-  for (const auto& entry : names) {
-    if (base::is_folder(base::join_path(path, entry))) continue;
-    TRY_ASSIGN(const std::string bytes, base::read_file(base::join_path(path, entry)));
-    TRY(services_.tracking->artifacts().put_artifact(run.id, "model/" + entry, bytes));
-  }
+  TRY(put_folder(services_.tracking->artifacts(), run.id, path, "model"));
   TRY(services_.tracking->runs().finish_run(run.id, "FINISHED"));
   tracking::ModelVersion facts;
   facts.state = "ready";

@@ -2,6 +2,7 @@
 #include <mutex>
 #include <string>
 
+#include "maru/model/python.h"
 #include "maru/pipeline/pipeline.h"
 #include "maru/steps/project_file.h"
 #include "maru/steps/steps.h"
@@ -13,7 +14,8 @@ namespace maru::app {
 class ProjectRuns {
  public:
   ProjectRuns(steps::Services services, pipeline::Scheduler& scheduler,
-              pipeline::Scheduling& scheduling, std::string temp_folder);
+              pipeline::Scheduling& scheduling, std::string temp_folder,
+              model::PythonOptions python);
   base::Result<std::string> submit(const base::Json& body, base::Context& context);
   base::Result<base::Json> init(const base::Json& body, base::Context& context);
   base::Result<base::Json> predict(const base::Json& body, base::Context& context);
@@ -29,6 +31,7 @@ class ProjectRuns {
   pipeline::Scheduler& scheduler_;
   pipeline::Scheduling& scheduling_;
   const std::string temp_folder_;
+  const model::PythonOptions python_;
   std::mutex retrain_mutex_;  // one decision at a time
 };
 

@@ -1,3 +1,4 @@
+#include "maru/base/file.h"
 #include "maru/base/text.h"
 #include "output.h"
 #include "place.h"
@@ -12,8 +13,13 @@ using base::Result;
 using http::Method;
 
 // How to call it, ready to paste.
-Result<std::string> example_call(Session& session, const std::string& name) {
-  const std::string escaped = http::percent_encode(name);
+Result<std::string> example_call(Session& session, const std::string& path,
+                                 const std::string& name) {
+  const std::string escaped = http::percent_encode(name),
+                    logged = base::join_path(path, "serving_input_example.json");
+  if (base::path_exists(logged))  // what MLflow keeps beside a model
+    return "curl -s '" + session.url() + "/invocations?endpoint=" + escaped +
+           "' -H 'Content-Type: application/json' -d @" + logged;
   auto signature = session.call(Method::kGet, "/api/v1/models/" + escaped + "/signature");
   if (!signature || (*signature)["inputs"].size() == 0)
     return "curl -s " + session.url() + "/v2/models/" + escaped;
@@ -31,7 +37,7 @@ Result<std::string> serve_file(Session& session, const std::string& file,
   TRY(import_champion(session, path, name));
   TRY(session.call(Method::kPut, "/api/v1/endpoints/" + http::percent_encode(name),
                    Json::object({{"model", name}})));
-  TRY_ASSIGN(const std::string call, example_call(session, name));
+  TRY_ASSIGN(const std::string call, example_call(session, path, name));
   return bold(name) + "  from " + file + "\n  " + call + "\n";
 }
 

@@ -20,9 +20,11 @@ struct Range {
   std::int64_t low, high;
 };
 constexpr Range kRanges[] = {
-    {"http.io-threads", 1, 256},        {"pool.serve-threads", 0, 1024},
-    {"pool.blocking-threads", 1, 1024}, {"pool.work-threads", 1, 1024},
-    {"pool.queue", 1, 1'000'000},       {"store.group-commit-ms", 0, 5},
+    {"http.io-threads", 1, 256},         {"pool.serve-threads", 0, 1024},
+    {"pool.blocking-threads", 1, 1024},  {"pool.work-threads", 1, 1024},
+    {"pool.queue", 1, 1'000'000},        {"store.group-commit-ms", 0, 5},
+    {"pool.waiting-threads", 1, 1024},   {"python.processes", 1, 256},
+    {"python.timeout-ms", 1, 3'600'000}, {"python.start-timeout-ms", 100, 3'600'000},
     {"train.threads", 1, 1024},
 };
 struct Choice {
@@ -110,6 +112,12 @@ HomeOptions home_options(const std::string& home, const Config& settings) {
   out.serve_threads = size("pool.serve-threads");
   out.blocking_threads = size("pool.blocking-threads");
   out.work_threads = size("pool.work-threads");
+  out.waiting_threads = size("pool.waiting-threads");
+  out.python.interpreter = settings.text("python.interpreter");
+  out.python.processes = size("python.processes");
+  out.python.memory_limit_bytes = static_cast<std::uint64_t>(settings.bytes("python.memory"));
+  out.python.call_timeout_ms = settings.integer("python.timeout-ms");
+  out.python.start_timeout_ms = settings.integer("python.start-timeout-ms");
   out.pool_queue = size("pool.queue");
   out.cpu_hour_price = cpu_price(settings).value_or(0);
   out.group_window_us = settings.integer("store.group-commit-ms") * 1000;

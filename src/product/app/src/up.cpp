@@ -140,6 +140,7 @@ base::Result<std::unique_ptr<RunningServer>> RunningServer::start(const std::str
   server.serve_pool = &home.serve_pool();
   server.blocking_pool = &home.blocking_pool();
   server.work_pool = &home.work_pool();
+  server.waiting_pool = &home.waiting_pool();
   running->server_ = std::make_unique<http::Server>(server, home.router(), home.authenticate());
   TRY(running->server_->start());
   const std::uint16_t rpc_port = running->server_->rpc_port();

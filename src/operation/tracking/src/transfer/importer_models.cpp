@@ -43,15 +43,6 @@ Status put_model_row(Writer& writer, const LoggedModel& model, bool deleted) {
   return {};
 }
 
-// Whether a bundle that Maru serves is among the files (as for versions that clients register).
-bool is_bundle(const std::vector<Artifact>& files) {
-  const auto has = [&](std::string_view path) {
-    return std::any_of(files.begin(), files.end(),
-                       [&](const Artifact& file) { return file.path == path; });
-  };
-  return has("MLmodel") && has("model.onnx");
-}
-
 // The path of a URI behind its scheme and slashes, as the artifact proxy would be asked for it.
 std::string proxy_path(const std::string& uri) {
   std::size_t at = uri.find(":/");
@@ -177,7 +168,7 @@ Status Importer::take_version(const Model& model, ModelVersion version,
   }
   std::vector<Artifact> files;
   if (!deleted) TRY(place_files(version, files));
-  if (version.state == "ready" && !is_bundle(files)) version.state = "foreign";
+  if (version.state == "ready" && !is_mlflow_model(files)) version.state = "foreign";
   const int foreign_number = version.version;
   TRY(here_.db.write([&](Writer& writer) -> Status {
     const auto key = params(options_.project, model.name, std::int64_t{foreign_number});

@@ -24,9 +24,17 @@ base::Result<int> resolve_version(const Services& services, const std::string& n
   return services.tracking->registry().resolve("default", model, text);
 }
 
-bool infers_at_once(const Services& s, std::string_view name, std::string_view version) {
+http::RunOn place_of_call(const Services& s, std::string_view name, std::string_view version) {
   const auto number = inference::parse_version(version);
-  return number && s.server->answers_at_once(name, *number);
+  if (!number) return RunOn::kServe;
+  switch (s.server->pace(name, *number)) {
+    case serve::Pace::kAtOnce:
+      return RunOn::kInline;
+    case serve::Pace::kWaits:
+      return RunOn::kWaiting;
+    default:
+      return RunOn::kServe;
+  }
 }
 
 base::Result<InferenceAnswer> infer(const Services& s, const std::string& name,

@@ -145,10 +145,9 @@ base::Result<Response> model_metadata(const Services& s, const Request& request)
   TRY_ASSIGN(const Described described, describe(s, name, version));
   Json versions = Json::array();
   versions.push(std::to_string(described.answer.version));
-  const bool foreign = described.answer.bundle->tensors() != nullptr;
   return json_exactly(Json::object({{"name", name},
                                     {"versions", versions},
-                                    {"platform", foreign ? "onnxruntime_onnx" : "maru"},
+                                    {"platform", platform_of(*described.answer.bundle)},
                                     {"inputs", model::specs_json(described.inputs)},
                                     {"outputs", model::specs_json(described.outputs)}})
                           .dump());
@@ -210,8 +209,8 @@ void add_open_inference_routes(Router& router, const Services& s) {
     router.add(Method::kGet, path + "/ready", plain(Permission::kRead, RunOn::kServe),
                [s](const Request& request, Context&) { return model_ready(s, request); });
     http::RouteOptions quick = plain(Permission::kPredict, RunOn::kInline);
-    quick.inline_if = [s](const Request& request) {
-      return infers_at_once(s, request.param("model"), request.param("version"));
+    quick.place = [s](const Request& request) {
+      return place_of_call(s, request.param("model"), request.param("version"));
     };
     router.add(
         Method::kPost, path + "/infer", quick,

@@ -175,8 +175,8 @@ base::Result<Response> configuration(const Services& s, const Request& request) 
   return json_exactly(
       Json::object(
           {{"name", name},
-           {"platform", foreign ? "onnxruntime_onnx" : "maru"},
-           {"backend", foreign ? "onnxruntime" : "maru"},
+           {"platform", platform_of(*described.answer.bundle)},
+           {"backend", foreign ? described.answer.bundle->evaluator().engine() : "maru"},
            {"version_policy", Json::object({{"latest", Json::object({{"num_versions", 1}})}})},
            {"max_batch_size", batched ? kMaxBatch : 0},
            {"input", config_tensors(described.inputs, batched)},

@@ -1,5 +1,9 @@
 #include "inference/rows.h"
 
+#include <algorithm>
+
+#include "maru/base/text.h"
+
 namespace maru::api::inference {
 namespace {
 
@@ -8,6 +12,18 @@ using base::Json;
 
 const Json& unwrapped(const Json& value) {
   return value.is_array() && value.size() == 1 ? value.at(0) : value;
+}
+
+// A cell as what the input wants; one that is not that stays a text, which the input then refuses by name.
+Json cell_json(const model::TensorSpec* spec, const std::string& cell) {
+  if (spec == nullptr || spec->type == model::Datatype::kBytes) return cell;
+  if (cell.empty()) return {};
+  if (spec->type == model::Datatype::kBool) {
+    const std::string word = base::to_lower_ascii(cell);
+    if (word == "true" || word == "false") return word == "true";
+  }
+  const auto number = base::parse_json(cell);
+  return number && number->is_number() ? *number : Json(cell);
 }
 
 }  // namespace
@@ -66,6 +82,23 @@ base::Result<Json> plain_rows(const model::Signature& signature, const Json& row
         object.set(signature.inputs[i].name, row.is_array() ? row.at(i) : row);
     }
     out.push(std::move(object));
+  }
+  return out;
+}
+
+Json rows_of_table(const std::vector<model::TensorSpec>& specs, const data::Table& table) {
+  std::vector<const model::TensorSpec*> wanted;
+  for (const data::Column& column : table.columns) {
+    const auto at = std::find_if(specs.begin(), specs.end(),
+                                 [&](const auto& spec) { return spec.name == column.name; });
+    wanted.push_back(at == specs.end() ? nullptr : &*at);
+  }
+  Json out = Json::array();
+  for (std::size_t row = 0; row < table.rows(); ++row) {
+    Json cells = Json::object();
+    for (std::size_t i = 0; i < table.columns.size(); ++i)
+      cells.set(table.columns[i].name, cell_json(wanted[i], table.columns[i].display(row)));
+    out.push(std::move(cells));
   }
   return out;
 }

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "inference/rows.h"
 #include "inference/tensor_json.h"
 #include "inference/wire.h"
@@ -117,16 +119,29 @@ base::Result<std::vector<TensorValue>> tensors_of_forms(const std::vector<Tensor
   return tensors_of_frame(specs, rows);
 }
 
-std::string predictions_json(const std::vector<TensorValue>& outputs) {
+// The columns of a data frame: records, as MLflow writes them.
+bool is_frame(const std::vector<TensorValue>& outputs) {
+  return std::all_of(outputs.begin(), outputs.end(), [&](const TensorValue& output) {
+    return output.shape.size() == 1 && output.shape == outputs.front().shape;
+  });
+}
+
+base::Result<std::string> predictions_json(const std::vector<TensorValue>& outputs) {
   std::string body = R"({"predictions":)";
-  for (std::size_t i = 0; outputs.size() > 1 && i < outputs.size(); ++i) {
+  if (outputs.size() == 1 || is_frame(outputs)) {
+    if (outputs.size() == 1)
+      append_nested(body, outputs.front());
+    else
+      TRY(append_rows(body, outputs));
+    return body + "}";
+  }
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
     body += i == 0 ? '{' : ',';
     base::append_json_string(body, outputs[i].name);
     body += ':';
     append_nested(body, outputs[i]);
   }
-  if (outputs.size() == 1) append_nested(body, outputs.front());
-  return body + (outputs.size() > 1 ? "}}" : "}");
+  return body + "}}";
 }
 
 // One number a row, or one list of them.
@@ -150,9 +165,24 @@ Response answered(std::string body, const serve::Answer& answer) {
   return response;
 }
 
+base::Result<Response> answer_tensors(const Services& s, const serve::CallOptions& options,
+                                      const std::string& endpoint,
+                                      const std::vector<TensorValue>& tensors) {
+  std::vector<TensorValue> outputs;
+  TRY_ASSIGN(const auto answer, s.server->infer(endpoint, options, tensors, {}, outputs));
+  TRY_ASSIGN(std::string body, predictions_json(outputs));
+  return answered(std::move(body), answer);
+}
+
 base::Result<Response> score_csv(const Services& s, const Request& request,
                                  const serve::CallOptions& options, const std::string& endpoint) {
   TRY_ASSIGN(const data::Table table, data::read_delimited_text(request.body));
+  TRY_ASSIGN(const Described described, describe(s, endpoint, 0));
+  if (described.answer.bundle->tensors() != nullptr) {
+    TRY_ASSIGN(const auto tensors,
+               tensors_of_frame(described.inputs, rows_of_table(described.inputs, table)));
+    return answer_tensors(s, options, endpoint, tensors);
+  }
   model::Predictions predictions;
   TRY_ASSIGN(const auto answer,
              s.server->predict(
@@ -180,9 +210,7 @@ base::Result<Response> invocations(const Services& s, const Request& request, Co
   TRY_ASSIGN(const Described described, describe(s, endpoint, 0));
   if (described.answer.bundle->tensors() != nullptr) {
     TRY_ASSIGN(const auto tensors, tensors_of_forms(described.inputs, *body));
-    std::vector<TensorValue> outputs;
-    TRY_ASSIGN(const auto answer, s.server->infer(endpoint, options, tensors, {}, outputs));
-    return answered(predictions_json(outputs), answer);
+    return answer_tensors(s, options, endpoint, tensors);
   }
   TRY_ASSIGN(const Json rows, rows_of_forms(described.answer.bundle->signature(), *body));
   model::Predictions predictions;
@@ -201,6 +229,10 @@ base::Result<Response> invocations(const Services& s, const Request& request, Co
 void add_scoring_routes(Router& router, const Services& s) {
   http::RouteOptions scoring{Permission::kPredict, RunOn::kServe};
   scoring.error_format = scoring_error;
+  scoring.place = [s](const Request& request) {
+    const auto endpoint = scoring_endpoint(s, request);
+    return endpoint ? off_the_io_thread(place_of_call(s, *endpoint, "")) : RunOn::kServe;
+  };
   router.add(Method::kPost, "/invocations", scoring, [s](const Request& request, Context& context) {
     return invocations(s, request, context);
   });

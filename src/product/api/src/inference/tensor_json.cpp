@@ -207,6 +207,32 @@ void append_nested(std::string& out, const TensorValue& tensor, std::int64_t row
   append_level(out, tensor, 1, at, encoded);
 }
 
+Status append_rows(std::string& out, const std::vector<TensorValue>& outputs) {
+  for (const TensorValue& output : outputs) {
+    if (output.shape.empty() || output.shape.front() != outputs.front().shape.front())
+      return base::fail(Code::kInvalidArgument,
+                        "output `" + output.name + "` has no value for each row",
+                        "ask in columns: send \"inputs\" instead of \"instances\"");
+  }
+  out += '[';
+  for (std::int64_t row = 0; row < outputs.front().shape.front(); ++row) {
+    if (row > 0) out += ',';
+    if (outputs.size() == 1) {
+      append_nested(out, outputs.front(), row);
+      continue;
+    }
+    for (std::size_t i = 0; i < outputs.size(); ++i) {
+      out += i == 0 ? '{' : ',';
+      base::append_json_string(out, outputs[i].name);
+      out += ':';
+      append_nested(out, outputs[i], row);
+    }
+    out += '}';
+  }
+  out += ']';
+  return {};
+}
+
 base::Result<std::vector<TensorValue>> tensors_of_rows(const std::vector<TensorSpec>& specs,
                                                        const Json& rows) {
   if (!rows.is_array())

@@ -15,6 +15,9 @@ base::Result<model::TensorValue> tensor_of_json(const model::TensorSpec& spec,
 // One list a level; `row` < 0: the whole tensor, else that entry of the first dimension. Bytes go as base64 for outputs named *_bytes. NaN and infinities are bare tokens.
 void append_nested(std::string& out, const model::TensorValue& tensor, std::int64_t row = -1);
 
+// The outputs as a list of rows: bare values of one output, objects of several. kInvalidArgument when one has no value for each row.
+base::Status append_rows(std::string& out, const std::vector<model::TensorValue>& outputs);
+
 // Rows (objects by input, or bare values when there is one input) as one tensor an input.
 base::Result<std::vector<model::TensorValue>> tensors_of_rows(
     const std::vector<model::TensorSpec>& specs, const base::Json& rows);

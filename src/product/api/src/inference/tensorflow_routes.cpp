@@ -112,36 +112,6 @@ Response answered(std::string body, const serve::Answer& answer) {
   return response;
 }
 
-base::Result<std::int64_t> common_rows(const std::vector<TensorValue>& outputs) {
-  for (const TensorValue& output : outputs) {
-    if (output.shape.empty() || output.shape.front() != outputs.front().shape.front())
-      return base::fail(Code::kInvalidArgument,
-                        "output `" + output.name + "` has no value for each row",
-                        "ask in columns: send \"inputs\" instead of \"instances\"");
-  }
-  return outputs.front().shape.front();
-}
-
-base::Result<std::string> predictions_by_row(const std::vector<TensorValue>& outputs) {
-  TRY_ASSIGN(const std::int64_t rows, common_rows(outputs));
-  std::string body = R"({"predictions":[)";
-  for (std::int64_t row = 0; row < rows; ++row) {
-    if (row > 0) body += ',';
-    if (outputs.size() == 1) {
-      append_nested(body, outputs.front(), row);
-      continue;
-    }
-    for (std::size_t i = 0; i < outputs.size(); ++i) {
-      body += i == 0 ? '{' : ',';
-      base::append_json_string(body, outputs[i].name);
-      body += ':';
-      append_nested(body, outputs[i], row);
-    }
-    body += '}';
-  }
-  return body + "]}";
-}
-
 std::string outputs_by_column(const std::vector<TensorValue>& outputs) {
   std::string body = R"({"outputs":)";
   if (outputs.size() == 1) {
@@ -173,8 +143,9 @@ base::Result<Response> predict(Call& call, const Json& body) {
                       "(columns)");
   if (body.has("instances")) {
     TRY_ASSIGN(const Outcome outcome, call.rows(body["instances"]));
-    TRY_ASSIGN(std::string text, predictions_by_row(outcome.outputs));
-    return answered(std::move(text), outcome.answer);
+    std::string text = R"({"predictions":)";
+    TRY(append_rows(text, outcome.outputs));
+    return answered(text + "}", outcome.answer);
   }
   TRY_ASSIGN(const Outcome outcome, call.columns(body["inputs"]));
   return answered(outputs_by_column(outcome.outputs), outcome.answer);
@@ -348,9 +319,15 @@ void add_tensorflow_routes(Router& router, const Services& s) {
              [s](const Request&, Context&) { return model_names(s); });
   for (const char* path : {"/v1/models/{target}", "/v1/models/{model}/versions/{target}",
                            "/v1/models/{model}/labels/{target}"}) {
-    router.add(
-        Method::kPost, path, plain(Permission::kPredict, RunOn::kServe),
-        [s](const Request& request, Context& context) { return run_verb(s, request, context); });
+    http::RouteOptions predict = plain(Permission::kPredict, RunOn::kServe);
+    predict.place = [s](const Request& request) {
+      const Called target = called(request);
+      const bool numbered = target.selector.find_first_not_of("0123456789") == std::string::npos;
+      return off_the_io_thread(place_of_call(s, target.name, numbered ? target.selector : ""));
+    };
+    router.add(Method::kPost, path, predict, [s](const Request& request, Context& context) {
+      return run_verb(s, request, context);
+    });
     router.add(Method::kGet, path, plain(Permission::kRead, RunOn::kServe),
                [s](const Request& request, Context&) { return model_status(s, request); });
   }

@@ -46,6 +46,11 @@ base::Result<Described> describe(const Services& services, std::string_view name
   return out;
 }
 
+std::string_view platform_of(const model::Bundle& bundle) {
+  if (bundle.tensors() == nullptr) return "maru";
+  return bundle.tensors()->waits() ? "python" : "onnxruntime_onnx";
+}
+
 base::Error unknown_model(base::Error error, std::string_view name) {
   if (error.code == base::Code::kNotFound)
     error.message =

@@ -18,6 +18,11 @@ void add_scoring_routes(Router& router, const Services& services);
 Response plain_error(const base::Error& error, const Request& request, const Context& context);
 http::RouteOptions plain(Permission permission, RunOn run_on);
 
+// Of a protocol whose bodies take more than microseconds to read.
+inline RunOn off_the_io_thread(RunOn place) {
+  return place == RunOn::kInline ? RunOn::kServe : place;
+}
+
 // Stock clients compare the content type to the letter: no charset.
 Response json_exactly(std::string text, int status = 200);
 
@@ -31,6 +36,9 @@ struct Described {
   std::vector<model::TensorSpec> inputs, outputs;
 };
 base::Result<Described> describe(const Services& services, std::string_view name, int version);
+
+// As the protocol's other servers name it: "maru", "onnxruntime_onnx", "python".
+std::string_view platform_of(const model::Bundle& bundle);
 
 // "no such model" in the words that clients of Triton look for.
 base::Error unknown_model(base::Error error, std::string_view name);

@@ -13,8 +13,9 @@ namespace maru::http {
 // What a caller must be allowed to do. A route cannot be added without one.
 enum class Permission : std::uint8_t { kPublic, kRead, kPredict, kWrite, kOperate, kAdmin };
 
-// Where the handler runs. kInline: on the I/O thread, only for work of microseconds that never blocks.
-enum class RunOn : std::uint8_t { kInline, kServe, kBlocking, kWork };
+// Where the handler runs. kInline: on the I/O thread, only for work of microseconds that never blocks. kServe: computes. kBlocking: waits for the database and files.
+// kWaiting: waits for another process to answer. kWork: takes long.
+enum class RunOn : std::uint8_t { kInline, kServe, kBlocking, kWaiting, kWork };
 
 using Handler = std::function<base::Result<Response>(const Request&, base::Context&)>;
 // Turns a failure into the error body that the route's protocol expects.
@@ -29,8 +30,8 @@ struct RouteOptions {
   std::size_t inline_body_bytes =
       64 << 10;  // a kInline route with a larger body runs on the serve pool instead
   ErrorFormat error_format = {};  // empty: error_response
-  // Of a kInline route: whether this request's handler never waits. When false, it runs on the serve pool. Empty: always true. Called on the I/O thread.
-  std::function<bool(const Request&)> inline_if = {};
+  // Where this request's handler runs, when that is not the same for all; run_on then says nothing. Called on the I/O thread.
+  std::function<RunOn(const Request&)> place = {};
 };
 
 struct RouteInfo {

@@ -37,7 +37,7 @@ struct RpcMethod {
 
 // gRPC methods, by the path that names them. A handler of a unary call finds its message in Request::body and answers with the message in Response::body;
 // an error becomes grpc-status and grpc-message. Of the options count: permission, where it runs, max_body_bytes (of a message), inline_body_bytes and
-// inline_if. Build fully before serving; then immutable and thread safe.
+// place. Build fully before serving; then immutable and thread safe.
 class RpcRouter {
  public:
   RpcRouter();

@@ -32,6 +32,7 @@ struct ServerOptions {
   base::Pool* serve_pool = nullptr;     // required
   base::Pool* blocking_pool = nullptr;  // required
   base::Pool* work_pool = nullptr;      // required
+  base::Pool* waiting_pool = nullptr;   // null: the blocking pool
   base::Clock* clock = &base::system_clock();
   const RpcRouter* rpc = nullptr;  // gRPC calls; outlives the server; nullptr: none
   // One more address, for gRPC alone; empty: none. gRPC is spoken on the other one too.

@@ -73,7 +73,17 @@ class TensorModel {
   virtual base::Status run(const std::vector<TensorValue>& tensors,
                            const std::vector<std::string>& wanted,
                            std::vector<TensorValue>& out) const = 0;
+  // Whether run() waits for another process, so that its thread should be one that may wait.
+  virtual bool waits() const { return false; }
 };
+
+// The tensors in the order of the specs: each once, of its type, and of a shape that fits; else kInvalidArgument.
+base::Result<std::vector<const TensorValue*>> order_inputs(const std::vector<TensorSpec>& specs,
+                                                           const std::vector<TensorValue>& tensors);
+// Keeps the tensors that are wanted, in that order; all when `wanted` is empty. kInvalidArgument for an unknown one.
+base::Status select_outputs(const std::vector<std::string>& wanted,
+                            std::vector<TensorValue>& tensors);
+
 // By ONNX Runtime. kDataLoss for bytes that are no model, kUnimplemented for inputs or outputs that are no tensors.
 base::Result<std::unique_ptr<TensorModel>> load_tensor_model(std::string_view onnx_bytes);
 

@@ -139,6 +139,9 @@ struct CallOptions {
   bool log = true;
 };
 
+// kAtOnce: microseconds a row. kComputes: a model of tensors, or a load first. kWaits: another process answers.
+enum class Pace : std::uint8_t { kAtOnce, kComputes, kWaits };
+
 // What an answer was worth, once it is known. Binary rewards are 0 or 1.
 struct RewardItem {
   std::string id;  // of the prediction
@@ -211,8 +214,8 @@ class Server {
   // Frees a model that was loaded because callers named it; later calls are kUnavailable until load(). kFailedPrecondition for an endpoint: it is in production.
   base::Status unload(const std::string& model);
 
-  // Whether a call of this name is answered without waiting for a load and by a model of columns, which takes microseconds a row. Takes no lock.
-  bool answers_at_once(std::string_view name, int version) const;
+  // What a call of this name asks of its thread. Takes no lock.
+  Pace pace(std::string_view name, int version) const;
   // Picks the version that answers (route, stickiness). kNotFound, kUnavailable while loading. `name` is an endpoint, or a model when no endpoint has the name.
   base::Result<Answer> choose(std::string_view name, const CallOptions& options) const;
   // choose() + run. `fill` writes the rows for the chosen version's signature.

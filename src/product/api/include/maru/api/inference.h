@@ -19,8 +19,9 @@ serve::CallOptions call_options(const http::Request& request, const base::Contex
 // A version by number, or by an alias of the model ("champion"), which is looked up in the registry; 0 when the text is empty.
 base::Result<int> resolve_version(const Services& services, const std::string& name,
                                   const std::string& text);
-// Whether infer() neither waits nor works for long, so that it may run on an I/O thread.
-bool infers_at_once(const Services& services, std::string_view name, std::string_view version);
+// Where infer() of a model should run: on the I/O thread when it neither waits nor works for long.
+http::RunOn place_of_call(const Services& services, std::string_view name,
+                          std::string_view version);
 // Runs the model and replaces outputs by their best classes where those were asked for.
 base::Result<InferenceAnswer> infer(const Services& services, const std::string& name,
                                     const serve::CallOptions& options,

@@ -9,6 +9,7 @@
 #include "maru/base/result.h"
 #include "maru/http/router.h"
 #include "maru/http/server.h"
+#include "maru/model/python.h"
 
 namespace maru::app {
 
@@ -17,6 +18,8 @@ struct HomeOptions {
   std::size_t train_threads = 2;
   std::size_t serve_threads = 0;  // 0: one a core
   std::size_t blocking_threads = 8, work_threads = 4;
+  std::size_t waiting_threads = 32;  // calls of models in Python
+  model::PythonOptions python = {};
   std::size_t pool_queue = 4096;                // what may wait in each pool
   double cpu_hour_price = 0.04;                 // 0: costs are not told
   std::int64_t group_window_us = 2000;          // how long a commit waits for company
@@ -40,6 +43,7 @@ class Home {
   base::Pool& serve_pool();
   base::Pool& blocking_pool();
   base::Pool& work_pool();
+  base::Pool& waiting_pool();
   // Loads endpoints; ready() then turns true. A server also resumes runs and keeps time (schedules, monitors); one verb does not.
   enum class Background { kServer, kVerb };
   void start(Background background);  // returns at once
