@@ -1,5 +1,5 @@
 import { Link, useNavigate } from '@tanstack/react-router';
-import { Trash2 } from 'lucide-react';
+import { Play, Trash2 } from 'lucide-react';
 import { useState } from 'react';
 import type { Schemas } from '../api/client';
 import { useTopics } from '../api/live';
@@ -16,6 +16,7 @@ import { Loaded } from '../ui/Loaded';
 import { Modal } from '../ui/Modal';
 import { curl, usePage } from '../ui/page';
 import { Panel } from '../ui/Panel';
+import { BatchDialog } from './BatchDialog';
 
 type Job = Schemas['BatchJob']; type Rhythm = Schemas['BatchSchedule'];
 const fileOf = (path: string) => path.slice(path.lastIndexOf('/') + 1);
@@ -45,7 +46,7 @@ function Schedules({ rows }: { rows: Rhythm[] }) {
   return (
     <Panel flush title={t('Schedules', '예약')} hint={t('cron is read as UTC', '주기는 UTC 기준')}>
       <div className="tscroll" tabIndex={0}><table className="tb">
-        <thead><tr><th>{t('Name', '이름')}</th><th>{t('Model', '모델')}</th><th>{t('When', '주기')}</th><th>{t('Next', '다음')}</th><th>{t('Output', '출력')}</th><td /></tr></thead>
+        <thead><tr><th>{t('Name', '이름')}</th><th>{t('Model', '모델')}</th><th>{t('When', '주기')}</th><th>{t('Next', '다음')}</th><th>{t('Output', '출력')}</th><th className="r">{t('End', '끝내기')}</th></tr></thead>
         <tbody>{rows.map((r) => (
           <tr key={r.name}><td className="m">{r.name}</td><td>{r.model}</td><td title={r.cron}>{rhythm(r.cron)}</td><td>{f.date(r.next_tick_us)}</td><td className="m fs12" title={r.output}>{fileOf(r.output)}</td>
             <td className="r"><button className="btn ghost icon sm" aria-label={t(`End the schedule ${r.name}`, `예약 ${r.name} 끝내기`)} onClick={() => setEnding(r.name)}><Trash2 size={14} /></button></td></tr>))}</tbody>
@@ -57,7 +58,7 @@ function Schedules({ rows }: { rows: Rhythm[] }) {
 
 /** Whole files through a model: jobs with their progress, and what runs by schedule. */
 export function Batch() {
-  const t = useT(); const f = useFmt(); const href = useHref(); const nav = useNavigate(); const [get] = useView(); const model = get('model');
+  const t = useT(); const f = useFmt(); const href = useHref(); const nav = useNavigate(); const [get] = useView(); const model = get('model'); const [asking, setAsking] = useState(false);
   usePage([[t('Endpoints', '엔드포인트'), href('endpoints')], [t('Batch', '배치 예측')]], { cli: `maru batch ${model || 'MODEL'} --input new.parquet --output scored.parquet`, curl: curl('/batch') });
   const query = useApi<Schemas['BatchList']>('/batch' + (model ? `?model=${encodeURIComponent(model)}` : ''), { live: 5000 });
   useTopics((query.data?.jobs ?? []).filter((j) => j.state === 'running').map((j) => `run:${j.id}`));
@@ -76,9 +77,10 @@ export function Batch() {
       const open = (k: string) => { const j = d.jobs.find((x) => x.id === k); if (j) void nav({ to: href('pipelines', j.pipeline, j.id) as '/' }); };
       const running = d.jobs.filter((j) => j.state === 'running').length;
       return (
-        <div className="page fill" data-testid="batch"><div className="ph"><div className="grow"><h1>{t('Batch predictions', '배치 예측')}</h1><div className="meta"><span>{t(`${d.jobs.length} jobs, ${running} running now`, `작업 ${d.jobs.length}개, 실행 중 ${running}개`)}</span>{model && <span>{t('of', '모델')} {model}</span>}</div></div></div>
+        <div className="page fill" data-testid="batch"><div className="ph"><div className="grow"><h1>{t('Batch predictions', '배치 예측')}</h1><div className="meta"><span>{t(`${d.jobs.length} jobs, ${running} running now`, `작업 ${d.jobs.length}개, 실행 중 ${running}개`)}</span>{model && <span>{t('of', '모델')} {model}</span>}</div></div><div className="acts"><button className="btn primary" onClick={() => setAsking(true)}><Play size={14} />{t('Score files', '파일 예측')}</button></div></div>
           {d.schedules.length > 0 && <Schedules rows={d.schedules} />}
           <Panel flush className="ex-list lst">{d.jobs.length ? <DataGrid rows={d.jobs} cols={cols} label={t('Batch predictions', '배치 예측')} id={(r) => r.id} rowH={46} onPick={open} onOpen={open} /> : <Empty title={t('No file has been scored yet', '아직 예측한 파일이 없습니다')} text={t('Whole files go through a model row by row, with the numbers of an online call; a job that is cut off goes on where it was.', '파일 전체를 온라인 예측과 똑같은 값으로 한 행씩 예측하며, 중간에 끊긴 작업은 이어서 계속합니다.')} command={`maru batch ${model || 'MODEL'} --input new.csv --output scored.csv`} />}</Panel>
+          {asking && <BatchDialog model={model} close={() => setAsking(false)} />}
         </div>
       );
     }}</Loaded>
