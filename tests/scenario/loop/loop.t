@@ -22,3 +22,9 @@ cli timeout=180
   =json {"model": "visitors", "aliases": {"champion": 1}, "versions": ["..."]}
   $ maru predict nowhere visitors.csv
   [4]
+
+# The trials that came furthest carry their evaluation, each its own, so that a comparison of runs has curves to draw.
+sql
+  SELECT COUNT(*) BETWEEN 3 AND 10, COUNT(DISTINCT run_id) = COUNT(*), MIN(bytes) > 1000 FROM artifacts WHERE path = 'evaluation.json'
+  =>
+  1	1	1

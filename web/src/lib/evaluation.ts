@@ -1,7 +1,7 @@
 import { num } from '../api/client';
 
 type Curve = { x: number[]; y: number[] };
-export type Report = { confusion: number[][] | null; classes: string[]; threshold: number | null; roc: Curve | null; pr: Curve | null; calibration: Curve | null };
+export type Report = { confusion: number[][] | null; classes: string[]; threshold: number | null; on: string; roc: Curve | null; pr: Curve | null; calibration: Curve | null };
 type Any = Record<string, unknown>;
 
 function curve(points: unknown, x: string, y: string): Curve | null {
@@ -14,6 +14,6 @@ export function readReport(json: unknown): Report | null {
   const top = json as Any | null; if (!top || typeof top !== 'object') return null;
   const r = (top.report ?? top.test ?? top) as Any; const c = (r.curves ?? {}) as Any; const cm = r.confusion;
   const confusion = Array.isArray(cm) && cm.length > 1 && cm.length <= 12 && cm.every((row) => Array.isArray(row) && row.length === cm.length) ? (cm as number[][]) : null;
-  const out: Report = { confusion, classes: Array.isArray(r.classes) ? r.classes.map(String) : [], threshold: num(r.threshold), roc: curve(c.roc, 'fpr', 'tpr'), pr: curve(c.pr, 'recall', 'precision'), calibration: curve(c.calibration, 'predicted', 'observed') };
+  const out: Report = { confusion, classes: Array.isArray(r.classes) ? r.classes.map(String) : [], threshold: num(r.threshold), on: typeof top.rows_of === 'string' ? top.rows_of : 'test', roc: curve(c.roc, 'fpr', 'tpr'), pr: curve(c.pr, 'recall', 'precision'), calibration: curve(c.calibration, 'predicted', 'observed') };
   return out.confusion || out.roc || out.pr || out.calibration ? out : null;
 }

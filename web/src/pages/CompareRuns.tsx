@@ -128,9 +128,10 @@ function Reports({ runs, color }: { runs: Run[]; color: Map<string, string> }) {
     return out;
   } });
   const found = runs.filter((r) => q.data?.has(r.id)); if (!found.length) return null; const get = (r: Run) => q.data!.get(r.id)!; const of = (k: 'roc' | 'pr' | 'calibration') => found.filter((r) => get(r)[k]).map((r) => ({ ...get(r)[k]!, c: color.get(r.id)!, name: runName(r) }));
+  const mixed = new Set(found.map((r) => get(r).on)).size > 1 ? t('trials on validation rows, versions on test rows', '시도는 검증 행, 버전은 테스트 행') : undefined;
   const matrix = found.filter((r) => get(r).confusion); const one = matrix.find((r) => r.id === whose) ?? matrix[0];
   return <>
-    {of('roc').length > 0 && <Panel className="c3 m6" title="ROC"><XY label={t('ROC curves', 'ROC 곡선')} lines={of('roc')} diag xl={t('false positive rate', '거짓 양성률')} height={220} /></Panel>}
+    {of('roc').length > 0 && <Panel className="c3 m6" title="ROC" hint={mixed}><XY label={t('ROC curves', 'ROC 곡선')} lines={of('roc')} diag xl={t('false positive rate', '거짓 양성률')} height={220} /></Panel>}
     {of('pr').length > 0 && <Panel className="c3 m6" title={t('Precision and recall', '정밀도와 재현율')}><XY label={t('Precision–recall curves', '정밀도–재현율 곡선')} lines={of('pr')} xl={t('recall', '재현율')} height={220} /></Panel>}
     {of('calibration').length > 0 && <Panel className="c3 m6" title={t('Calibration', '보정')}><XY label={t('Calibration curves', '보정 곡선')} lines={of('calibration')} diag xl={t('predicted', '예측')} height={220} /></Panel>}
     {one && <Panel className="c3 m6" title={t('Confusion matrix', '혼동 행렬')} right={matrix.length > 1 ? <select className="input" style={{ width: 130, height: 26 }} aria-label={t('Run', '실행')} value={one.id} onChange={(e) => setWhose(e.target.value)}>{matrix.map((r) => <option key={r.id} value={r.id}>{runName(r)}</option>)}</select> : undefined} hint={get(one).threshold != null ? f.sig(get(one).threshold) : undefined}><Confusion cm={get(one).confusion!} labels={get(one).classes} /></Panel>}

@@ -19,6 +19,7 @@ constexpr int kConvergedAfter = 60;  // fruitless trials of a search over the li
 constexpr int kMostFailures = 3;     // of one learner in a row, before it is given up
 constexpr double kSmallestShare =
     0.008;  // of the budget: with less left no further trial is started
+constexpr std::size_t kLeaders = 3;
 constexpr std::size_t kBlendLooks = 20'000;  // validation rows up to which nine mixes cost little
 // Cells (rows x columns) for each second of the budget: above, the trials have one fold each, so that there are several.
 constexpr double kCellsASecond = 300'000;
@@ -360,11 +361,33 @@ class Search {
       leader = kept;
       expect_blend();
     }
+    remember(kept);
     set_reserve();
     if (spec_.on_trial) spec_.on_trial(trials_.back());
     report("trial " + std::to_string(number_) + ": best " + metric_ + " " +
            base::format_double(std::round(best_->trial.valid * 1e5) / 1e5));
     return {};
+  }
+
+  // Keeps the best few.
+  void remember(const std::shared_ptr<Candidate>& candidate) {
+    const auto loss = [this](const auto& kept) { return loss_of(kept->trial.valid); };
+    const auto behind = std::find_if(leaders_.begin(), leaders_.end(), [&](const auto& kept) {
+      return loss(candidate) < loss(kept);
+    });
+    leaders_.insert(behind, candidate);
+    if (leaders_.size() > kLeaders) leaders_.pop_back();
+  }
+
+  std::vector<SearchResult::Finalist> finalists() {
+    std::vector<std::shared_ptr<Candidate>> chosen = leaders_;
+    for (const auto& [learner, best] : best_of_)
+      if (std::find(chosen.begin(), chosen.end(), best) == chosen.end()) chosen.push_back(best);
+    std::vector<SearchResult::Finalist> out;
+    for (const auto& one : chosen)
+      out.push_back({one->trial.number, one->arm->folds.front().valid_labels,
+                     std::move(one->answers.front())});
+    return out;
   }
 
   // The share of the trees, when trees and line together are clearly better on held-back rows than either.
@@ -426,6 +449,7 @@ class Search {
     trial.curve = trained.curve;
     trial.seconds = static_cast<double>(clock_.monotonic_ns() - from_ns) / 1e9;
     trials_.push_back(trial);
+    remember(blend);
     best_ = std::move(blend);
     share_ = weight.first;
     whole_ = std::move(whole);
@@ -538,6 +562,7 @@ class Search {
     out.refitted = refitted_;
     out.baseline = baseline_;
     out.valid_predictions = std::move(predictions_);
+    out.finalists = finalists();
     out.seconds = elapsed_s();
     out.stopped = stopped_;
     return out;
@@ -598,6 +623,7 @@ class Search {
   std::shared_ptr<const SearchResult::Baseline> baseline_;
   std::shared_ptr<Candidate> best_;
   std::map<std::string, std::shared_ptr<Candidate>> best_of_;  // by learner
+  std::vector<std::shared_ptr<Candidate>> leaders_;            // best first
   Whole whole_;                                                // of the best
   model::Predictions predictions_;
   double fits_s_ = 0;   // of the reserve: the last fits

@@ -123,6 +123,16 @@ TEST_CASE("the search returns a whole model whose answers are its graph's") {
     const auto value =
         evaluate::metric_value(metric, spec.valid_labels, answers, found.signature.threshold);
     CHECK(*value == doctest::Approx(found.trials.front().valid).epsilon(1e-6));
+    REQUIRE(found.finalists.size() >= 3);
+    CHECK(found.finalists.size() <= 5);
+    CHECK(found.finalists.front().trial == found.trials.front().number);
+    for (const auto& one : found.finalists) {
+      const auto trial = std::find_if(found.trials.begin(), found.trials.end(),
+                                      [&one](const auto& t) { return t.number == one.trial; });
+      REQUIRE(trial != found.trials.end());
+      CHECK(*evaluate::metric_value(metric, one.labels, one.answers, 0.5) ==
+            doctest::Approx(trial->valid).epsilon(1e-6));
+    }
     for (const auto& trial : found.trials) {
       CHECK(trial.bytes > 0);
       CHECK(trial.latency_us > 0);

@@ -19,6 +19,9 @@ base::Result<Json> run_deploy(const Services& services, pipeline::Attempt& attem
 base::Result<Json> run_batch(const Services& services, pipeline::Attempt& attempt);
 base::Result<Json> run_watch(const Services& services, pipeline::Attempt& attempt);
 
+// An artifact of a training's run: [{"run": id of a trial's run, "report": evaluate::Report}].
+inline constexpr const char* kFinalistsFile = "finalists.json";
+
 // The outputs of the only dependency.
 inline const Json& upstream(const pipeline::Attempt& attempt) {
   static const Json none;

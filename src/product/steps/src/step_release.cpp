@@ -101,6 +101,23 @@ base::Status log_test_metrics(const Services& services, const std::string& run_i
   return services.tracking->runs().log(run_id, batch);
 }
 
+// Each trial that came far gets the report that training made of it: here, where no budget runs. Again is harmless.
+base::Status store_trial_reports(const Services& services, const std::string& run_id) {
+  tracking::Artifacts& artifacts = services.tracking->artifacts();
+  const auto text = artifacts.read_artifact(run_id, kFinalistsFile);
+  if (!text && text.error().code == base::Code::kNotFound) return {};  // trained by an older maru
+  if (!text) return tl::unexpected<base::Error>(text.error());
+  TRY_ASSIGN(const Json reports, base::parse_json(*text));
+  for (const Json& one : reports.items()) {
+    // Its rows are not those of the version's own report.
+    const Json kept = Json::object({{"rows_of", "validation"}, {"report", one["report"]}});
+    const base::Status stored =
+        artifacts.put_artifact(one["run"].as_string(), "evaluation.json", kept.dump());
+    if (!stored && stored.error().code != base::Code::kNotFound) return stored;  // else deleted
+  }
+  return {};
+}
+
 Json comparison_json(const std::vector<evaluate::Comparison>& comparisons) {
   if (comparisons.empty()) return {};
   const auto& c = comparisons.front();
@@ -215,6 +232,7 @@ base::Result<Json> run_evaluate(const Services& services, pipeline::Attempt& att
       Json::object(
           {{"metrics", metrics_json(candidate.report)}, {"gates", gate_list}, {"card", card}})));
   TRY(log_test_metrics(services, run_id, candidate.report));
+  TRY(store_trial_reports(services, run_id));
   for (const auto& gate : gates)
     say(attempt, (gate.ok ? "pass  " : "FAIL  ") + gate.name + ": " + gate.value + " (bound " +
                      gate.bound + ")");

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 #include "maru/base/file.h"
 #include "maru/base/text.h"
@@ -16,6 +17,9 @@ constexpr std::size_t kReplayRows =
     4'000;  // asked of the stored graph before the bundle is accepted
 // What storing and replaying the bundle takes, so that the whole step ends on time: measured on forests of 100 to 400 trees.
 constexpr double kStoreSeconds = 0.05, kReplaySecondsARow = 30e-6;
+// Reports of trials: of no more rows than these, of about so many trials, and what one takes.
+constexpr std::size_t kReportRows = 50'000, kReports = 4;
+constexpr double kReportSeconds = 0.003, kReportSecondsARow = 0.3e-6;
 
 struct TrainingJob {
   const Services& services;
@@ -24,8 +28,9 @@ struct TrainingJob {
   std::string run_id;
 };
 
-base::Status record_trial(const TrainingJob& job, const tune::Trial& trial,
-                          const std::string& metric) {
+// The id of the run that it made.
+base::Result<std::string> record_trial(const TrainingJob& job, const tune::Trial& trial,
+                                       const std::string& metric) {
   tracking::Tracking& tracking = *job.services.tracking;
   const std::string name = trial.config.learner + "-" + std::to_string(trial.number);
   TRY_ASSIGN(const tracking::Run run,
@@ -50,7 +55,47 @@ base::Status record_trial(const TrainingJob& job, const tune::Trial& trial,
   point("model_bytes", static_cast<double>(trial.bytes), 0);
   point("latency_us", trial.latency_us, 0);
   TRY(tracking.runs().log(run.id, batch));
-  return tracking.runs().finish_run(run.id, trial.state == "failed" ? "FAILED" : "FINISHED");
+  TRY(tracking.runs().finish_run(run.id, trial.state == "failed" ? "FAILED" : "FINISHED"));
+  return run.id;
+}
+
+// Every so many of the rows, so that all times and classes are among them.
+void thin(tune::SearchResult::Finalist& one) {
+  const std::size_t step = (one.labels.size() + kReportRows - 1) / kReportRows;
+  if (step <= 1) return;
+  const std::size_t width = std::max<std::size_t>(1, one.answers.width);
+  std::size_t kept = 0;
+  for (std::size_t r = 0; r < one.labels.size(); r += step, ++kept) {
+    one.labels[kept] = one.labels[r];
+    for (std::size_t k = 0; k < width; ++k)
+      one.answers.scores[kept * width + k] = one.answers.scores[r * width + k];
+  }
+  one.labels.resize(kept);
+  one.answers.scores.resize(kept * width);
+  one.answers.rows = kept;
+}
+
+// What a comparison of runs draws: confusion, ROC, PR and calibration of the trials that came furthest, on the rows that judged them. One file
+// here, as the budget runs; the evaluation, which has none, gives each trial its own.
+base::Status report_finalists(const TrainingJob& job, tune::SearchResult& found,
+                              const std::map<int, std::string>& runs, const std::string& metric) {
+  Json reports = Json::array();
+  for (tune::SearchResult::Finalist& one : found.finalists) {
+    const auto run = runs.find(one.trial);
+    if (run == runs.end()) continue;
+    thin(one);
+    evaluate::EvaluateOptions options;
+    options.metric = metric;
+    options.bootstrap = 0;
+    if (found.signature.task == model::Task::kBinary)
+      options.threshold = evaluate::choose_threshold(one.labels, one.answers);
+    const auto report =
+        evaluate::evaluate(found.signature, one.labels, one.answers, data::Table(), options);
+    if (!report) continue;  // nothing to draw, such as one class alone
+    reports.push(Json::object({{"run", run->second}, {"report", report->to_json()}}));
+  }
+  return job.services.tracking->artifacts().put_artifact(job.run_id, kFinalistsFile,
+                                                         reports.dump());
 }
 
 tune::SearchSpec search_spec(const TrainingRows& rows, const Json& params,
@@ -198,16 +243,23 @@ base::Status log_winner(const TrainingJob& job, const tune::SearchResult& found,
 base::Result<tune::SearchResult> search_and_record(const TrainingJob& job, tune::SearchSpec& spec,
                                                    const std::string& metric) {
   base::Status recorded;
+  std::map<int, std::string> runs;
   spec.on_trial = [&](const tune::Trial& trial) {
     say(job.attempt, "trial " + std::to_string(trial.number) + " " + trial.config.text() + ": " +
                          metric + " " + base::format_double(std::round(trial.valid * 1e5) / 1e5) +
                          " in " + base::format_seconds(trial.seconds) +
                          (trial.state == "failed" ? " failed: " + trial.error : ""));
-    if (recorded) recorded = record_trial(job, trial, metric);
+    if (!recorded) return;
+    auto run = record_trial(job, trial, metric);
+    if (run)
+      runs[trial.number] = std::move(*run);
+    else
+      recorded = tl::unexpected<base::Error>(run.error());
   };
   TRY_ASSIGN(tune::SearchResult found,
              tune::search(spec, *job.attempt.context, job.attempt.progress));
   TRY(recorded);
+  TRY(report_finalists(job, found, runs, metric));
   say(job.attempt, std::to_string(found.trials.size()) + " trials, stopped by " + found.stopped +
                        "; best " + found.best.config.text());
   return found;
@@ -237,7 +289,9 @@ base::Result<Json> run_train(const Services& services, pipeline::Attempt& attemp
   // The budget is the whole step's: reading the rows and storing the bundle come out of it, up to a half.
   const double around_s =
       static_cast<double>(services.clock->monotonic_ns() - began_ns) / 1e9 + kStoreSeconds +
-      kReplaySecondsARow * static_cast<double>(std::min(kReplayRows, spec.valid.rows()));
+      kReplaySecondsARow * static_cast<double>(std::min(kReplayRows, spec.valid.rows())) +
+      kReports * (kReportSeconds + kReportSecondsARow * static_cast<double>(std::min(
+                                                            kReportRows, spec.valid.rows())));
   spec.budget_seconds -= std::min(around_s, spec.budget_seconds / 2);
   auto found = search_and_record(job, spec, metric);
   if (!found) {

@@ -71,6 +71,14 @@ struct SearchResult {
     model::Signature signature;
   };
   std::shared_ptr<const Baseline> baseline;
+  // Trials that deserve a closer look: the best three and the best of each learner, best first, with what each answered for the first
+  // fold's held-back rows.
+  struct Finalist {
+    int trial = 0;  // its number
+    std::vector<double> labels;
+    model::Predictions answers;
+  };
+  std::vector<Finalist> finalists;
   double seconds = 0;
   std::string stopped;  // "budget", "max_trials", "converged", "cancelled"
 };
