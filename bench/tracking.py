@@ -6,6 +6,7 @@ Raw keep-alive HTTP, fresh steps every time (re-sent points would be an easier l
 import http.client
 import json
 import os
+import re
 import shutil
 import socket
 import statistics
@@ -107,7 +108,7 @@ def load_log_metric(bench, server, run, connections, seconds, step0):
     out = subprocess.run(["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "20s", "-s", script, server.url],
                          env={**os.environ, "RUN": run, "STEP0": str(step0)}, capture_output=True, text=True, check=True).stdout
     count, duration, p50, p99, most, errors = (float(x) for x in out.split("RESULT ")[1].split())
-    return {"rate": count / duration, "p50": p50, "p99": p99, "max": most, "errors": errors, "cpu_us": (cpu_s(server) - cpu) * 1e6 / max(1, count)}
+    return {"count": int(count), "rate": count / duration, "p50": p50, "p99": p99, "max": most, "errors": errors, "cpu_us": (cpu_s(server) - cpu) * 1e6 / max(1, count)}
 
 
 def batch_bodies(run, count):
@@ -329,6 +330,32 @@ def stock_client(bench, server):
     bench.report("  the client's own CPU a call", own, "ms")
 
 
+def runs_page(bench, server_class):
+    """What web/e2e/runs.mjs measures; its checks are not the bench's"""
+    repo = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    if not os.path.isdir(os.path.join(repo, "web/node_modules")):
+        print("runs page: left out, tools/setup installs the packages of web/")
+        return
+    node = subprocess.run([os.path.join(repo, "tools/setup"), "--print-node"], capture_output=True, text=True, check=True).stdout.strip()
+    with server_class(bench.binary, os.path.join(bench.folder, "page")) as server:
+        env = {**os.environ, "MARU_URL": server.url, "MARU_E2E_ONLY": "runs", "PATH": (node + ":" if node else "") + os.environ["PATH"]}
+        done = subprocess.run(["npm", "run", "--silent", "e2e"], cwd=os.path.join(repo, "web"), env=env, capture_output=True, text=True, check=False)
+    rows = re.findall(r"first rows of (\d+) \((.+?)\) (\d+) ms", done.stdout)
+    scrolls = re.findall(r"scroll \((.+?)\) mean (\S+) ms a frame, p95 (\S+),", done.stdout)
+    if not rows or not scrolls:
+        raise RuntimeError("web/e2e told no speeds: " + (done.stdout + done.stderr)[-500:])
+    for count, what, ms in rows:
+        bench.report(f"runs page, {int(count):,} runs, {what}, first rows", float(ms), "ms", 300)
+    for what, mean, p95 in scrolls:
+        bench.report(f"  scroll, {what}, a frame", float(mean), "ms", 17)  # 60 a second
+        bench.report("  p95", float(p95), "ms")
+
+
+def stored(client, run):
+    answer = json.loads(client.raw("GET", f"{API}/metrics/get-history?run_id={run}&metric_key=wire"))
+    return len(answer.get("metrics", []))
+
+
 def measure(bench, server_class, many=100_000, soak_s=0):
     home = os.path.join(bench.folder, "tracking")
     with server_class(bench.binary, home) as server:
@@ -341,9 +368,12 @@ def measure(bench, server_class, many=100_000, soak_s=0):
         bench.report("  server CPU a request", eight["cpu_us"], "us", 40)
         bench.report("  p50", eight["p50"], "ms")
         bench.report("  p99", eight["p99"], "ms")
-        crowd = load_log_metric(bench, server, run, 1000, 5, 10**8)
+        shared = client.call("/runs/create", experiment_id=experiment)["run"]["info"]["run_id"]
+        crowd = load_log_metric(bench, server, shared, 1000, 5, 10**8)
         bench.report("log-metric, 1,000 writers at once", crowd["rate"], "req/s")
         bench.report("  failed", eight["errors"] + crowd["errors"], "", 0)
+        bench.report("  acknowledged points that are not stored", max(0, crowd["count"] - stored(client, shared)), "", 0)
+        bench.report("  p50", crowd["p50"], "ms")
         bench.report("  longest wait", crowd["max"], "ms")
         stock_client(bench, server)
         million = log_batches(bench, server, client, experiment)
