@@ -1,8 +1,10 @@
 #include "batch_score.h"
 
 #include <algorithm>
+#include <unordered_map>
 
 #include "maru/base/text.h"
+#include "maru/model/tensor_rows.h"
 
 namespace maru::serve {
 
@@ -36,26 +38,31 @@ void append_block(const model::Signature& signature, const model::Predictions& b
     for (std::size_t r = 0; r < block.rows; ++r) out[at].reals.push_back(block.score(r, k));
 }
 
-// In the place of a row that the model refused.
-void missing_row(const model::Signature& signature, model::Predictions& out) {
-  out.task = signature.task;
-  out.rows = 1;
-  out.width = signature.task == Task::kMulticlass ? signature.classes.size() : 1;
-  out.scores.assign(out.width, 0);
+// In the place of a row that has no answer.
+void append_nothing(std::vector<Column>& out) {
+  for (auto& column : out) {
+    if (column.type == ColumnType::kText)
+      column.codes.push_back(-1);
+    else if (column.type == ColumnType::kFloat)
+      column.reals.push_back(0);
+    else
+      column.integers.push_back(0);
+  }
 }
 
-// The dictionary holds no value that no row has, in order of first appearance: the same rows give the same bytes.
-void compact(Column& column, const std::vector<std::string>& classes) {
-  std::vector<std::int32_t> fresh(classes.size(), -1);
+// The dictionary holds each value once and none that no row has, in order of first appearance: the same rows give the same bytes.
+void compact(Column& column) {
+  std::unordered_map<std::string, std::int32_t> codes;
+  std::vector<std::string> dictionary;
   for (auto& code : column.codes) {
     if (code < 0) continue;
-    auto& next = fresh[static_cast<std::size_t>(code)];
-    if (next < 0) {
-      next = static_cast<std::int32_t>(column.dictionary.size());
-      column.dictionary.push_back(classes[static_cast<std::size_t>(code)]);
-    }
-    code = next;
+    const std::string& word = column.dictionary[static_cast<std::size_t>(code)];
+    const auto [found, fresh] =
+        codes.try_emplace(word, static_cast<std::int32_t>(dictionary.size()));
+    if (fresh) dictionary.push_back(word);
+    code = found->second;
   }
+  column.dictionary = std::move(dictionary);
 }
 
 void take_away(const std::vector<std::string>& faults, std::vector<Column>& columns) {
@@ -66,8 +73,10 @@ void take_away(const std::vector<std::string>& faults, std::vector<Column>& colu
       column.valid[r] = 0;
       if (column.type == ColumnType::kText)
         column.codes[r] = -1;
-      else
+      else if (column.type == ColumnType::kFloat)
         column.reals[r] = 0;
+      else
+        column.integers[r] = 0;
     }
   }
 }
@@ -98,18 +107,9 @@ std::string ShardScorer::free_name(std::string name) const {
 
 Result<ShardScorer> ShardScorer::make(const BatchSpec& spec,
                                       const std::vector<data::StreamColumn>& input) {
-  if (spec.bundle->tensors() != nullptr)
-    return base::fail(Code::kUnimplemented,
-                      "batch prediction is for models of columns, not of tensors: " + spec.model,
-                      "call the model's endpoint, or train or import it with named columns");
   ShardScorer out(spec);
   std::vector<std::string> names;
   for (const auto& column : input) names.push_back(column.name);
-  const auto& signature = spec.bundle->signature();
-  for (const auto& wanted : signature.inputs)
-    if (wanted.required && std::find(names.begin(), names.end(), wanted.name) == names.end())
-      return base::fail(Code::kInvalidArgument, "the input lacks the column `" + wanted.name + "`",
-                        base::did_you_mean(wanted.name, names));
   for (const auto& name : spec.columns)
     if (std::find(names.begin(), names.end(), name) == names.end())
       return base::fail(Code::kInvalidArgument, "no column of the input has this name: " + name,
@@ -121,52 +121,86 @@ Result<ShardScorer> ShardScorer::make(const BatchSpec& spec,
     out.kept_.push_back(column.name);
     out.columns_.push_back(column);
   }
+  TRY(spec.bundle->tensors() != nullptr ? out.use_tensors(names) : out.use_columns(names));
+  return out;
+}
+
+base::Status ShardScorer::use_columns(const std::vector<std::string>& names) {
+  const auto& signature = spec_->bundle->signature();
+  for (const auto& wanted : signature.inputs)
+    if (wanted.required && std::find(names.begin(), names.end(), wanted.name) == names.end())
+      return base::fail(Code::kInvalidArgument, "the input lacks the column `" + wanted.name + "`",
+                        base::did_you_mean(wanted.name, names));
   const auto add = [&](const std::string& name, ColumnType type) {
-    out.columns_.push_back({out.free_name(name), type});
+    columns_.push_back({free_name(name), type});
   };
   add("prediction", signature.task == Task::kRegression ? ColumnType::kFloat : ColumnType::kText);
   if (signature.task == Task::kBinary) add("probability", ColumnType::kFloat);
   if (signature.task == Task::kMulticlass)
     for (const auto& name : signature.classes) add("probability_" + name, ColumnType::kFloat);
-  return out;
+  // In ONNX Runtime a row's last bits may depend on its neighbours; alone, it gives what an online call gives.
+  block_rows_ = spec_->bundle->evaluator().engine() == "native" ? kBlockRows : 1;
+  return {};
+}
+
+base::Status ShardScorer::use_tensors(const std::vector<std::string>& names) {
+  const auto& model = *spec_->bundle->tensors();
+  TRY_ASSIGN(fed_, model::columns_of_inputs(model.inputs(), names));
+  TRY_ASSIGN(const auto answer, model::columns_of_outputs(model.outputs()));
+  for (const auto& column : answer) columns_.push_back({free_name(column.name), column.type});
+  block_rows_ = model.waits() ? kBlockRows : 1;  // another process is asked for many at a time
+  return {};
+}
+
+base::Status ShardScorer::score_block(const data::Table& rows, std::size_t from, std::size_t count,
+                                      std::vector<std::string>& faults,
+                                      std::vector<Column>& out) const {
+  std::vector<model::RowFault> bad;
+  const auto note = [&] {
+    for (auto& fault : bad)
+      if (auto& reason = faults[from + fault.row]; reason.empty()) reason = std::move(fault.reason);
+  };
+  if (const auto* tensors = spec_->bundle->tensors()) {
+    std::vector<model::TensorValue> asked, answer;
+    TRY(model::fill_tensors(tensors->inputs(), fed_, rows, from, count, asked, bad));
+    note();
+    TRY(tensors->run(asked, {}, answer));
+    return model::append_answer(answer, count, out);
+  }
+  thread_local model::InputBatch batch;
+  thread_local model::Predictions block;
+  const auto& signature = spec_->bundle->signature();
+  TRY(model::fill_rows(signature, rows, from, count, batch, bad));
+  note();
+  TRY(spec_->bundle->evaluator().predict(batch, block));
+  append_block(signature, block, out);
+  return {};
 }
 
 Result<std::vector<Column>> ShardScorer::answers(const data::Table& rows,
                                                  std::vector<std::string>& faults) const {
-  const auto& signature = spec_->bundle->signature();
-  const auto& evaluator = spec_->bundle->evaluator();
   std::vector<Column> out;
   for (std::size_t c = kept_.size(); c < columns_.size(); ++c) {
     out.push_back(named(columns_[c].name, columns_[c].type));
-    if (columns_[c].type == ColumnType::kFloat)
-      out.back().reals.reserve(faults.size());
-    else
-      out.back().codes.reserve(faults.size());
+    if (columns_[c].type == ColumnType::kFloat) out.back().reals.reserve(faults.size());
+    if (columns_[c].type == ColumnType::kText && spec_->bundle->tensors() == nullptr)
+      out.back().dictionary = spec_->bundle->signature().classes;
   }
-  // In ONNX Runtime a row's last bits may depend on its neighbours; alone, it gives what an online call gives.
-  std::size_t step = evaluator.engine() == "native" ? kBlockRows : 1;
-  model::InputBatch batch;
-  model::Predictions block;
-  std::vector<model::RowFault> bad;
-  for (std::size_t from = 0, count = 0; from < faults.size(); from += count) {
-    count = std::min(step, faults.size() - from);
-    TRY(model::fill_rows(signature, rows, from, count, batch, bad));
-    for (auto& fault : bad)
-      if (auto& reason = faults[from + fault.row]; reason.empty()) reason = std::move(fault.reason);
-    const base::Status predicted = evaluator.predict(batch, block);
-    if (!predicted && predicted.error().code == Code::kInvalidArgument && count > 1) {
-      // A row that the model itself refuses: which one, only each alone tells.
-      step = 1;
-      count = 0;
-      continue;
+  for (std::size_t from = 0; from < faults.size(); from += block_rows_) {
+    const std::size_t count = std::min(block_rows_, faults.size() - from);
+    const base::Status scored = score_block(rows, from, count, faults, out);
+    if (scored) continue;
+    if (scored.error().code != Code::kInvalidArgument)
+      return tl::unexpected<base::Error>(scored.error());
+    // A row that the model itself refuses: which one, only each alone tells.
+    for (std::size_t row = from; row < from + count; ++row) {
+      const base::Status alone = count == 1 ? scored : score_block(rows, row, 1, faults, out);
+      if (alone) continue;
+      if (alone.error().code != Code::kInvalidArgument)
+        return tl::unexpected<base::Error>(alone.error());
+      if (faults[row].empty()) faults[row] = alone.error().message;
+      append_nothing(out);
     }
-    if (!predicted && predicted.error().code != Code::kInvalidArgument)
-      return tl::unexpected<base::Error>(predicted.error());
-    if (!predicted) {
-      if (faults[from].empty()) faults[from] = predicted.error().message;
-      missing_row(signature, block);
-    }
-    append_block(signature, block, out);
   }
   return out;
 }
@@ -183,7 +217,7 @@ Result<ScoredShard> ShardScorer::score(data::Table rows,
       std::count_if(faults.begin(), faults.end(), [](const auto& f) { return !f.empty(); }));
   if (out.failed > 0) take_away(faults, answer);
   for (auto& column : answer)
-    if (column.type == ColumnType::kText) compact(column, spec_->bundle->signature().classes);
+    if (column.type == ColumnType::kText) compact(column);
   data::Table written;
   for (const auto& name : kept_)
     written.columns.push_back(

@@ -21,12 +21,19 @@ class ShardScorer {
  private:
   explicit ShardScorer(const BatchSpec& spec) : spec_(&spec) {}
   std::string free_name(std::string name) const;
+  base::Status use_columns(const std::vector<std::string>& names);
+  base::Status use_tensors(const std::vector<std::string>& names);
   base::Result<std::vector<data::Column>> answers(const data::Table& rows,
                                                   std::vector<std::string>& faults) const;
+  // What the model says to some rows, behind `out`; kInvalidArgument when it refuses one of them.
+  base::Status score_block(const data::Table& rows, std::size_t from, std::size_t count,
+                           std::vector<std::string>& faults, std::vector<data::Column>& out) const;
 
   const BatchSpec* spec_;
   std::vector<std::string> kept_;
   std::vector<data::StreamColumn> columns_;  // kept ones, then the answer's
+  std::vector<std::string> fed_;             // columns of a model of tensors
+  std::size_t block_rows_ = 1;
 };
 
 }  // namespace maru::serve

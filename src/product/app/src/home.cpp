@@ -184,6 +184,9 @@ steps::Services Home::Impl::step_services() {
   out.train_threads = options.train_threads;
   out.serving = &serving;
   out.cpu_hour_price = options.cpu_hour_price;
+  out.load = [python = options.python](const std::string& folder) {
+    return model::load_model(folder, python);
+  };
   return out;
 }
 

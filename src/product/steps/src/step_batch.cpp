@@ -7,6 +7,7 @@
 #include "maru/base/text.h"
 #include "maru/data/row_format.h"
 #include "maru/data/row_stream.h"
+#include "maru/model/tensor.h"
 #include "maru/serve/batch.h"
 #include "maru/steps/batch.h"
 #include "step_functions.h"
@@ -95,9 +96,13 @@ Status check_numbers(const Json& body) {
 // What the model is made of: the same text for the same bytes.
 Result<std::string> model_mark(const std::string& folder) {
   base::Sha256 hash;
-  for (const char* name : {"model.onnx", "maru.json"}) {
+  std::vector<std::string> names{"maru.json", "model.onnx"};
+  if (!base::path_exists(base::join_path(folder, "model.onnx"))) {
+    TRY_ASSIGN(names, base::list_folder(folder));
+  }
+  for (const auto& name : names) {
     const std::string path = base::join_path(folder, name);
-    if (!base::path_exists(path)) continue;
+    if (!base::path_exists(path) || base::is_folder(path)) continue;
     TRY_ASSIGN(const std::string bytes, base::read_file(path));
     hash.update(std::string(name) + '\0' + bytes);
   }
@@ -135,13 +140,19 @@ double per_million(double value, std::uint64_t rows) {
   return rows == 0 ? 0 : value * 1e6 / static_cast<double>(rows);
 }
 
+std::string engine_of(const model::Bundle& bundle) {
+  const auto* tensors = bundle.tensors();
+  if (tensors == nullptr) return std::string(bundle.evaluator().engine());
+  return tensors->waits() ? "python" : "onnxruntime";
+}
+
 Json report_json(const Services& services, const serve::BatchSpec& spec,
                  const serve::BatchReport& report) {
   const std::uint64_t scored = report.rows - report.resumed_rows;
   Json out = Json::object(
       {{"model", spec.model},
        {"version", spec.version},
-       {"engine", std::string(spec.bundle->evaluator().engine())},
+       {"engine", engine_of(*spec.bundle)},
        {"output", spec.output},
        {"rows", static_cast<std::int64_t>(report.rows)},
        {"failed", static_cast<std::int64_t>(report.failed)},
@@ -215,8 +226,9 @@ Result<Json> run_batch(const Services& services, pipeline::Attempt& attempt) {
   TRY_ASSIGN(spec.version, services.tracking->registry().resolve(attempt.project, spec.model,
                                                                  params["selector"].as_string()));
   const std::string folder = base::join_path(attempt.work_folder, "model");
-  TRY_ASSIGN(spec.bundle,
-             load_version(services, attempt.project, spec.model, spec.version, folder));
+  TRY(services.tracking->registry().export_version(attempt.project, spec.model, spec.version,
+                                                   folder));
+  TRY_ASSIGN(spec.bundle, services.load ? services.load(folder) : model::Bundle::load(folder));
   TRY_ASSIGN(spec.model_mark, model_mark(folder));
   spec.output = expand_output(params["output"].as_string(), attempt.run_id);
   spec.errors = expand_output(params["errors"].as_string(), attempt.run_id);

@@ -25,7 +25,9 @@ struct Services {
   base::Clock* clock = &base::system_clock();
   std::size_t train_threads = 2;
   const std::atomic<bool>* serving = nullptr;  // true while a server runs here; null: never
-  double cpu_hour_price = 0;                   // 0: costs are not told
+  // How a model folder is loaded; null: model::Bundle::load, which knows no Python.
+  std::function<base::Result<std::shared_ptr<const model::Bundle>>(const std::string&)> load;
+  double cpu_hour_price = 0;  // 0: costs are not told
 };
 
 // A kind of pipeline task: deterministic outputs, resumable, no state of its own.
