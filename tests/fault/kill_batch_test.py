@@ -85,6 +85,18 @@ def by_server(home, model, large, output, whole, rng):
     return job["resumed_rows"]
 
 
+def changed_input(home, words, large, output):
+    """What was scored of another input does not count"""
+    code = maru(home, *words, "--output", output, faults=f"append.write:{STEPS // 2}:kill", check=False)
+    assert code == -9, f"exit {code}"
+    with open(large, "a", encoding="utf-8") as file:
+        file.write("33.5,pro,4,1\n")
+    done = maru(home, *words, "--output", output)
+    assert done["resumed_rows"] == 0 and done["rows"] == ROWS + 1, done
+    assert "the input changed" in done["note"], done
+    return 0
+
+
 def main():
     rng = random.Random(SEED)
     print(f"seed {SEED}, {KILLS} kills a way", flush=True)
@@ -106,6 +118,12 @@ def main():
                 except (AssertionError, Gone) as error:
                     failed += 1
                     print(f"{way}, {kind}: {error}", flush=True)
+        try:
+            changed_input(home, words, large, os.path.join(folder, "changed.csv"))
+            passed += 1
+        except AssertionError as error:
+            failed += 1
+            print(f"changed input: {error}", flush=True)
     print(f"kill_batch: {passed} passed, {failed} failed")
     sys.exit(1 if failed else 0)
 

@@ -193,9 +193,8 @@ Status BatchFiles::publish() {
     report_.errors = errors_.path;
     if (base::path_exists(errors_.part_path()))
       TRY(base::rename_durable(errors_.part_path(), errors_.path));
-  } else {
-    // Bad rows of an earlier output say nothing about this one.
-    TRY(base::remove_tree(errors_.path));
+  } else if (!base::is_folder(errors_.path)) {
+    TRY(base::remove_tree(errors_.path));  // bad rows of an earlier output say nothing about this
   }
   TRY(base::remove_tree(errors_.part_path()));
   if (base::path_exists(output_.part_path()))

@@ -148,6 +148,9 @@ int batch(const Invocation& invocation, const BatchOptions& options) {
                       "maru batch MODEL --input FILE --output FILE");
   if (!body) return report(body.error());
   if (is_model_file(options.model)) return batch_file(invocation, options.model, *body);
+  if (options.model.find('/') != std::string::npos && options.model.find('.') != std::string::npos)
+    return report(base::Error{Code::kNotFound, "no model at: " + options.model,
+                              "name a model file, or NAME/VERSION of a registered model", nullptr});
   return with_session(invocation, [&](Session& session) -> Result<int> {
     const auto [name, selector] = split_model(options.model);
     body->set("model", name).set("selector", selector);

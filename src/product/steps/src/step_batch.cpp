@@ -20,6 +20,7 @@ using base::Result;
 using base::Status;
 
 constexpr std::int64_t kMaxThreads = 256;
+constexpr std::size_t kShardCells = 4u << 20;  // 32 MB of numbers
 
 bool is_path(const std::string& text) { return !text.empty() && text.front() == '/'; }
 
@@ -136,6 +137,13 @@ void set_columns(const Json& columns, serve::BatchSpec& spec) {
   for (const auto& name : columns.items()) spec.columns.push_back(name.as_string());
 }
 
+// As asked, else as many as a few hundred megabytes of all shards on their way allow.
+std::size_t shard_rows(const Json& params, std::size_t columns) {
+  if (params.has("shard_rows")) return static_cast<std::size_t>(params["shard_rows"].as_int());
+  return std::clamp<std::size_t>(kShardCells / std::max<std::size_t>(1, columns), 1024,
+                                 serve::kBatchShardRows);
+}
+
 double per_million(double value, std::uint64_t rows) {
   return rows == 0 ? 0 : value * 1e6 / static_cast<double>(rows);
 }
@@ -233,8 +241,6 @@ Result<Json> run_batch(const Services& services, pipeline::Attempt& attempt) {
   spec.output = expand_output(params["output"].as_string(), attempt.run_id);
   spec.errors = expand_output(params["errors"].as_string(), attempt.run_id);
   spec.overwrite = params["overwrite"].as_bool();
-  spec.shard_rows = static_cast<std::size_t>(
-      params["shard_rows"].as_int(static_cast<std::int64_t>(serve::kBatchShardRows)));
   spec.threads = static_cast<std::size_t>(params["threads"].as_int(0));
   set_columns(params["columns"], spec);
   // An engine of its own with one thread: reading costs what this task's thread costs, and pages of the server do not wait for it.
@@ -243,6 +249,8 @@ Result<Json> run_batch(const Services& services, pipeline::Attempt& attempt) {
   options.threads = 1;
   TRY_ASSIGN(const auto engine, data::Engine::open(options));
   TRY_ASSIGN(Opened input, open_input(services, attempt, *engine));
+  spec.input_mark = input.mark;
+  spec.shard_rows = shard_rows(params, input.rows->columns().size());
   say(attempt,
       "scoring with " + spec.model + " v" + std::to_string(spec.version) + " into " + spec.output);
   TRY_ASSIGN(const serve::BatchReport report, serve::run_batch(spec, *input.rows, *attempt.context,
