@@ -133,6 +133,8 @@ def test_every_protocol_gives_the_models_own_answers(python_server, trees, rows)
     assert requests.post(f"{url}/v1/models/trees:predict", json={"instances": records}, timeout=60).json()["predictions"] == expected
     own = requests.post(f"{url}/api/v1/endpoints/trees/predict", json={"instances": records}, timeout=60).json()
     assert own["predictions"] == expected and own["version"] == 1 and len(own["id"]) == 32
+    inputs = requests.get(f"{url}/api/v1/models/trees/signature", timeout=60).json()["inputs"]
+    assert [(i["kind"], i["example"]) for i in inputs] == [("number", rows.amount[0]), ("number", rows["count"][0]), ("text", rows.city[0])]
     about = requests.get(f"{url}/v2/models/trees", timeout=60).json()
     assert about["platform"] == "python"
     assert [(t["name"], t["datatype"], t["shape"]) for t in about["inputs"]] == [("amount", "FP64", [-1]), ("count", "FP64", [-1]), ("city", "BYTES", [-1])]

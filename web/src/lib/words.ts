@@ -37,7 +37,7 @@ export function triggerWord(t: T, trigger: string): string {
   if (watch) return `${t('monitor', '모니터')} · ${watch[1]} ${watch[2] === 'drift' ? t('drift', '드리프트') : t('quality', '성능')}`;
   return (w ? t(w[0], w[1]) : trigger) + (w && rest ? ` · ${rest}` : '');
 }
-export const TASKS: Words = { binary: ['binary classification', '이진 분류'], multiclass: ['classification', '다중 분류'], regression: ['regression', '회귀'] };
+export const TASKS: Words = { binary: ['binary classification', '이진 분류'], multiclass: ['classification', '다중 분류'], regression: ['regression', '회귀'], tensors: ['tensors', '텐서'] };
 /** What kind of question a model answers. */
 export function taskWord(t: T, task: string): string {
   const w = TASKS[task]; return w ? t(w[0], w[1]) : task;

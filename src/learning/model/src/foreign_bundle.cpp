@@ -55,12 +55,13 @@ TensorBundle::TensorBundle(std::string engine)
     : evaluator_(std::make_unique<RefusingEvaluator>(std::move(engine))) {}
 
 void TensorBundle::hold(std::unique_ptr<TensorModel> model, std::string learner,
-                        std::uint64_t file_bytes) {
+                        std::uint64_t file_bytes, Json example) {
   model_ = std::move(model);
   file_bytes_ = file_bytes;
   metadata_ = Json::object({{"learner", std::move(learner)},
                             {"inputs", specs_json(model_->inputs())},
                             {"outputs", specs_json(model_->outputs())}});
+  if (example.is_object()) metadata_.set("example", std::move(example));
 }
 
 Result<std::shared_ptr<const Bundle>> load_foreign_bundle(const std::string& onnx_path) {

@@ -19,7 +19,9 @@ class TensorBundle : public Bundle {
   std::uint64_t file_bytes() const override { return file_bytes_; }
 
  protected:
-  void hold(std::unique_ptr<TensorModel> model, std::string learner, std::uint64_t file_bytes);
+  // `example`: a row of columns, or null.
+  void hold(std::unique_ptr<TensorModel> model, std::string learner, std::uint64_t file_bytes,
+            base::Json example = {});
 
  private:
   std::unique_ptr<TensorModel> model_;

@@ -81,11 +81,20 @@ Result<ModelVersion> read_version(const store::Row& row) {
   return out;
 }
 
+// The card as given, and who runs the model when that is not this process.
+base::Json card_of(const ModelVersion& v, const std::vector<Artifact>& files) {
+  base::Json out = v.card.is_object() ? v.card : base::Json::object();
+  const bool graph = std::any_of(files.begin(), files.end(),
+                                 [](const Artifact& file) { return file.path == "model.onnx"; });
+  if (!graph && is_mlflow_model(files)) out.set("engine", "python");
+  return out;
+}
+
 Status insert_version(Writer& writer, const std::string& project, const ModelVersion& v,
                       const std::vector<Artifact>& files) {
   const auto cells =
       params(project, v.model, std::int64_t{v.version}, v.state, v.run_id, v.snapshot,
-             json_text(v.metrics, "{}"), json_text(v.gates, "[]"), json_text(v.card, "{}"),
+             json_text(v.metrics, "{}"), json_text(v.gates, "[]"), card_of(v, files).dump(),
              v.description, v.reason, v.created_us, static_cast<std::int64_t>(v.bytes), v.source,
              v.storage, v.user_id, v.run_link, v.model_id, v.stage, v.updated_us);
   TRY(writer.execute(

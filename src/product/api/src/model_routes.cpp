@@ -205,6 +205,48 @@ base::Result<Response> roll_back(const Services& s, const Request& request, Cont
                         " has pointed only to v" + std::to_string(current->second));
 }
 
+std::string_view kind_of(model::Datatype type) {
+  switch (type) {
+    case model::Datatype::kBytes:
+      return "text";
+    case model::Datatype::kBool:
+      return "boolean";
+    case model::Datatype::kFp16:
+    case model::Datatype::kBf16:
+    case model::Datatype::kFp32:
+    case model::Datatype::kFp64:
+      return "number";
+    default:
+      return "integer";
+  }
+}
+
+// Tensors that hold one value a row are columns too.
+Json columns_of(const std::vector<model::TensorSpec>& specs, const Json& example) {
+  Json out = Json::array();
+  for (const model::TensorSpec& spec : specs) {
+    if (spec.shape.empty() || spec.shape.size() > 2 || spec.shape.front() >= 0 ||
+        (spec.shape.size() == 2 && spec.shape.back() != 1))
+      return Json::array();
+    out.push(Json::object({{"name", spec.name},
+                           {"kind", kind_of(spec.type)},
+                           {"required", true},
+                           {"datatype", model::datatype_name(spec.type)},
+                           {"example", example[spec.name]}}));
+  }
+  return out;
+}
+
+Json signature_json(const model::Bundle& bundle) {
+  Json out = bundle.signature().to_json();
+  const model::TensorModel* tensors = bundle.tensors();
+  if (tensors == nullptr) return out;
+  out.set("task", "tensors")
+      .set("inputs", columns_of(tensors->inputs(), bundle.metadata()["example"]));
+  return out.set("tensors", Json::object({{"inputs", model::specs_json(tensors->inputs())},
+                                          {"outputs", model::specs_json(tensors->outputs())}}));
+}
+
 base::Result<Response> get_signature(const Services& s, const Request& request) {
   const std::string project = project_of(request), name(request.param("model"));
   TRY_ASSIGN(const int version, s.tracking->registry().resolve(
@@ -213,7 +255,7 @@ base::Result<Response> get_signature(const Services& s, const Request& request) 
   serve::CallOptions options;
   options.version = version;
   TRY_ASSIGN(const auto chosen, s.server->choose(name, options));
-  Json out = chosen.bundle->signature().to_json();
+  Json out = signature_json(*chosen.bundle);
   return answer(out.set("version", version));
 }
 

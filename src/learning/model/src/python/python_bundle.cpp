@@ -156,7 +156,7 @@ class PythonBundle final : public TensorBundle {
     model_ = model.get();
     TRY_ASSIGN(const Json told, model->load());
     TRY_ASSIGN(const std::uint64_t bytes, bytes_of(folder));
-    hold(std::move(model), told["flavor"].as_string(), bytes);
+    hold(std::move(model), told["flavor"].as_string(), bytes, told["example"]);
     return {};
   }
   std::uint64_t memory_bytes() const override { return model_->resident_bytes(); }

@@ -89,6 +89,7 @@ FORM = form_of(INPUT_SCHEMA)
 INPUTS = described(INPUT_SCHEMA, "input") if INPUT_SCHEMA is not None else [
     {"name": "input", "datatype": "FP64", "shape": [-1, -1]}]
 OUTPUTS = described(OUTPUT_SCHEMA, "predictions") if OUTPUT_SCHEMA is not None else None
+EXAMPLE = None  # a row of it
 KINDS = {spec["name"]: spec.get("kind") for spec in INPUTS}
 
 
@@ -169,11 +170,20 @@ def encode(name, array):
     return {"name": name, "datatype": kind, "shape": list(array.shape), "bytes": len(data)}, data
 
 
+def plain(value):
+    value = value.item() if hasattr(value, "item") else value
+    if value is None or value != value:
+        return None
+    return value if isinstance(value, (bool, int, float, str)) else text_of(value).decode(errors="replace")
+
+
 def example():
     """What the model answers to the example that was logged with it: warms it up, and tells its outputs."""
-    global OUTPUTS
+    global OUTPUTS, EXAMPLE
     try:
         asked = MODEL.input_example
+        if isinstance(asked, pandas.DataFrame) and len(asked):
+            EXAMPLE = {str(name): plain(value) for name, value in asked.iloc[0].items()}
         seen = None if asked is None else results(MODEL.predict(asked))
     except Exception:
         seen = None
@@ -196,7 +206,7 @@ def answer(head, body):
 
 example()
 loader = MODEL.metadata.flavors.get("python_function", {}).get("loader_module", "")
-send({"inputs": INPUTS, "outputs": OUTPUTS, "flavor": loader, "python": sys.version.split()[0], "mlflow": mlflow.__version__})
+send({"inputs": INPUTS, "outputs": OUTPUTS, "example": EXAMPLE, "flavor": loader, "python": sys.version.split()[0], "mlflow": mlflow.__version__})
 while True:
     answer(*receive())
 )PYTHON";
