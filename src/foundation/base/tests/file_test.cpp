@@ -174,3 +174,31 @@ TEST_CASE("published hashes") {
   CHECK(hash64("") == 0xef46db3751d8e999ULL);
   CHECK(hash64("abc") == 0x44bc2cf5ad770999ULL);
 }
+
+TEST_CASE("a file that grows has one writer, goes on where it was, and can be cut") {
+  const Folder folder;
+  {
+    auto file = AppendFile::open(folder / "grow");
+    REQUIRE(file);
+    CHECK(mode_of(folder / "grow") == 0600u);
+    CHECK(file->append("one "));
+    CHECK(file->append("two"));
+    CHECK(file->sync());
+    CHECK(file->size() == 7);
+    const auto second = AppendFile::open(folder / "grow");
+    REQUIRE_FALSE(second);
+    CHECK(second.error().code == Code::kUnavailable);
+    set_faults("append.write:1:enospc,append.sync:1:eio");
+    CHECK(file->append("lost").error().code == Code::kNoSpace);
+    CHECK_FALSE(file->sync());
+    set_faults("");
+  }
+  auto again = AppendFile::open(folder / "grow");
+  REQUIRE(again);
+  CHECK(again->size() == 7);
+  CHECK(again->truncate(4));
+  CHECK(again->append("2"));
+  CHECK(read_file(folder / "grow").value() == "one 2");
+  CHECK(AppendFile::open(folder / "no/such").error().code == Code::kNotFound);
+  CHECK_FALSE(AppendFile::open(folder.path));
+}
