@@ -109,11 +109,15 @@ class LocalWriter final : public BlobWriter {
   }
 
   Status write(std::string_view bytes) override {
-    if (name_.empty()) return base::fail(Code::kFailedPrecondition, "blob is already published");
-    hash_.begin(bytes);
-    Status written = append(bytes);
+    Status written = write_owned(bytes, nullptr);
     hash_.wait();
     return written;
+  }
+
+  Status write_owned(std::string_view bytes, std::shared_ptr<const void> owner) override {
+    if (name_.empty()) return base::fail(Code::kFailedPrecondition, "blob is already published");
+    hash_.begin(bytes, owner);  // whoever ends last lets go of it
+    return append(bytes);
   }
 
   Result<BlobInfo> commit() override {

@@ -4,40 +4,43 @@
 
 namespace maru::blob {
 
-void SideHash::begin(std::string_view bytes) {
+void SideHash::begin(std::string_view bytes, std::shared_ptr<const void> owner) {
   taken_ += bytes.size();
-  // A small piece is hashed sooner than a thread is woken.
-  constexpr std::size_t kWorthAThread = 32 << 10;
-  if (taken_ <= kSideBytes || bytes.size() < kWorthAThread) return hash_.update(bytes);
   if (!thread_.joinable()) {
+    if (taken_ <= kSideBytes) return hash_.update(bytes);
     try {
       thread_ = std::jthread([this] { run(); });
     } catch (const std::system_error&) {
       return hash_.update(bytes);  // no thread to be had: in turn, as for small blobs
     }
   }
+  if (bytes.empty()) return;
   {
-    const std::lock_guard lock(mutex_);
-    piece_ = bytes;
+    std::unique_lock lock(mutex_);
+    hashed_.wait(lock, [this] { return behind_ < kBehindBytes; });
+    behind_ += bytes.size();
+    pieces_.push_back({bytes, std::move(owner)});
   }
   given_.notify_one();
 }
 
 void SideHash::wait() {
   std::unique_lock lock(mutex_);
-  hashed_.wait(lock, [this] { return piece_.empty(); });
+  hashed_.wait(lock, [this] { return pieces_.empty(); });
 }
 
 void SideHash::run() {
   std::unique_lock lock(mutex_);
   for (;;) {
-    given_.wait(lock, [this] { return !piece_.empty() || ended_; });
-    if (piece_.empty()) return;
-    const std::string_view piece = piece_;
+    given_.wait(lock, [this] { return !pieces_.empty() || ended_; });
+    if (pieces_.empty()) return;
+    Piece& piece = pieces_.front();
     lock.unlock();
-    hash_.update(piece);
+    hash_.update(piece.bytes);
+    piece.owner.reset();
     lock.lock();
-    piece_ = {};
+    behind_ -= piece.bytes.size();
+    pieces_.pop_front();
     hashed_.notify_one();
   }
 }

@@ -7,6 +7,8 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
+#include <memory>
 #include <thread>
 
 #include "maru/base/fault.h"
@@ -174,6 +176,31 @@ TEST_CASE("a blob that is hashed on the side has the same name, in pieces of any
     REQUIRE(writer->write(std::string(6u << 20, 'y')).has_value());
   }
   CHECK(place.leftovers() == 0);
+}
+
+TEST_CASE("bytes that their owner keeps are let go once they are written and hashed, not before") {
+  Place place;
+  const auto writer = std::move(*place.store->create());
+  base::Sha256 hash;
+  std::atomic<int> held{0};
+  for (int i = 0; i < 200; ++i) {
+    auto* const piece = std::make_unique<std::string>(100'000, static_cast<char>(i)).release();
+    hash.update(*piece);
+    ++held;
+    std::shared_ptr<const void> owner(piece, [&held](std::string* mine) {
+      std::fill(mine->begin(), mine->end(), '!');  // whoever still reads it reads this
+      std::default_delete<std::string>()(mine);
+      --held;
+    });
+    const std::string_view bytes(*piece);
+    REQUIRE(writer->write_owned(bytes, std::move(owner)).has_value());
+    CHECK(held <= 13);  // a mebibyte behind, and those in hand
+  }
+  const auto info = writer->commit();
+  REQUIRE(info.has_value());
+  CHECK(held == 0);
+  CHECK(info->sha256 == hash.hex_digest());
+  CHECK(place.store->verify(info->sha256).has_value());
 }
 
 TEST_CASE("no path trick reaches a file, by any verb, and the canary lives") {

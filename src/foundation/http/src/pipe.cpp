@@ -7,17 +7,17 @@
 
 namespace maru::http {
 
-base::Result<std::string_view> InPipe::next() {
-  std::string_view out;
+base::Result<BodyReader::Piece> InPipe::next() {
+  Piece out;
   bool wake_writer = false;
   {
     std::unique_lock lock(mutex_);
-    if (read_) spare_ = std::move(read_);
     wake_.wait(lock, [this] { return !full_.empty() || ended_ || failed_; });
     if (failed_) return tl::unexpected<base::Error>(error_);
     if (full_.empty()) return out;
-    read_ = std::move(full_.front().first);
-    out = {read_.get(), full_.front().second};
+    char* const bytes = full_.front().first.release();
+    out = {{bytes, full_.front().second},
+           {bytes, [pipe = shared_from_this()](char* read) { pipe->give_back(read); }}};
     full_.pop_front();
     wake_writer = std::exchange(resting_, false);
   }
@@ -25,10 +25,21 @@ base::Result<std::string_view> InPipe::next() {
   return out;
 }
 
+void InPipe::give_back(char* bytes) {
+  Bytes mine(bytes);
+  const std::lock_guard lock(mutex_);
+  if (spare_.size() < kMaxFullPieces) spare_.push_back(std::move(mine));
+}
+
 std::span<char> InPipe::room() {
   if (!filling_) {
     const std::lock_guard lock(mutex_);
-    filling_ = spare_ ? std::move(spare_) : std::make_unique_for_overwrite<char[]>(piece_bytes_);
+    if (spare_.empty()) {
+      filling_ = std::make_unique_for_overwrite<char[]>(piece_bytes_);
+    } else {
+      filling_ = std::move(spare_.back());
+      spare_.pop_back();
+    }
     filled_ = 0;
   }
   return {filling_.get() + filled_, piece_bytes_ - filled_};

@@ -9,6 +9,7 @@
 #include <span>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "maru/http/message.h"
 
@@ -23,13 +24,13 @@ inline constexpr std::size_t kMaxFullPieces = 2;
 // A request body on its way from the I/O thread to a handler, in pieces that the socket fills and the handler reads in place. The I/O side
 // never waits: it stops reading the socket while full() and is woken by `on_space`. The handler is woken by a whole piece: a thread
 // woken for each packet costs more than its bytes.
-class InPipe final : public BodyReader {
+class InPipe final : public BodyReader, public std::enable_shared_from_this<InPipe> {
  public:
   // `expected_bytes`: of the whole body, when known; a small one gets a small piece.
   explicit InPipe(std::function<void()> on_space, std::uint64_t expected_bytes = kPieceBytes)
       : piece_bytes_(std::clamp<std::uint64_t>(expected_bytes, 1, kPieceBytes)),
         on_space_(std::move(on_space)) {}
-  base::Result<std::string_view> next() override;
+  base::Result<Piece> next() override;
   // I/O side: where the next bytes go, never empty; then how many came. filled() and push() return false when the socket should rest
   // until on_space.
   std::span<char> room();
@@ -39,15 +40,15 @@ class InPipe final : public BodyReader {
   void fail(base::Error error);
 
  private:
-  using Piece = std::unique_ptr<char[]>;
+  using Bytes = std::unique_ptr<char[]>;
+  void give_back(char* bytes);
   std::mutex mutex_;
   std::condition_variable wake_;
   const std::size_t piece_bytes_;
-  Piece filling_;  // of the I/O side alone, until it is full or the body ends
+  Bytes filling_;  // of the I/O side alone, until it is full or the body ends
   std::size_t filled_ = 0;
-  std::deque<std::pair<Piece, std::size_t>> full_;
-  Piece read_;   // what next() gave out
-  Piece spare_;  // to be filled again
+  std::deque<std::pair<Bytes, std::size_t>> full_;
+  std::vector<Bytes> spare_;  // read and given back, to be filled again
   bool ended_ = false;
   bool failed_ = false;
   bool resting_ = false;

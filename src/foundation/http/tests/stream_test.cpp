@@ -62,9 +62,9 @@ TEST_CASE("a streamed body arrives as it was sent, by length and by chunks of an
                [](const Request& request, base::Context&) -> base::Result<Response> {
                  base::Sha256 hash;
                  for (;;) {
-                   TRY_ASSIGN(const std::string_view piece, request.body_stream->next());
-                   if (piece.empty()) return Response::text(hash.hex_digest());
-                   hash.update(piece);
+                   TRY_ASSIGN(const auto piece, request.body_stream->next());
+                   if (piece.bytes.empty()) return Response::text(hash.hex_digest());
+                   hash.update(piece.bytes);
                  }
                });
   REQUIRE(t.server->start());
@@ -92,29 +92,33 @@ TEST_CASE("a streamed body arrives as it was sent, by length and by chunks of an
 
 TEST_CASE("a pipe gives whole pieces, stops its writer, and wakes it when one was taken") {
   int woken = 0;
-  InPipe pipe([&woken] { ++woken; });
-  CHECK(pipe.push(std::string(kPieceBytes - 1, 'a')));
-  CHECK(pipe.push("ab"));                                 // one is full
-  CHECK_FALSE(pipe.push(std::string(kPieceBytes, 'b')));  // and another: rest
-  CHECK_FALSE(pipe.push("c"));                            // as long as none is taken
-  const auto first = pipe.next();
+  const auto pipe = std::make_shared<InPipe>([&woken] { ++woken; });
+  CHECK(pipe->push(std::string(kPieceBytes - 1, 'a')));
+  CHECK(pipe->push("ab"));                                 // one is full
+  CHECK_FALSE(pipe->push(std::string(kPieceBytes, 'b')));  // and another: rest
+  CHECK_FALSE(pipe->push("c"));                            // as long as none is taken
+  auto first = pipe->next();
   REQUIRE(first.has_value());
-  CHECK(*first == std::string(kPieceBytes, 'a'));
+  CHECK(first->bytes == std::string(kPieceBytes, 'a'));
   CHECK(woken == 1);
-  CHECK(pipe.push("d"));
-  CHECK(*first == std::string(kPieceBytes, 'a'));  // stands until the next call
-  CHECK(pipe.next()->size() == kPieceBytes);
-  pipe.end();
-  CHECK(*pipe.next() == "bcd");
-  CHECK(pipe.next()->empty());
-  CHECK(pipe.next()->empty());
+  CHECK(pipe->push("d"));
+  CHECK(pipe->next()->bytes.size() == kPieceBytes);
+  CHECK(first->bytes == std::string(kPieceBytes, 'a'));  // stands as long as it is held
+  pipe->end();
+  CHECK(pipe->next()->bytes == "bcd");
+  CHECK(pipe->next()->bytes.empty());
+  CHECK(pipe->next()->bytes.empty());
   CHECK(woken == 1);
-  InPipe small([] {}, 3);
-  CHECK(small.room().size() == 3);
-  small.push("abc");
-  CHECK(*small.next() == "abc");  // as many as were expected: no end is waited for
-  small.fail({base::Code::kCancelled, "gone", "", nullptr});
-  CHECK(small.next().error().code == base::Code::kCancelled);
+  const auto small = std::make_shared<InPipe>([] {}, 3);
+  CHECK(small->room().size() == 3);
+  small->push("abc");
+  CHECK(small->next()->bytes == "abc");  // as many as were expected: no end is waited for
+  small->fail({base::Code::kCancelled, "gone", "", nullptr});
+  CHECK(small->next().error().code == base::Code::kCancelled);
+  const auto again = std::make_shared<InPipe>([] {}, 3);
+  again->push("abc");
+  const char* const place = again->next()->bytes.data();  // given back at once
+  CHECK(again->room().data() == place);
 }
 
 TEST_CASE(

@@ -76,10 +76,10 @@ struct TestServer {
                  std::size_t total = 0;
                  std::size_t largest = 0;
                  for (;;) {
-                   TRY_ASSIGN(const std::string_view piece, request.body_stream->next());
-                   if (piece.empty()) break;
-                   total += piece.size();
-                   largest = std::max(largest, piece.size());
+                   TRY_ASSIGN(const auto piece, request.body_stream->next());
+                   if (piece.bytes.empty()) break;
+                   total += piece.bytes.size();
+                   largest = std::max(largest, piece.bytes.size());
                  }
                  return Response::text(std::to_string(total) + " " + std::to_string(largest));
                });

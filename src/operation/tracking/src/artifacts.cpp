@@ -72,6 +72,9 @@ class StoredWriter final : public ArtifactWriter {
                std::string path)
       : db_(db), blob_(std::move(blob)), owner_(std::move(owner)), path_(std::move(path)) {}
   Status write(std::string_view bytes) override { return blob_->write(bytes); }
+  Status write_owned(std::string_view bytes, std::shared_ptr<const void> owner) override {
+    return blob_->write_owned(bytes, std::move(owner));
+  }
   Result<Artifact> commit() override {
     TRY_ASSIGN(const blob::BlobInfo info, blob_->commit());
     const Artifact artifact{path_, info.sha256, info.bytes};

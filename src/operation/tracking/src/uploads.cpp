@@ -34,6 +34,9 @@ class PartWriter final : public ArtifactWriter {
         upload_(std::move(upload)),
         number_(number) {}
   Status write(std::string_view bytes) override { return blob_->write(bytes); }
+  Status write_owned(std::string_view bytes, std::shared_ptr<const void> owner) override {
+    return blob_->write_owned(bytes, std::move(owner));
+  }
 
   Result<Artifact> commit() override {
     TRY_ASSIGN(const blob::BlobInfo info, blob_->commit());

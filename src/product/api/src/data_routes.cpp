@@ -260,9 +260,10 @@ base::Status save_stream(http::BodyReader& body, const std::string& path) {
     const auto piece = body.next();
     if (!piece) {
       status = tl::unexpected<base::Error>(piece.error());
-    } else if (piece->empty()) {
+    } else if (piece->bytes.empty()) {
       break;
-    } else if (std::fwrite(piece->data(), 1, piece->size(), file) != piece->size()) {
+    } else if (std::fwrite(piece->bytes.data(), 1, piece->bytes.size(), file) !=
+               piece->bytes.size()) {
       status = base::fail(base::Code::kNoSpace, "upload cannot be stored: the disk is full");
     }
   }

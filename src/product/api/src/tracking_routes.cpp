@@ -256,9 +256,9 @@ Result<Response> put_artifact(const Services& s, const Request& request) {
                                                                std::string(request.param("path"))));
   if (request.body_stream) {
     for (;;) {
-      TRY_ASSIGN(const std::string_view piece, request.body_stream->next());
-      if (piece.empty()) break;
-      TRY(writer->write(piece));
+      TRY_ASSIGN(auto piece, request.body_stream->next());
+      if (piece.bytes.empty()) break;
+      TRY(writer->write_owned(piece.bytes, std::move(piece.owner)));
     }
   } else {
     TRY(writer->write(request.body));

@@ -251,9 +251,9 @@ Result<tracking::Artifact> receive_body(const Request& request, tracking::Artifa
     return writer.commit();
   }
   for (;;) {
-    TRY_ASSIGN(const std::string_view piece, request.body_stream->next());
-    if (piece.empty()) return writer.commit();
-    TRY(writer.write(piece));
+    TRY_ASSIGN(auto piece, request.body_stream->next());
+    if (piece.bytes.empty()) return writer.commit();
+    TRY(writer.write_owned(piece.bytes, std::move(piece.owner)));
   }
 }
 

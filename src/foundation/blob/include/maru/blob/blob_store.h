@@ -20,6 +20,8 @@ class BlobWriter {
  public:
   virtual ~BlobWriter() = default;
   virtual base::Status write(std::string_view bytes) = 0;
+  // The same for bytes that `owner` keeps: they may still be hashed after the call.
+  virtual base::Status write_owned(std::string_view bytes, std::shared_ptr<const void> owner) = 0;
   virtual base::Result<BlobInfo> commit() = 0;
 };
 

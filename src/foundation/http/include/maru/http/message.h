@@ -31,12 +31,16 @@ class Headers {
   std::vector<std::pair<std::string, std::string>> all_;
 };
 
-// Pulls a body piece by piece, without a copy; next() blocks its (pool) thread until a piece is full (256 KiB) or the body ends, and its
-// bytes stand until the next call. "" means the end. Errors end the body.
+// Pulls a body piece by piece, without a copy; next() blocks its (pool) thread until a piece is full (256 KiB) or the body ends. A piece's
+// bytes stand as long as its owner is held; no bytes mean the end. Errors end the body.
 class BodyReader {
  public:
+  struct Piece {
+    std::string_view bytes;
+    std::shared_ptr<const void> owner;
+  };
   virtual ~BodyReader() = default;
-  virtual base::Result<std::string_view> next() = 0;
+  virtual base::Result<Piece> next() = 0;
 };
 
 struct Request {
