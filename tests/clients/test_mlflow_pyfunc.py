@@ -168,7 +168,10 @@ def test_frames_matrices_and_no_signature(python_server, rows):
     logged("frame", mlflow.pyfunc, None, python_model=Frame(), signature=infer_signature(frame))
     for name in ("matrix", "bare", "frame"):
         put_endpoint(python_server, name)
+    csv = pandas.DataFrame(numbers, columns=["a", "b"]).to_csv(index=False).encode()
     for name in ("matrix", "bare"):
+        answer = requests.post(f"{python_server.url}/invocations?endpoint={name}", data=csv, headers={"Content-Type": "text/csv"}, timeout=60).json()
+        assert numpy.allclose(answer["predictions"], line.predict(numbers), rtol=1e-12), name
         answer = requests.post(f"{python_server.url}/v1/models/{name}:predict", json={"instances": numbers.tolist()}, timeout=60).json()
         assert numpy.allclose(answer["predictions"], line.predict(numbers), rtol=1e-12), name
     asked = [{"x": 1.0, "t": "2024-05-01"}, {"x": 3.0, "t": "2025-05-01"}]

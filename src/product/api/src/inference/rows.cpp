@@ -91,7 +91,8 @@ Json rows_of_table(const std::vector<model::TensorSpec>& specs, const data::Tabl
   for (const data::Column& column : table.columns) {
     const auto at = std::find_if(specs.begin(), specs.end(),
                                  [&](const auto& spec) { return spec.name == column.name; });
-    wanted.push_back(at == specs.end() ? nullptr : &*at);
+    const bool matrix = at == specs.end() && specs.size() == 1;  // its columns have no names
+    wanted.push_back(matrix ? &specs.front() : at == specs.end() ? nullptr : &*at);
   }
   Json out = Json::array();
   for (std::size_t row = 0; row < table.rows(); ++row) {

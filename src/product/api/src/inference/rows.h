@@ -14,7 +14,7 @@ base::Result<base::Json> rows_of_split(const base::Json& split);
 // Rows that may be bare lists in the order of the model's columns, or bare values of a model with one column; a value may be a list of one.
 base::Result<base::Json> plain_rows(const model::Signature& signature, const base::Json& rows);
 
-// A table of texts as rows, each cell as the input of its name wants it; one that is empty is null where a number is wanted.
+// A table of texts as rows, each cell as the input of its name, or the only one, wants it; one that is empty is null where a number is wanted.
 base::Json rows_of_table(const std::vector<model::TensorSpec>& specs, const data::Table& table);
 
 }  // namespace maru::api::inference
