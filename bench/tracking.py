@@ -386,7 +386,7 @@ def measure(bench, server_class, many=100_000, soak_s=0):
             soak(bench, server, client, experiment, soak_s)
         if many:
             searches(bench, server, client, many)
-            time.sleep(90)  # what searches hold is dropped after a minute, by one who looks every 15 s
+            time.sleep(90)  # what searches hold is dropped after a minute, by one who looks every 10 s
             bench.report("  resident memory 90 s after the last search", server.resident_mib(), "MiB", 64)
     if many:
         with server_class(bench.binary, home) as server:
