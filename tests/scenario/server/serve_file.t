@@ -24,6 +24,12 @@ server stop
 cli
   $ ls -d ${TMPDIR:-/tmp}/maru-serve-* 2>/dev/null | wc -l
   0
+  $ mkdir -p t/maru-serve-killed t/maru-serve-begun && touch t/maru-serve-killed/lock
+  $ TMPDIR=t maru serve nothing.onnx
+  ! maru: no model at: .*nothing.onnx.* (re)
+  [4]
+  $ ls t
+  maru-serve-begun
   $ maru serve nothing.onnx
   ! maru: no model at: .*nothing.onnx.* (re)
   [4]

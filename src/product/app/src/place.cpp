@@ -12,15 +12,34 @@ namespace maru::app {
 using base::Json;
 using base::Result;
 
+namespace {
+
+constexpr const char* kPrefix = "maru-serve-";
+
+// What a process that was killed left behind: its lock is free. One that is being made has none yet.
+void remove_forsaken(const std::string& temporary) {
+  const auto names = base::list_folder(temporary);
+  if (!names) return;
+  for (const std::string& name : *names) {
+    const std::string folder = base::join_path(temporary, name),
+                      lock = base::join_path(folder, "lock");
+    if (!name.starts_with(kPrefix) || !base::path_exists(lock)) continue;
+    if (const auto held = base::FileLock::acquire(lock)) (void)base::remove_tree(folder);
+  }
+}
+
+}  // namespace
+
 Result<Place> Place::find(const std::string& named) {
   Place out;
   if (!named.empty()) {
     out.folder_ = named;
     return out;
   }
-  const char* temporary = std::getenv("TMPDIR");
-  std::string pattern =
-      base::join_path(temporary == nullptr ? "/tmp" : temporary, "maru-serve-XXXXXX");
+  const char* given = std::getenv("TMPDIR");
+  const std::string temporary = given == nullptr ? "/tmp" : given;
+  remove_forsaken(temporary);
+  std::string pattern = base::join_path(temporary, kPrefix + std::string("XXXXXX"));
   if (::mkdtemp(pattern.data()) == nullptr)
     return base::fail(base::Code::kNoSpace, "no temporary folder can be made: " + pattern,
                       "name one with --home");
