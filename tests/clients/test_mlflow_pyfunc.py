@@ -81,7 +81,7 @@ def rows():
 def logged(name, flavor, model, **more):
     with mlflow.start_run():
         place = {"name": "model"} if mlflow.__version__.startswith("3") else {"artifact_path": "model"}
-        return flavor.log_model(model, registered_model_name=name, **place, **more)
+        return flavor.log_model(*([] if model is None else [model]), registered_model_name=name, **place, **more)
 
 
 @pytest.fixture(scope="module")

@@ -192,9 +192,11 @@ def test_logged_models_are_found_tagged_and_know_their_versions(client, registry
 
 def test_a_version_that_maru_cannot_serve_says_so(registry, client, logged):
     name = "foreign-" + uuid.uuid4().hex[:8]
-    mlflow.register_model(logged["uri"], name)
+    client.log_text(logged["run"], "weights", "plain/weights.txt")
+    client.create_registered_model(name)
+    client.create_model_version(name, f"runs:/{logged['run']}/plain", logged["run"])
     version = registry.get(f"/api/v1/models/{name}").json()["versions"][0]
-    assert version["state"] == "foreign" and "model.onnx" in version["reason"]
+    assert version["state"] == "foreign" and "MLmodel" in version["reason"]
     answer = requests.put(f"{registry.url}/api/v1/models/{name}/aliases/champion", json={"version": 1}, timeout=10)
     assert 400 <= answer.status_code < 500 and "foreign" in answer.text, answer.text
 

@@ -118,7 +118,10 @@ def decode(spec, body):
 
 def column(name, values):
     values = values.reshape(len(values))
-    return pandas.to_datetime(values) if KINDS.get(name) == "datetime" else values
+    if KINDS.get(name) == "datetime":
+        return pandas.to_datetime(values)
+    # MLflow 2 does not know the text type that pandas 3 would choose.
+    return pandas.Series(values, dtype=object) if values.dtype.kind == "O" else values
 
 
 def given(head, body):
