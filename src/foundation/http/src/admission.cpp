@@ -49,6 +49,8 @@ base::Status check_names(const ServerCore& core, const Request& request, std::st
 
 base::Status check_caller(const ServerCore& core, const RouteOptions& options, Exchange& exchange) {
   exchange.context.principal = {"anonymous", base::Role::kNone};
+  request.trace = read_trace(request.headers, *core.options.clock);
+  if (request.headers.get("X-Maru-Timing") == "1") request.times = std::make_shared<CallTimes>();
   if (!core.authenticate) return check_permission(options, exchange.context);
   auto who = core.authenticate(exchange.request);
   if (who) {

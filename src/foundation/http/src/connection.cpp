@@ -90,6 +90,7 @@ void Connection::start() {
 void Connection::close() {
   if (phase_ == Phase::kClosed) return;
   const auto self = shared_from_this();
+  if (sending_ || phase_ == Phase::kBusy || phase_ == Phase::kStream) log_answer(true);
   phase_ = Phase::kClosed;
   loop_.connections.erase(self);
   if (exchange_) exchange_->context.cancel.cancel();

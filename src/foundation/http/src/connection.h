@@ -21,6 +21,7 @@
 #include "head.h"
 #include "hosts.h"
 #include "maru/http/server.h"
+#include "maru/http/trace.h"
 #include "pipe.h"
 #include "response_head.h"
 #include "run_handler.h"
@@ -167,6 +168,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void write_rest();
   void on_written(error_code error, std::size_t size);
   void finish_response();
+  void log_answer(bool cut);  // to the access log
   void linger();
   void arm(std::int64_t& deadline, std::int64_t timeout_ms) {
     deadline = core_->now_ns() + timeout_ms * 1'000'000;

@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <charconv>
 
+#include "access_log.h"
 #include "connection.h"
 #include "post.h"
 
@@ -16,6 +17,7 @@ namespace {
 constexpr std::size_t kFilePiece = 256 << 10;
 constexpr std::size_t kJoinBytes = 8
                                    << 10;  // bodies up to here travel in one buffer with their head
+constexpr int kPeerLeft = 499;             // in the access log: nobody waited for the answer
 constexpr std::int64_t kLingerMs = 2'000;
 constexpr std::int64_t kDrainLingerMs =
     300;  // a stopping server waits less for its peers to hang up
@@ -81,7 +83,13 @@ void Connection::send(Response response) {
   Framing framing;
   framing.minor_version = parser_.head().minor_version;
   framing.date = date();
-  if (exchange_) framing.request_id = exchange_->context.trace_id;
+  if (exchange_) {
+    const Request& request = exchange_->request;
+    framing.request_id = exchange_->context.trace_id;
+    if (request.trace) framing.traceparent = request.trace->header();
+    if (request.times)
+      framing.server_timing = server_timing(*request.times, core_->now_ns() - request.received_ns);
+  }
   sending_ = true;
   last_piece_ = false;
   const bool head_only = exchange_ && exchange_->head_only;
@@ -346,7 +354,16 @@ void Connection::on_written(error_code error, std::size_t size) {
   pump();
 }
 
+void Connection::log_answer(bool cut) {
+  if (core_->options.access_log == nullptr || !exchange_) return;
+  const std::size_t size =
+      response_.shared_body ? response_.shared_body->size() : response_.body.size();
+  log_access(*core_, {*exchange_, "http/1.1", sending_ ? response_.status : kPeerLeft,
+                      source_ == Source::kNone ? static_cast<std::int64_t>(size) : -1, cut});
+}
+
 void Connection::finish_response() {
+  log_answer(false);
   sending_ = false;
   source_ = Source::kNone;
   close_file();

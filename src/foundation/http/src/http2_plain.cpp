@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <charconv>
 
+#include "access_log.h"
 #include "admission.h"
 #include "http2.h"
 #include "http2_post.h"
@@ -21,6 +22,12 @@ using base::Code;
 constexpr std::size_t kFilePiece = 256 << 10;
 constexpr std::size_t kPackInlineBytes = 256 << 10;
 constexpr std::size_t kPackPoolBytes = 64u << 20;
+
+// Fields whose values come once: not for the peer's table.
+bool one_time(std::string_view name) {
+  return name == "date" || name == "x-request-id" || name == "traceparent" ||
+         name == "server-timing";
+}
 
 // What HTTP/2 has no place for, or the session adds itself.
 bool left_out(std::string_view name) {
@@ -285,7 +292,16 @@ void Http2::plain_respond(Http2Call& call, Response response) {
     texts.emplace_back(std::move(lower), std::move(clean));
   }
   texts.emplace_back("x-content-type-options", "nosniff");
-  if (call.exchange) texts.emplace_back("x-request-id", call.exchange->context.trace_id);
+  if (call.exchange) {
+    const Request& request = call.exchange->request;
+    texts.emplace_back("x-request-id", call.exchange->context.trace_id);
+    if (request.trace) texts.emplace_back("traceparent", request.trace->header());
+    if (request.times)
+      texts.emplace_back("server-timing",
+                         server_timing(*request.times, core_->now_ns() - request.received_ns));
+    log_access(*core_, {*call.exchange, "http/2", response.status,
+                        live ? -1 : static_cast<std::int64_t>(body.size())});
+  }
   const std::string_view announced = response.headers.get("Content-Length");
   if (!live && !has_no_body(response.status))
     texts.emplace_back("content-length", announced.empty() || !head_only
@@ -298,8 +314,7 @@ void Http2::plain_respond(Http2Call& call, Response response) {
     texts.emplace_back("content-length", announced);
   }
   Fields fields;
-  for (const auto& [name, value] : texts)
-    fields.push_back({name, value, name != "date" && name != "x-request-id"});
+  for (const auto& [name, value] : texts) fields.push_back({name, value, !one_time(name)});
   const bool bodyless = head_only || has_no_body(response.status) || (!live && body.empty());
   session_.respond(call.id, fields, bodyless);
   if (bodyless || !live) {

@@ -1,4 +1,5 @@
 // gRPC over HTTP/2: its headers, messages and trailers.
+#include "access_log.h"
 #include "admission.h"
 #include "http2.h"
 #include "http2_post.h"
@@ -248,7 +249,15 @@ void Http2::rpc_done(Http2Call& call, base::Status status, std::vector<std::stri
 void Http2::rpc_respond(Http2Call& call) {
   if (call.responded) return;
   call.responded = true;
-  session_.respond(call.id, kOpening, false);
+  const Request& request = call.exchange->request;
+  if (!request.trace && !request.times) return session_.respond(call.id, kOpening, false);
+  Fields fields(std::begin(kOpening), std::end(kOpening));
+  const std::string trace = request.trace ? request.trace->header() : "";
+  const std::string timing =
+      request.times ? server_timing(*request.times, core_->now_ns() - request.received_ns) : "";
+  if (request.trace) fields.push_back({"traceparent", trace, false});
+  if (request.times) fields.push_back({"server-timing", timing, false});
+  session_.respond(call.id, fields, false);
 }
 
 void Http2::rpc_send(Http2Call& call, std::string_view message) {
@@ -266,6 +275,8 @@ void Http2::rpc_finish(Http2Call& call, const base::Status& status) {
   session_.consume(call.id, call.unread.size() - call.unread_at);
   call.unread.clear();
   call.unread_at = 0;
+  if (call.exchange)
+    log_access(*core_, {*call.exchange, "grpc", status ? 0 : rpc_status(status.error().code)});
   if (status) {
     rpc_respond(call);
     return session_.end(call.id, kGood);
@@ -285,6 +296,9 @@ void Http2::rpc_tell(Http2Call& call, const base::Error& error) {
   fields.push_back({"grpc-status", code});
   fields.push_back({"grpc-message", message, false});
   if (call.exchange) fields.push_back({"x-request-id", call.exchange->context.trace_id, false});
+  const std::string trace =
+      call.exchange && call.exchange->request.trace ? call.exchange->request.trace->header() : "";
+  if (!trace.empty()) fields.push_back({"traceparent", trace, false});
   if (call.responded) return session_.end(call.id, fields);
   call.responded = true;
   session_.respond(call.id, fields, true);

@@ -104,6 +104,9 @@ void append_head(std::string& out, const Response& response, const Framing& fram
     out += "\r\nX-Request-Id: ";
     out += framing.request_id;
   }
+  if (!framing.traceparent.empty()) out.append("\r\ntraceparent: ").append(framing.traceparent);
+  if (!framing.server_timing.empty())
+    out.append("\r\nServer-Timing: ").append(framing.server_timing);
   if (framing.chunked) {
     out += "\r\nTransfer-Encoding: chunked";
   } else if (framing.length) {

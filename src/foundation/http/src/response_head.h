@@ -16,6 +16,7 @@ struct Framing {
   std::optional<std::uint64_t> length;
   std::string_view date;  // as in the Date field
   std::string_view request_id;
+  std::string traceparent, server_timing;  // "": not told
 };
 
 void append_head(std::string& out, const Response& response, const Framing& framing);

@@ -7,6 +7,7 @@
 
 #include "maru/base/check.h"
 #include "maru/base/log.h"
+#include "maru/http/trace.h"
 #include "run_handler.h"
 
 namespace maru::http {
@@ -220,9 +221,11 @@ base::Result<Response> call_handler(const Handler& handler, const Request& reque
   try {
     return handler(request, context);
   } catch (const std::exception& thrown) {
-    base::log_error(
-        "a handler threw",
-        {{"path", request.path}, {"what", thrown.what()}, {"request_id", context.trace_id}});
+    base::log_error("a handler threw",
+                    {{"path", request.path},
+                     {"what", thrown.what()},
+                     {"request_id", context.trace_id},
+                     {"trace_id", request.trace ? request.trace->trace_id : ""}});
   }
   return base::fail(base::Code::kInternal, "an unexpected failure inside the server",
                     "look for the request id in the log");

@@ -12,7 +12,9 @@
 
 namespace maru::http {
 
-class EventStream;  // sse.h
+class EventStream;    // sse.h
+struct TraceContext;  // trace.h
+struct CallTimes;
 
 enum class Method : std::uint8_t { kGet, kHead, kPost, kPut, kPatch, kDelete, kOptions };
 std::string_view method_name(Method method);
@@ -54,7 +56,9 @@ struct Request {
   std::shared_ptr<BodyReader> body_stream;  // set when the route asked for a streamed body
   std::string peer;                         // "127.0.0.1:5312"
   bool tls = false;
-  std::int64_t received_ns = 0;  // monotonic, when the head was complete
+  std::int64_t received_ns = 0;               // monotonic, when the head was complete
+  std::shared_ptr<const TraceContext> trace;  // null: the caller brought none
+  std::shared_ptr<CallTimes> times;           // null: the caller did not ask
 
   std::string_view query_param(std::string_view name, std::string_view fallback = {}) const;
   std::string_view param(std::string_view name) const;  // path parameter, "" when absent

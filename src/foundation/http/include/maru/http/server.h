@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "maru/base/line_log.h"
 #include "maru/base/pool.h"
 #include "maru/http/limits.h"
 #include "maru/http/router.h"
@@ -34,7 +35,8 @@ struct ServerOptions {
   base::Pool* work_pool = nullptr;      // required
   base::Pool* waiting_pool = nullptr;   // null: the blocking pool
   base::Clock* clock = &base::system_clock();
-  const RpcRouter* rpc = nullptr;  // gRPC calls; outlives the server; nullptr: none
+  base::LineLog* access_log = nullptr;  // a line for each answer; null: none
+  const RpcRouter* rpc = nullptr;       // gRPC calls; outlives the server; nullptr: none
   // One more address, for gRPC alone; empty: none. gRPC is spoken on the other one too.
   std::string rpc_host;
   std::uint16_t rpc_port = 0;

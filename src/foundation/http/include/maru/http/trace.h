@@ -1,0 +1,33 @@
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "maru/base/clock.h"
+
+namespace maru::http {
+
+class Headers;
+
+// W3C Trace Context (https://www.w3.org/TR/trace-context/): the caller's trace, and this server's part in it.
+struct TraceContext {
+  std::string trace_id;   // 32 hex digits, the caller's
+  std::string parent_id;  // 16 hex digits: the caller's span
+  std::string span_id;    // 16 hex digits: this call's
+  std::uint8_t flags = 0;
+  std::string header() const;  // "00-<trace id>-<this call's span>-<flags>"
+};
+
+// What `traceparent` says; null when there is none, more than one, or one that the specification says to ignore.
+std::shared_ptr<const TraceContext> read_trace(const Headers& headers, const base::Clock& clock);
+
+// Where a call's time went, for a caller that asked with `X-Maru-Timing: 1`; told in `Server-Timing` (W3C Server Timing, milliseconds). Written by the handler.
+struct CallTimes {
+  std::int64_t parse_ns = -1, queue_ns = -1, features_ns = -1, model_ns = -1,
+               post_ns = -1;  // -1: there was no such stage
+  std::int64_t cpu_ns = -1;   // of the thread that ran the model
+};
+std::string server_timing(const CallTimes& times, std::int64_t total_ns);
+
+}  // namespace maru::http
