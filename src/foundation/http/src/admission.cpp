@@ -1,9 +1,13 @@
 #include "admission.h"
 
+#include "maru/base/config.h"
 #include "maru/base/id.h"
+#include "maru/base/text.h"
 
 namespace maru::http {
 namespace {
+
+constexpr std::int64_t kLongestTimeoutUs = 86'400'000'000;
 
 bool plain_id(std::string_view text) {
   if (text.empty() || text.size() > 128) return false;
@@ -11,6 +15,21 @@ bool plain_id(std::string_view text) {
     if (c <= 0x20 || c >= 0x7f) return false;
   }
   return true;
+}
+
+base::Status read_timeout(Exchange& exchange) {
+  const std::string_view text = base::trim(exchange.request.headers.get(kTimeoutHeader));
+  if (text.empty()) return {};
+  const bool seconds = text.find_first_not_of("0123456789.") == std::string_view::npos;
+  const auto timeout_us =
+      base::parse_duration_us(seconds ? std::string(text) + "s" : std::string(text));
+  if (!timeout_us || *timeout_us <= 0 || *timeout_us > kLongestTimeoutUs)
+    return base::fail(base::Code::kInvalidArgument,
+                      std::string(kTimeoutHeader) + " is not a timeout up to a day: " +
+                          base::replace_invalid_utf8(std::string(text.substr(0, 40))),
+                      "250ms or 2s; a number alone is seconds");
+  exchange.context.deadline_ns = exchange.request.received_ns + *timeout_us * 1000;
+  return {};
 }
 
 }  // namespace
@@ -30,6 +49,8 @@ std::shared_ptr<Exchange> open_exchange(ServerCore& core, Method method, Headers
   const std::string_view id = request.headers.get("X-Request-Id");
   out->context.trace_id = plain_id(id) ? std::string(id) : base::new_id(*core.options.clock);
   const std::string_view packing = request.headers.get("Accept-Encoding");
+  request.trace = read_trace(request.headers, *core.options.clock);
+  if (request.headers.get("X-Maru-Timing") == "1") request.times = std::make_shared<base::StageTimes>();
   out->gzip_wanted = !packing.empty() && accepts_gzip(packing);
   return out;
 }
@@ -48,9 +69,8 @@ base::Status check_names(const ServerCore& core, const Request& request, std::st
 }
 
 base::Status check_caller(const ServerCore& core, const RouteOptions& options, Exchange& exchange) {
+  TRY(read_timeout(exchange));
   exchange.context.principal = {"anonymous", base::Role::kNone};
-  request.trace = read_trace(request.headers, *core.options.clock);
-  if (request.headers.get("X-Maru-Timing") == "1") request.times = std::make_shared<CallTimes>();
   if (!core.authenticate) return check_permission(options, exchange.context);
   auto who = core.authenticate(exchange.request);
   if (who) {
@@ -59,6 +79,13 @@ base::Status check_caller(const ServerCore& core, const RouteOptions& options, E
   }
   if (options.permission == Permission::kPublic) return {};
   return tl::unexpected<base::Error>(std::move(who).error());
+}
+
+Response run_waited(Exchange& exchange) {
+  if (exchange.ready) return std::move(*exchange.ready);
+  if (const base::Status alive = exchange.context.alive(); !alive)
+    return format_error(exchange.options, alive.error(), exchange.request, exchange.context);
+  return run_handler(*exchange.options, *exchange.handler, exchange.request, exchange.context);
 }
 
 RunOn place_of(const RouteOptions& options, const Request& request) {

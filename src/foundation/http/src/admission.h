@@ -13,8 +13,13 @@ std::shared_ptr<Exchange> open_exchange(ServerCore& core, Method method, Headers
                                         const std::string& peer, bool tls);
 // Host and Origin.
 base::Status check_names(const ServerCore& core, const Request& request, std::string_view host);
-// Credentials and permission; names the caller in the context.
+inline constexpr const char* kTimeoutHeader =
+    "X-Request-Timeout";  // "250ms", "2s"; a number alone is seconds
+// Credentials, permission and how long the caller waits; names the caller in the context.
 base::Status check_caller(const ServerCore& core, const RouteOptions& options, Exchange& exchange);
+
+// The answer of a handler whose turn has come on a pool's thread; kDeadlineExceeded or kCancelled when nobody waits for it any more.
+Response run_waited(Exchange& exchange);
 
 // Where an inline route's handler runs for this request, and any other's.
 RunOn place_of(const RouteOptions& options, const Request& request);

@@ -486,8 +486,10 @@ void Connection::start_handler() {
 void Connection::answer_later(const std::shared_ptr<Exchange>& exchange, Response& response) {
   const auto later = std::move(response.later);
   later([self = shared_from_this(), core = core_, loop = &loop_,
-         gzip = exchange->gzip_wanted](Response answer) {
-    compress_body(answer, gzip, kGzipInlineBytes);
+         exchange](base::Result<Response> outcome) {
+    Response answer =
+        response_of(exchange->options, std::move(outcome), exchange->request, exchange->context);
+    compress_body(answer, exchange->gzip_wanted, kGzipInlineBytes);
     core->post(*loop, [self, moved = std::make_shared<Response>(std::move(answer))] {
       if (self->phase_ != Phase::kClosed) self->send(std::move(*moved));
     });
@@ -497,9 +499,7 @@ void Connection::answer_later(const std::shared_ptr<Exchange>& exchange, Respons
 // On a pool's thread: touches only the exchange and what is safe to share.
 void Connection::run_job(const std::shared_ptr<Exchange>& exchange) {
   const auto self = shared_from_this();
-  Response response = exchange->ready ? std::move(*exchange->ready)
-                                      : run_handler(*exchange->options, *exchange->handler,
-                                                    exchange->request, exchange->context);
+  Response response = run_waited(*exchange);
   if (response.later) return answer_later(exchange, response);
   if (!response.stream || exchange->head_only) {
     compress_body(response, exchange->gzip_wanted, kGzipPoolBytes);

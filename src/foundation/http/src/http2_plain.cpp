@@ -206,9 +206,7 @@ void Http2::plain_start(Http2Call& call) {
 
 // On a pool's thread: touches only the exchange and what is safe to share.
 void Http2::plain_job(std::int32_t id, const std::shared_ptr<Exchange>& exchange) {
-  Response response = exchange->ready ? std::move(*exchange->ready)
-                                      : run_handler(*exchange->options, *exchange->handler,
-                                                    exchange->request, exchange->context);
+  Response response = run_waited(*exchange);
   if (response.later) return plain_later(id, exchange, response);
   if (!response.file_path.empty() && !stream_file(response))
     response = error_response({Code::kNotFound, "the file cannot be read", "", nullptr},
@@ -239,9 +237,10 @@ void Http2::plain_later(std::int32_t id, const std::shared_ptr<Exchange>& exchan
     if (Http2Call* at = self.end_work(id)) self.plain_respond(*at, std::move(*result));
   });
   const auto later = std::move(response.later);
-  later([result, back, gzip = exchange->gzip_wanted](Response answer) {
-    compress_body(answer, gzip, kPackInlineBytes);
-    *result = std::move(answer);
+  later([result, back, exchange](base::Result<Response> outcome) {
+    *result =
+        response_of(exchange->options, std::move(outcome), exchange->request, exchange->context);
+    compress_body(*result, exchange->gzip_wanted, kPackInlineBytes);
     back();
   });
 }

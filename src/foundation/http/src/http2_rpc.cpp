@@ -148,12 +148,12 @@ void Http2::rpc_answer(Http2Call& call, base::Result<Response> result) {
 
 void Http2::rpc_answer_later(Http2Call& call, Response& response) {
   begin_work(call);
-  const auto result = std::make_shared<Response>();
+  const auto result = std::make_shared<base::Result<Response>>(Response());
   auto back = poster([id = call.id, result](Http2& self) {
     if (Http2Call* at = self.end_work(id)) self.rpc_answer(*at, std::move(*result));
   });
   const auto later = std::move(response.later);
-  later([result, back](Response answer) {
+  later([result, back, exchange = call.exchange](base::Result<Response> answer) {
     *result = std::move(answer);
     back();
   });

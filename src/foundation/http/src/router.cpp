@@ -210,10 +210,10 @@ Response Router::handle(Request& request, base::Context& context) const {
   }
   Response response = run_handler(*found.options, *found.handler, request, context);
   if (!response.later) return response;
-  std::promise<Response> answer;
+  std::promise<base::Result<Response>> answer;
   auto ready = answer.get_future();
-  response.later([&answer](Response late) { answer.set_value(std::move(late)); });
-  return ready.get();
+  response.later([&answer](base::Result<Response> late) { answer.set_value(std::move(late)); });
+  return response_of(found.options, ready.get(), request, context);
 }
 
 base::Result<Response> call_handler(const Handler& handler, const Request& request,
@@ -233,9 +233,13 @@ base::Result<Response> call_handler(const Handler& handler, const Request& reque
 
 Response run_handler(const RouteOptions& options, const Handler& handler, const Request& request,
                      base::Context& context) {
-  base::Result<Response> result = call_handler(handler, request, context);
+  return response_of(&options, call_handler(handler, request, context), request, context);
+}
+
+Response response_of(const RouteOptions* options, base::Result<Response> result,
+                     const Request& request, const base::Context& context) {
   if (result) return std::move(*result);
-  return format_error(&options, result.error(), request, context);
+  return format_error(options, result.error(), request, context);
 }
 
 Response format_error(const RouteOptions* options, const base::Error& error, const Request& request,

@@ -377,6 +377,40 @@ TEST_CASE("a full pool answers 503 with Retry-After, and inline routes go on") {
   CHECK(second.answer().body == "done");
 }
 
+TEST_CASE("X-Request-Timeout: what waited longer is answered 504 and not begun") {
+  TestServer t;
+  std::promise<void> release;
+  const std::shared_future<void> released = release.get_future().share();
+  std::atomic<int> entered{0};
+  t.router.add(Method::kGet, "/slow", {Permission::kPublic, RunOn::kWork},
+               [&, released](const Request&, base::Context&) -> base::Result<Response> {
+                 ++entered;
+                 released.wait();
+                 return Response::text("done");
+               });
+  REQUIRE(t.server->start());
+  const auto with = [](const char* timeout) {
+    return "GET /slow HTTP/1.1\r\nHost: localhost\r\nX-Request-Timeout: " + std::string(timeout) +
+           "\r\n\r\n";
+  };
+  Peer first(t.port());
+  first.send(with("1h"));
+  while (entered == 0) CHECK(Peer(t.port()).connected());
+  Peer second(t.port());
+  second.send(with("0.000001"));
+  while (t.work.queued() == 0) CHECK(Peer(t.port()).connected());
+  release.set_value();
+  CHECK(first.answer().body == "done");
+  CHECK(second.answer().status == 504);
+  CHECK(entered == 1);
+  for (const char* wrong : {"soon", "-1s", "0", "25h", "1e99"}) {
+    first.send(with(wrong));
+    const auto refused = first.answer();
+    CHECK(refused.status == 400);
+    CHECK(refused.body.find("X-Request-Timeout is not a timeout") != std::string::npos);
+  }
+}
+
 TEST_CASE("an inline route runs elsewhere for a large body, or when it says that it would wait") {
   TestServer t;
   http::RouteOptions options{Permission::kPublic, RunOn::kInline};

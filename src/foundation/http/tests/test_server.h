@@ -52,17 +52,18 @@ struct TestServer {
     router.add(Method::kPost, "/inline", {Permission::kPublic, RunOn::kInline}, echo);
     for (const auto& [path, where] :
          {std::pair{"/later/inline", RunOn::kInline}, {"/later/pool", RunOn::kServe}})
-      router.add(
-          Method::kPost, path, {Permission::kPublic, where},
-          [this](const Request& request, base::Context&) -> base::Result<Response> {
-            Response response;
-            response.later = [this, body = request.body](std::function<void(Response)> answer) {
-              const auto queued = blocking.submit(
-                  [body, answer = std::move(answer)] { answer(Response::text(body + " later")); });
-              CHECK(queued.has_value());
-            };
-            return response;
-          });
+      router.add(Method::kPost, path, {Permission::kPublic, where},
+                 [this](const Request& request, base::Context&) -> base::Result<Response> {
+                   Response response;
+                   response.later = [this, body = request.body](
+                                        std::function<void(base::Result<Response>)> answer) {
+                     const auto queued = blocking.submit([body, answer = std::move(answer)] {
+                       answer(Response::text(body + " later"));
+                     });
+                     CHECK(queued.has_value());
+                   };
+                   return response;
+                 });
     router.add(Method::kPost, "/echo", {Permission::kPublic, RunOn::kServe}, echo);
     router.add(Method::kPut, "/small", {Permission::kPublic, RunOn::kServe, false, 10}, echo);
     router.add(Method::kGet, "/path/{rest...}", {Permission::kPublic, RunOn::kInline},

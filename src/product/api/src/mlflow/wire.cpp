@@ -319,7 +319,7 @@ void add_later_call(Router& router, int major, Method method, std::string_view p
   struct Waiting {
     Fields fields;
     Context context;
-    std::function<void(Response)> answer;
+    std::function<void(Result<Response>)> answer;
   };
   const auto kept = std::make_shared<const LaterCall>(std::move(call));
   const http::Handler handler = [kept](const Request& request,
@@ -328,14 +328,16 @@ void add_later_call(Router& router, int major, Method method, std::string_view p
     TRY_ASSIGN(Fields fields, Fields::of(request));
     auto waiting = std::make_shared<Waiting>(Waiting{std::move(fields), context, {}});
     Response response;
-    response.later = [kept, waiting](std::function<void(Response)> answer) {
+    response.later = [kept, waiting](std::function<void(Result<Response>)> answer) {
       waiting->answer = std::move(answer);
       const Status begun =
           (*kept)(waiting->fields, waiting->context, [waiting](const Result<Json>& outcome) {
-            waiting->answer(outcome ? Response::json(*outcome)
-                                    : error(outcome.error(), {}, waiting->context));
+            if (outcome)
+              waiting->answer(Response::json(*outcome));
+            else
+              waiting->answer(tl::unexpected<base::Error>(outcome.error()));
           });
-      if (!begun) waiting->answer(error(begun.error(), {}, waiting->context));
+      if (!begun) waiting->answer(tl::unexpected<base::Error>(begun.error()));
     };
     return response;
   };

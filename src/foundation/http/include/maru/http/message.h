@@ -10,11 +10,14 @@
 #include "maru/base/json.h"
 #include "maru/base/result.h"
 
+namespace maru::base {
+struct StageTimes;  // stage_times.h
+}
+
 namespace maru::http {
 
 class EventStream;    // sse.h
 struct TraceContext;  // trace.h
-struct CallTimes;
 
 enum class Method : std::uint8_t { kGet, kHead, kPost, kPut, kPatch, kDelete, kOptions };
 std::string_view method_name(Method method);
@@ -58,7 +61,7 @@ struct Request {
   bool tls = false;
   std::int64_t received_ns = 0;               // monotonic, when the head was complete
   std::shared_ptr<const TraceContext> trace;  // null: the caller brought none
-  std::shared_ptr<CallTimes> times;           // null: the caller did not ask
+  std::shared_ptr<base::StageTimes> times;           // null: the caller did not ask
 
   std::string_view query_param(std::string_view name, std::string_view fallback = {}) const;
   std::string_view param(std::string_view name) const;  // path parameter, "" when absent
@@ -83,9 +86,10 @@ struct Response {
   std::string file_path;
   std::uint64_t file_offset = 0;
   std::uint64_t file_length = 0;  // 0: to the end of the file
-  // Instead of an answer: called once, at once, with a function that takes the answer later, once, on any thread. For work that another
-  // thread finishes (a database's writer), so that no thread waits for it. Must not block.
-  std::function<void(std::function<void(Response)>)> later;
+  // Instead of an answer: called once, at once, with a function that takes the answer or the failure later, once, on any thread. For work that another
+  // thread finishes (a database's writer, a model's queue), so that no thread waits for it. Must not block. The handler's request and context live until that
+  // function has been called and destroyed.
+  std::function<void(std::function<void(base::Result<Response>)>)> later;
   // Instead of a body: live events, made by EventHub::subscribe.
   std::shared_ptr<EventStream> events;
 
