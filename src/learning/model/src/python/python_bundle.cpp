@@ -66,6 +66,7 @@ class PythonModel final : public TensorModel {
   const std::vector<TensorSpec>& inputs() const override { return inputs_; }
   const std::vector<TensorSpec>& outputs() const override { return outputs_; }
   bool waits() const override { return true; }
+  std::size_t at_once() const override { return workers_.size(); }
 
   Status run(const std::vector<TensorValue>& tensors, const std::vector<std::string>& wanted,
              std::vector<TensorValue>& out) const override {

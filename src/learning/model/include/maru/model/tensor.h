@@ -75,6 +75,8 @@ class TensorModel {
                            std::vector<TensorValue>& out) const = 0;
   // Whether run() waits for another process, so that its thread should be one that may wait.
   virtual bool waits() const { return false; }
+  // How many run() at a time get on; 0: as many as there are cores.
+  virtual std::size_t at_once() const { return 0; }
 };
 
 // The tensors in the order of the specs: each once, of its type, and of a shape that fits; else kInvalidArgument.
