@@ -1,4 +1,4 @@
-#include "../src/lane.h"
+#include "lane.h"
 
 #include <doctest/doctest.h>
 
@@ -6,7 +6,7 @@
 #include <future>
 #include <thread>
 
-#include "../src/tensor_rows.h"
+#include "tensor_rows.h"
 
 using namespace maru;
 using serve::Execution;
