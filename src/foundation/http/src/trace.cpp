@@ -67,7 +67,7 @@ std::shared_ptr<const TraceContext> read_trace(const Headers& headers, const bas
   return out;
 }
 
-std::string server_timing(const CallTimes& times, std::int64_t total_ns) {
+std::string server_timing(const base::StageTimes& times, std::int64_t total_ns) {
   const std::pair<const char*, std::int64_t> stages[] = {
       {"parse", times.parse_ns}, {"queue", times.queue_ns}, {"features", times.features_ns},
       {"model", times.model_ns}, {"post", times.post_ns},   {"cpu", times.cpu_ns},

@@ -68,7 +68,7 @@ TEST_CASE("traceparent: what W3C Trace Context says to take and to ignore") {
 }
 
 TEST_CASE("Server-Timing tells the stages that there were, in milliseconds") {
-  CallTimes times;
+  base::StageTimes times;
   times.parse_ns = 1500;
   times.model_ns = 2'000'000;
   CHECK(server_timing(times, 3'000'000) == "parse;dur=0.0015, model;dur=2.0000, total;dur=3.0000");

@@ -115,6 +115,7 @@ base::Result<std::shared_ptr<const LoadedVersion>> Server::Impl::acquire(const s
     if (auto alive = record.loaded.lock()) return alive;
     record = VersionRecord();
   }
+  const std::int64_t start_ns = options.clock->monotonic_ns();
   auto result = load(model, version);
   const std::lock_guard lock(mutex);
   VersionRecord& record = records[key];
@@ -123,6 +124,7 @@ base::Result<std::shared_ptr<const LoadedVersion>> Server::Impl::acquire(const s
     record.state = VersionState::kReady;
     record.engine = std::string(bundle.evaluator().engine());
     record.memory_bytes = bundle.memory_bytes();
+    record.load_seconds = static_cast<double>(options.clock->monotonic_ns() - start_ns) * 1e-9;
     record.loaded = *result;
   } else {
     record.state = VersionState::kFailed;
@@ -166,6 +168,7 @@ ArmPtr Server::Impl::arm_of(const Endpoint& endpoint, const std::string& name,
   arm->loaded = std::move(version);
   arm->endpoint_stats = endpoint.stats;
   arm->guard = std::move(guard);
+  arm->log_rule = endpoint.log_rule;
   return arm;
 }
 
@@ -269,6 +272,7 @@ base::Status Server::Impl::apply(const std::shared_ptr<Endpoint>& endpoint,
     old = endpoint->entry;
     if (!old) endpoint->config = config;
   }
+  TRY_ASSIGN(endpoint->log_rule, LogRule::parse(config.log));
   auto built = build(*endpoint, config, old);
   std::vector<std::shared_ptr<const LoadedVersion>>
       dropped;  // models are freed after the lock is released
@@ -385,6 +389,7 @@ base::Status Server::put_endpoint(const EndpointConfig& config) {
   if (config.name.empty() || config.model.empty())
     return base::fail(Code::kInvalidArgument, "endpoint needs a name and a model");
   TRY(parse_route(config.route));
+  TRY(LogRule::parse(config.log));
   Impl& impl = *impl_;
   std::shared_ptr<Endpoint> endpoint;
   {

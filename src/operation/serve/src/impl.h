@@ -15,6 +15,7 @@
 
 #include "epoch_cell.h"
 #include "experiment.h"
+#include "log_rule.h"
 #include "maru/serve/serve.h"
 #include "reward_book.h"
 #include "route.h"
@@ -43,6 +44,7 @@ struct ServedArm {
   std::shared_ptr<VersionStats> stats;
   std::shared_ptr<EndpointStats> endpoint_stats;
   std::shared_ptr<CanaryGuard> guard;  // of a canary arm only
+  LogRule log_rule;
 };
 using ArmPtr = std::shared_ptr<const ServedArm>;
 
@@ -81,6 +83,7 @@ struct Picked {
 struct Endpoint {
   std::mutex work;
   EndpointConfig config;
+  LogRule log_rule;  // of the config that is being made the route
   EntryPtr entry;
   std::shared_ptr<EndpointStats> stats = std::make_shared<EndpointStats>();
   std::vector<std::shared_ptr<const LoadedVersion>> previous;
@@ -94,6 +97,7 @@ struct VersionRecord {
   VersionState state = VersionState::kLoading;
   std::string engine;
   std::uint64_t memory_bytes = 0;
+  double load_seconds = 0;
   std::weak_ptr<const LoadedVersion> loaded;
   base::Error error;
   std::int64_t failed_ns = 0;

@@ -44,85 +44,6 @@ EndpointStatus status_of(const Endpoint& endpoint, std::int64_t now_us) {
   return out;
 }
 
-// Prometheus label values escape backslash, quote and newline.
-std::string label(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    if (c == '\\' || c == '"') out += '\\';
-    if (c == '\n')
-      out += "\\n";
-    else
-      out += c;
-  }
-  return out;
-}
-
-void head(std::string& out, std::string_view name, std::string_view type, std::string_view help) {
-  out.append("# HELP ")
-      .append(name)
-      .append(" ")
-      .append(help)
-      .append("\n# TYPE ")
-      .append(name)
-      .append(" ")
-      .append(type)
-      .append("\n");
-}
-
-void line(std::string& out, std::string_view name, const std::string& labels, double value) {
-  out.append(name).append("{").append(labels).append("} ");
-  if (value == std::floor(value) && std::abs(value) < 1e15)
-    out += std::to_string(static_cast<std::int64_t>(value));
-  else
-    out += base::format_double(value);
-  out += '\n';
-}
-
-// Every power of two of nanoseconds is an exact edge of the counters: from 8 µs to 17 s.
-void histogram(std::string& out, std::string_view name, const std::string& labels,
-               const Counts& counts, double sum_seconds) {
-  constexpr std::size_t kFirst = 6 * 8, kLast = 27 * 8;
-  double seen = 0;
-  for (std::size_t i = 0; i < kBuckets; ++i) {
-    if (i >= kFirst && i <= kLast && i % 8 == 0) {
-      line(out, std::string(name) + "_bucket",
-           labels + ",le=\"" + base::format_double(bucket_low_ns(i) * 1e-9) + "\"", seen);
-    }
-    seen += static_cast<double>(counts[i]);
-  }
-  line(out, std::string(name) + "_bucket", labels + ",le=\"+Inf\"", seen);
-  line(out, std::string(name) + "_sum", labels, sum_seconds);
-  line(out, std::string(name) + "_count", labels, seen);
-}
-
-struct Series {
-  std::string labels;
-  std::shared_ptr<VersionStats> stats;
-};
-
-void version_metrics(std::string& out, const std::vector<Series>& all) {
-  head(out, "maru_requests_total", "counter",
-       "Prediction requests by endpoint and version, failed ones included");
-  for (const Series& s : all)
-    line(out, "maru_requests_total", s.labels, static_cast<double>(s.stats->requests()));
-  head(out, "maru_request_errors_total", "counter",
-       "Failed prediction requests: input is the caller's, model is ours");
-  for (const Series& s : all) {
-    line(out, "maru_request_errors_total", s.labels + ",reason=\"input\"",
-         static_cast<double>(s.stats->input_errors.read()));
-    line(out, "maru_request_errors_total", s.labels + ",reason=\"model\"",
-         static_cast<double>(s.stats->model_errors.read()));
-  }
-  head(out, "maru_predictions_total", "counter", "Rows predicted");
-  for (const Series& s : all)
-    line(out, "maru_predictions_total", s.labels, static_cast<double>(s.stats->rows.read()));
-  head(out, "maru_request_duration_seconds", "histogram",
-       "Time of a request from receipt to answer");
-  for (const Series& s : all)
-    histogram(out, "maru_request_duration_seconds", s.labels, s.stats->total.read(),
-              static_cast<double>(s.stats->total_ns.read()) * 1e-9);
-}
-
 }  // namespace
 
 std::string_view version_state_name(VersionState state) {
@@ -142,7 +63,10 @@ std::string_view version_state_name(VersionState state) {
 }
 
 Json EndpointConfig::to_json() const {
-  return Json::object({{"project", project}, {"name", name}, {"model", model}, {"route", route}});
+  Json out =
+      Json::object({{"project", project}, {"name", name}, {"model", model}, {"route", route}});
+  if (!log.is_null()) out.set("log", log);
+  return out;
 }
 
 base::Result<EndpointConfig> EndpointConfig::from_json(const Json& json) {
@@ -158,7 +82,9 @@ base::Result<EndpointConfig> EndpointConfig::from_json(const Json& json) {
   if (out.model.empty())
     return base::fail(base::Code::kInvalidArgument, "endpoint names no model: " + out.name,
                       R"(write {"model": "..."})");
+  out.log = json["log"];
   TRY(parse_route(out.route));
+  TRY(LogRule::parse(out.log));
   return out;
 }
 
@@ -231,60 +157,16 @@ std::vector<VersionTotals> Server::totals() const {
       totals.answered = stats->requests() - std::min(stats->requests(), totals.failed);
       totals.rows = stats->rows.read();
       totals.answered_ns = stats->answered_ns.read();
-      totals.parse_ns = stats->parse_ns.read();
-      totals.queue_ns = stats->queue_ns.read();
-      totals.model_ns = stats->model_ns.read();
+      totals.parse_ns = stats->stage_ns[0].read();
+      totals.queue_ns = stats->stage_ns[1].read();
+      totals.model_ns = stats->stage_ns[3].read();
+      totals.post_ns = stats->stage_ns[4].read();
       totals.last_us = stats->last_us.load(std::memory_order_relaxed);
       const auto record = impl_->records.find({stats->model, stats->version});
       if (record != impl_->records.end()) totals.memory_bytes = record->second.memory_bytes;
       out.push_back(std::move(totals));
     }
   }
-  return out;
-}
-
-std::string Server::metrics_text() const {
-  std::vector<Series> series;
-  std::vector<std::pair<std::string, std::shared_ptr<EndpointStats>>> endpoints;
-  {
-    const std::lock_guard lock(impl_->mutex);
-    for (const auto& [name, endpoint] : impl_->endpoints) {
-      const std::string labels = "endpoint=\"" + label(name) + "\"";
-      endpoints.emplace_back(labels, endpoint->stats);
-      for (auto& stats : endpoint->stats->versions()) {
-        series.push_back({labels + ",model=\"" + label(stats->model) + "\",version=\"" +
-                              std::to_string(stats->version) + "\"",
-                          std::move(stats)});
-      }
-    }
-  }
-  std::string out;
-  version_metrics(out, series);
-  head(out, "maru_request_stage_seconds", "histogram",
-       "Time by stage: parse, queue, model; the sum is estimated from the buckets");
-  for (const auto& [labels, stats] : endpoints) {
-    for (int i = 0; i < 3; ++i) {
-      const Counts counts = stats->stages[i].read();
-      double sum_ns = 0;
-      for (std::size_t b = 0; b < kBuckets; ++b)
-        sum_ns += static_cast<double>(counts[b]) * 0.5 * (bucket_low_ns(b) + bucket_low_ns(b + 1));
-      histogram(out, "maru_request_stage_seconds",
-                labels + ",stage=\"" + EndpointStats::kStageNames[i] + "\"", counts, sum_ns * 1e-9);
-    }
-  }
-  head(out, "maru_shadow_requests_total", "counter", "Requests mirrored to the shadow version");
-  for (const auto& [labels, stats] : endpoints)
-    line(out, "maru_shadow_requests_total", labels,
-         static_cast<double>(stats->shadow_requests.read()));
-  head(out, "maru_shadow_differences_total", "counter",
-       "Mirrored requests that the shadow answered differently or failed");
-  for (const auto& [labels, stats] : endpoints)
-    line(out, "maru_shadow_differences_total", labels,
-         static_cast<double>(stats->shadow_differences.read()));
-  head(out, "maru_shadow_shed_total", "counter",
-       "Requests not mirrored because the queue was full");
-  for (const auto& [labels, stats] : endpoints)
-    line(out, "maru_shadow_shed_total", labels, static_cast<double>(stats->shadow_shed.read()));
   return out;
 }
 

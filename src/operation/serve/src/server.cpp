@@ -48,6 +48,29 @@ class ScratchUse {
   std::unique_ptr<Scratch> spare_;
 };
 
+// Whether this call's CPU time is measured; a caller who asks for times always gets it.
+class CpuMeter {
+ public:
+  explicit CpuMeter(const CallOptions& call) {
+    thread_local unsigned calls = 0;
+    if (calls++ % kCpuEvery == 0 || call.times != nullptr) start_ns_ = base::thread_cpu_ns();
+  }
+  std::int64_t spent_ns() const { return start_ns_ < 0 ? -1 : base::thread_cpu_ns() - start_ns_; }
+
+ private:
+  std::int64_t start_ns_ = -1;
+};
+
+void tell_times(const Timing& timing, base::StageTimes* out) {
+  if (out == nullptr) return;
+  out->parse_ns = timing.parse_ns;
+  out->queue_ns = timing.queue_ns;
+  if (timing.features_ns > 0) out->features_ns = timing.features_ns;
+  out->model_ns = timing.model_ns;
+  out->post_ns = timing.post_ns;
+  out->cpu_ns = timing.cpu_ns;
+}
+
 std::string_view header_of(const CallOptions& call, const std::string& name) {
   return call.header == nullptr || name.empty() ? std::string_view()
                                                 : call.header(call.request, name);
@@ -149,6 +172,16 @@ Pace pace_of(const ServedArm& arm) {
   return tensors->waits() ? Pace::kWaits : Pace::kComputes;
 }
 
+// By the endpoint's rule; what it leaves out is counted.
+bool logged(const ServedArm& arm, const CallOptions& call, const std::string& id,
+            const Timing& timing, std::size_t shard) {
+  if (timing.outcome != Timing::Outcome::kAnswered || arm.log_rule.keeps_all() ||
+      arm.log_rule.keeps({id, call.principal, arm.loaded->version, timing.total_ns}))
+    return true;
+  arm.endpoint_stats->not_sampled.add(shard, std::max<std::uint64_t>(1, timing.rows));
+  return false;
+}
+
 // The rows are lent: a sink that does not keep them leaves their memory for the next call of this
 // thread. A failed call has no rows.
 void lend(PredictionSink& sink, const ServedArm& arm, const Timing& timing,
@@ -161,8 +194,11 @@ void lend(PredictionSink& sink, const ServedArm& arm, const Timing& timing,
   record.bundle = arm.loaded->bundle;
   record.parse_ns = timing.parse_ns;
   record.queue_ns = timing.queue_ns;
+  record.features_ns = timing.features_ns;
   record.model_ns = timing.model_ns;
+  record.post_ns = timing.post_ns;
   record.total_ns = timing.total_ns;
+  record.cpu_ns = timing.cpu_ns;
   record.outputs.rows = 0;
   if (answered) {
     std::swap(record.inputs, batch);
@@ -380,6 +416,7 @@ base::Result<Answer> Server::Impl::run_rows(Picked& picked, const CallOptions& c
   const ServedArm& arm = *picked.arm;
   const model::Bundle& bundle = *arm.loaded->bundle;
   const std::size_t shard = thread_number() % kShards;
+  const CpuMeter cpu(call);
   ScratchUse scratch;
 
   if (bundle.tensors() != nullptr) return refuse_rows(bundle);
@@ -400,20 +437,31 @@ base::Result<Answer> Server::Impl::run_rows(Picked& picked, const CallOptions& c
     if (!done) timing.outcome = Timing::Outcome::kModelError;
     end_ns = clock.monotonic_ns();
   }
-  timing.time_us = clock.now_us();
-  timing.set(call.parse_ns + filled_ns - start_ns, queued_ns(call, start_ns), end_ns - filled_ns);
-  finish(arm, timing, shard);
-
   Answer answer;
   answer.id = next_id(picked);
   answer.version = arm.loaded->version;
-  answer.model_ns = timing.model_ns;
+  answer.model_ns = end_ns - filled_ns;
+  std::int64_t post_ns = 0;
+  if (done && call.write != nullptr) {
+    answer.bundle = std::shared_ptr<const model::Bundle>(picked.arm, &bundle);
+    (*call.write)(answer, out);
+    post_ns = clock.monotonic_ns() - end_ns;
+  }
+  timing.time_us = clock.now_us();
+  timing.set(call.parse_ns + filled_ns - start_ns, queued_ns(call, start_ns), answer.model_ns,
+             post_ns);
+  timing.cpu_ns = cpu.spent_ns();
+  tell_times(timing, call.times);
+  finish(arm, timing, shard);
+
   if (done && picked.shadow && picked.shadow != picked.arm && timing.rows > 0)
     mirror(picked, scratch->batch, out, answer.id, call.principal);
-  if (options.sink != nullptr && call.log && (timing.rows > 0 || !done)) {
+  if (options.sink != nullptr && call.log && (timing.rows > 0 || !done) &&
+      logged(arm, call, answer.id, timing, shard)) {
     PredictionRecord& record = scratch->record;
     record.id = answer.id;
     record.principal = call.principal;
+    record.trace_id = call.trace_id;
     record.error = done ? std::string() : done.error().text();
     lend(*options.sink, arm, timing, out, record, scratch->batch);
   }
@@ -455,25 +503,47 @@ base::Result<Answer> Server::infer(std::string_view name, const CallOptions& opt
     const auto fill = [&](const model::Signature& signature, model::InputBatch& batch) {
       return model::fill_from_tensors(signature, tensors, batch);
     };
-    TRY_ASSIGN(Answer answer, impl.run_picked(*found, options, start_ns, fill, predictions));
-    out = model::answer_tensors(answer.bundle->signature(), predictions);
-    TRY(model::select_outputs(wanted, out));
+    base::Status selected;
+    const WriteAnswer write = [&](const Answer& given, const model::Predictions& numbers) {
+      out = model::answer_tensors(given.bundle->signature(), numbers);
+      selected = model::select_outputs(wanted, out);
+    };
+    CallOptions call = options;
+    call.write = &write;
+    TRY_ASSIGN(Answer answer, impl.run_picked(*found, call, start_ns, fill, predictions));
+    TRY(selected);
     return answer;
   }
   Timing timing;
+  const bool elsewhere = bundle.tensors()->waits();
+  const CpuMeter cpu(options);
   const base::Status ran = bundle.tensors()->run(tensors, wanted, out);
   timing.time_us = clock.now_us();
   timing.set(options.parse_ns, queued_ns(options, start_ns), clock.monotonic_ns() - start_ns);
   timing.rows = 1;
+  if (!elsewhere) timing.cpu_ns = cpu.spent_ns();
+  tell_times(timing, options.times);
   if (!ran)
     timing.outcome = ran.error().code == Code::kInvalidArgument ? Timing::Outcome::kInputError
                                                                 : Timing::Outcome::kModelError;
-  impl.finish(*found->arm, timing, thread_number() % kShards);
+  const std::size_t shard = thread_number() % kShards;
+  impl.finish(*found->arm, timing, shard);
   if (!ran) return tl::unexpected<base::Error>(ran.error());
   Answer answer;
   answer.id = impl.next_id(*found);
   answer.version = found->arm->loaded->version;
   answer.model_ns = timing.model_ns;
+  if (impl.options.sink != nullptr && options.log &&
+      logged(*found->arm, options, answer.id, timing, shard)) {
+    PredictionRecord record;
+    record.id = answer.id;
+    record.principal = options.principal;
+    record.trace_id = options.trace_id;
+    record.tensors = &tensors;
+    record.answer = &out;
+    model::InputBatch none;
+    lend(*impl.options.sink, *found->arm, timing, {}, record, none);
+  }
   answer.bundle = std::shared_ptr<const model::Bundle>(std::move(found->arm), &bundle);
   return answer;
 }

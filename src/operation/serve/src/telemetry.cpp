@@ -36,6 +36,9 @@ void add_to(Sparse& into, const Sparse& from) {
   }
 }
 
+// Features are looked up, and answers written, of some calls only.
+bool always_there(std::size_t stage) { return stage != 2 && stage != 4; }
+
 std::uint64_t total_of(const Counts& counts) {
   std::uint64_t sum = 0;
   for (const std::uint64_t n : counts) sum += n;
@@ -146,13 +149,18 @@ void EndpointStats::record(VersionStats& stats, const Timing& timing, std::size_
       return static_cast<std::uint64_t>(std::max<std::int64_t>(0, ns));
     };
     stats.answered_ns.add(shard, whole(timing.total_ns));
-    stats.parse_ns.add(shard, whole(timing.parse_ns));
-    stats.queue_ns.add(shard, whole(timing.queue_ns));
-    stats.model_ns.add(shard, whole(timing.model_ns));
+    const std::int64_t stages[kStages] = {timing.parse_ns, timing.queue_ns, timing.features_ns,
+                                          timing.model_ns, timing.post_ns};
+    for (std::size_t i = 0; i < kStages; ++i) {
+      if (stages[i] <= 0 && !always_there(i)) continue;
+      stats.stages[i].add(shard, stages[i]);
+      stats.stage_ns[i].add(shard, whole(stages[i]));
+    }
+    if (timing.cpu_ns >= 0) {
+      stats.cpu_calls.add(shard, 1);
+      stats.cpu_ns.add(shard, whole(timing.cpu_ns));
+    }
   }
-  stages[0].add(shard, timing.parse_ns);
-  stages[1].add(shard, timing.queue_ns);
-  stages[2].add(shard, timing.model_ns);
 }
 
 // Everything counted since the last fold happened in second_.
@@ -172,8 +180,9 @@ EndpointStats::Second EndpointStats::take_delta() {
     stats->folded_errors_ = errors;
     stats->folded_ns_ = ns;
     add_to(out.total, delta);
+    for (std::size_t i = 0; i < kStages; ++i)
+      add_to(out.stages[i], difference(stats->stages[i].read(), stats->folded_stages_[i]));
   }
-  for (int i = 0; i < 3; ++i) out.stages[i] = difference(stages[i].read(), folded_stages_[i]);
   return out;
 }
 
@@ -182,7 +191,7 @@ void EndpointStats::merge(Second& into, Second&& delta) {
   into.errors += delta.errors;
   into.sum_ns += delta.sum_ns;
   add_to(into.total, delta.total);
-  for (int i = 0; i < 3; ++i) add_to(into.stages[i], delta.stages[i]);
+  for (std::size_t i = 0; i < kStages; ++i) add_to(into.stages[i], delta.stages[i]);
 }
 
 void EndpointStats::fold(std::int64_t second) {
@@ -221,7 +230,7 @@ void EndpointStats::report(std::int64_t now_us, EndpointStatus& out) {
   const std::int64_t now = now_us / 1'000'000;
   fold(now);
   const std::lock_guard lock(mutex_);
-  Counts total{}, stage_counts[3] = {};
+  Counts total{}, stage_counts[kStages] = {};
   double sum_ns = 0;
   std::uint64_t errors = 0, recent = 0;
   for (const Second& second : history_) {
@@ -235,7 +244,7 @@ void EndpointStats::report(std::int64_t now_us, EndpointStatus& out) {
     }
     if (second.second > now - kLatencySeconds) {
       add_to(total, second.total);
-      for (int i = 0; i < 3; ++i) add_to(stage_counts[i], second.stages[i]);
+      for (std::size_t i = 0; i < kStages; ++i) add_to(stage_counts[i], second.stages[i]);
       sum_ns += static_cast<double>(second.sum_ns);
       errors += second.errors;
     }
@@ -248,9 +257,18 @@ void EndpointStats::report(std::int64_t now_us, EndpointStatus& out) {
   out.latency = summary_of(total, sum_ns);
   out.latency.errors = errors;
   out.latency.per_second = static_cast<double>(recent) / static_cast<double>(kRateSeconds);
-  for (int i = 0; i < 3; ++i)
-    out.stages.emplace_back(kStageNames[i],
-                            summary_of(stage_counts[i], middle_sum_ns(stage_counts[i])));
+  for (std::size_t i = 0; i < kStages; ++i) {
+    LatencySummary stage = summary_of(stage_counts[i], middle_sum_ns(stage_counts[i]));
+    if (stage.count > 0 || always_there(i)) out.stages.emplace_back(kStageNames[i], stage);
+  }
+  std::uint64_t cpu_ns = 0;
+  for (const auto& stats : versions_) {
+    out.cpu_calls += stats->cpu_calls.read();
+    cpu_ns += stats->cpu_ns.read();
+  }
+  if (out.cpu_calls > 0)
+    out.cpu_mean_us = static_cast<double>(cpu_ns) / 1000.0 / static_cast<double>(out.cpu_calls);
+  out.not_sampled = not_sampled.read();
   out.shadow_requests = shadow_requests.read();
   out.shadow_differences = shadow_differences.read();
 }

@@ -17,6 +17,8 @@ namespace maru::serve {
 inline constexpr std::size_t kBuckets =
     240;  // 8 a power of two of nanoseconds, 128 ns to 137 s: at most 12.5 % wide
 inline constexpr std::size_t kShards = 4;
+inline constexpr std::size_t kStages = 5;
+inline constexpr const char* kStageNames[kStages] = {"parse", "queue", "features", "model", "post"};
 inline constexpr std::int64_t kTrafficSeconds = 900;
 inline constexpr std::int64_t kLatencySeconds = 300;
 inline constexpr std::int64_t kRateSeconds = 10;
@@ -68,25 +70,30 @@ struct VersionStats {
   const int version;
   Histogram total;
   Counter total_ns, rows, input_errors, model_errors;
-  Counter answered_ns, parse_ns, queue_ns, model_ns;  // of answered calls
+  // Of answered calls.
+  Counter answered_ns, stage_ns[kStages];
+  Histogram stages[kStages];
+  Counter cpu_calls, cpu_ns;
   std::atomic<std::int64_t> last_us{0};
   std::uint64_t requests() const;  // answered and failed
 
  private:
   friend class EndpointStats;
   std::uint64_t folded_requests_ = 0, folded_errors_ = 0, folded_ns_ = 0;
-  Counts folded_{};
+  Counts folded_{}, folded_stages_[kStages] = {};
 };
 
 struct Timing {
   std::int64_t time_us = 0;  // wall clock at the end
-  std::int64_t parse_ns = 0, queue_ns = 0, model_ns = 0, total_ns = 0;
+  std::int64_t parse_ns = 0, queue_ns = 0, features_ns = 0, model_ns = 0, post_ns = 0, total_ns = 0;
+  std::int64_t cpu_ns = -1;  // -1: not measured
   std::uint64_t rows = 0;
-  void set(std::int64_t parse, std::int64_t queue, std::int64_t model) {
+  void set(std::int64_t parse, std::int64_t queue, std::int64_t model, std::int64_t post = 0) {
     parse_ns = parse;
     queue_ns = queue;
     model_ns = model;
-    total_ns = parse + queue + model;
+    post_ns = post;
+    total_ns = parse + queue + features_ns + model + post;
   }
   enum class Outcome : std::uint8_t {
     kAnswered,
@@ -105,15 +112,14 @@ class EndpointStats {
   void report(std::int64_t now_us, EndpointStatus& out);
 
   Counter shadow_requests, shadow_differences, shadow_shed, shadow_errors;
-  Histogram stages[3];  // parse, queue, model
-  static constexpr const char* kStageNames[3] = {"parse", "queue", "model"};
+  Counter not_sampled;
 
  private:
   struct Second {
     std::int64_t second = 0;
     std::map<int, std::uint64_t> by_version;
     std::uint64_t errors = 0, sum_ns = 0;
-    Sparse total, stages[3];
+    Sparse total, stages[kStages];
     double p50_us = 0, p99_us = 0;  // once `total` is dropped
   };
   void fold(std::int64_t second);
@@ -124,7 +130,6 @@ class EndpointStats {
   mutable std::mutex mutex_;
   std::vector<std::shared_ptr<VersionStats>> versions_;
   std::atomic<std::int64_t> second_{0};
-  Counts folded_stages_[3] = {};
   std::deque<Second> history_;
 };
 

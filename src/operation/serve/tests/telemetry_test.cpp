@@ -1,8 +1,11 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <limits>
+#include <set>
 
 #include "fake_model.h"
+#include "maru/base/text.h"
 #include "telemetry.h"
 
 using namespace maru;
@@ -57,8 +60,9 @@ TEST_CASE("seconds, rates and the five minutes of latency") {
   CHECK(status.latency.errors == 1);
   CHECK(status.latency.per_second == doctest::Approx(6));
   CHECK(status.latency.mean_us == doctest::Approx((40 * 100 + 20 * 200) / 60.0));
+  REQUIRE(status.stages.size() == 3);
   CHECK(status.stages[2].first == "model");
-  CHECK(status.stages[2].second.count == 60);
+  CHECK(status.stages[2].second.count == 59);  // of answered calls
 
   // After five minutes the latency is forgotten, the traffic is not; after fifteen both are.
   status = EndpointStatus();
@@ -92,6 +96,41 @@ TEST_CASE("Prometheus text has cumulative histograms that agree with the counter
             "maru_request_duration_seconds_count{endpoint=\"e\",model=\"m\",version=\"1\"} 5\n") !=
         std::string::npos);
   CHECK(text.find("# TYPE maru_request_duration_seconds histogram\n") != std::string::npos);
-  CHECK(text.find("maru_request_stage_seconds_count{endpoint=\"e\",stage=\"model\"} 5\n") !=
-        std::string::npos);
+  CHECK(text.find("maru_request_stage_seconds_count{endpoint=\"e\",model=\"m\",version=\"1\","
+                  "stage=\"model\"} 5\n") != std::string::npos);
+}
+
+TEST_CASE("Triton's names beside our own, with the name that callers use") {
+  Stand stand;
+  REQUIRE(stand.put());
+  for (int i = 0; i < 5; ++i) CHECK(stand.ask() == 1);
+  model::Predictions out;
+  CHECK_FALSE(
+      stand.server->predict("e", {}, rows({std::numeric_limits<double>::quiet_NaN()}), out));
+  const std::string text = stand.server->metrics_text();
+  const auto has = [&](const std::string& line) {
+    return text.find("\n" + line) != std::string::npos;
+  };
+  const std::string labels = "{model=\"e\",version=\"1\"";
+  CHECK(has("nv_inference_request_success" + labels + "} 5\n"));
+  CHECK(has("nv_inference_request_failure" + labels + ",reason=\"BACKEND\"} 1\n"));
+  CHECK(has("nv_inference_request_failure" + labels + ",reason=\"OTHER\"} 0\n"));
+  CHECK(has("nv_inference_count" + labels + "} 6\n"));
+  for (const char* name :
+       {"nv_inference_exec_count", "nv_inference_request_duration_us",
+        "nv_inference_queue_duration_us", "nv_inference_compute_input_duration_us",
+        "nv_inference_compute_infer_duration_us", "nv_inference_compute_output_duration_us"})
+    CHECK(has(name + labels + "} "));
+  CHECK(has("maru_request_cpu_seconds_count{endpoint=\"e\",model=\"m\",version=\"1\"} "));
+  // No name is announced twice, and each line belongs to the family announced last.
+  std::set<std::string> families;
+  std::string family;
+  for (const std::string& line : base::split(text, '\n')) {
+    if (line.starts_with("# TYPE ")) {
+      family = line.substr(7, line.find(' ', 7) - 7);
+      CHECK(families.insert(family).second);
+    } else if (!line.empty() && line[0] != '#') {
+      CHECK(line.starts_with(family));
+    }
+  }
 }

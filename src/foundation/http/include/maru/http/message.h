@@ -61,7 +61,7 @@ struct Request {
   bool tls = false;
   std::int64_t received_ns = 0;               // monotonic, when the head was complete
   std::shared_ptr<const TraceContext> trace;  // null: the caller brought none
-  std::shared_ptr<base::StageTimes> times;           // null: the caller did not ask
+  std::shared_ptr<base::StageTimes> times;    // null: the caller did not ask
 
   std::string_view query_param(std::string_view name, std::string_view fallback = {}) const;
   std::string_view param(std::string_view name) const;  // path parameter, "" when absent

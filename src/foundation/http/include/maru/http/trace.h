@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "maru/base/clock.h"
+#include "maru/base/stage_times.h"
 
 namespace maru::http {
 
@@ -22,12 +23,7 @@ struct TraceContext {
 // What `traceparent` says; null when there is none, more than one, or one that the specification says to ignore.
 std::shared_ptr<const TraceContext> read_trace(const Headers& headers, const base::Clock& clock);
 
-// Where a call's time went, for a caller that asked with `X-Maru-Timing: 1`; told in `Server-Timing` (W3C Server Timing, milliseconds). Written by the handler.
-struct CallTimes {
-  std::int64_t parse_ns = -1, queue_ns = -1, features_ns = -1, model_ns = -1,
-               post_ns = -1;  // -1: there was no such stage
-  std::int64_t cpu_ns = -1;   // of the thread that ran the model
-};
-std::string server_timing(const CallTimes& times, std::int64_t total_ns);
+// `Server-Timing` (W3C Server Timing, milliseconds) for a caller that asked with `X-Maru-Timing: 1`.
+std::string server_timing(const base::StageTimes& times, std::int64_t total_ns);
 
 }  // namespace maru::http

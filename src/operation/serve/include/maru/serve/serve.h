@@ -12,6 +12,7 @@
 #include "maru/base/json.h"
 #include "maru/base/pool.h"
 #include "maru/base/result.h"
+#include "maru/base/stage_times.h"
 #include "maru/model/model.h"
 #include "maru/model/tensor.h"
 #include "maru/store/database.h"
@@ -37,6 +38,9 @@ class ModelSource {
   models() = 0;  // ready versions, newest first
 };
 
+inline constexpr unsigned kCpuEvery =
+    16;  // of the calls that a thread answers one in so many has its CPU time measured: a system call twice
+
 // One answered (or failed) request, for the prediction log. Row-major copies are made only when a sink is set.
 struct PredictionRecord {
   std::string id;  // 32 hex digits
@@ -46,7 +50,12 @@ struct PredictionRecord {
   std::shared_ptr<const model::Bundle> bundle;  // whose signature names the inputs
   model::InputBatch inputs;
   model::Predictions outputs;
-  std::int64_t parse_ns = 0, queue_ns = 0, model_ns = 0, total_ns = 0;
+  std::int64_t parse_ns = 0, queue_ns = 0, features_ns = 0, model_ns = 0, post_ns = 0, total_ns = 0;
+  std::int64_t cpu_ns = -1;  // of the thread; -1: not measured (kCpuEvery)
+  std::string trace_id;      // 32 hex digits, or ""
+  // Of a model of tensors, lent for the call: `inputs` and `outputs` are then empty.
+  const std::vector<model::TensorValue>* tensors = nullptr;
+  const std::vector<model::TensorValue>* answer = nullptr;
   bool shadow = false;
   std::string error;
 };
@@ -78,6 +87,7 @@ struct Arm {
 struct EndpointConfig {
   std::string project = "default", name, model;
   base::Json route;  // docs/routing.md; null: the alias champion with weight 1
+  base::Json log;    // which answered calls are logged (docs/observability.md); null: all
   base::Json to_json() const;
   static base::Result<EndpointConfig> from_json(const base::Json& json);
 };
@@ -87,8 +97,9 @@ struct VersionTotals {
   std::string name, model;  // the endpoint, or the model called by its own name
   int version = 0;
   std::uint64_t answered = 0, failed = 0, rows = 0;
-  std::uint64_t answered_ns = 0, parse_ns = 0, queue_ns = 0, model_ns = 0;  // of answered calls
-  std::int64_t last_us = 0;  // wall clock of the last call; 0: none
+  std::uint64_t answered_ns = 0, parse_ns = 0, queue_ns = 0, model_ns = 0,
+                post_ns = 0;  // of answered calls
+  std::int64_t last_us = 0;   // wall clock of the last call; 0: none
   std::uint64_t memory_bytes = 0;
 };
 
@@ -114,8 +125,13 @@ struct EndpointStatus {
           0;  // mirrored; of those answered differently (another class, or a value off by 1e-6)
   std::uint64_t shadow_shed = 0;  // not mirrored because the queue was full
   LatencySummary latency;         // last 5 minutes; per_second over the last 10 whole seconds
-  std::vector<std::pair<std::string, LatencySummary>> stages;  // parse, queue, model
-  std::vector<TrafficPoint> traffic;                           // last 15 minutes
+  std::vector<std::pair<std::string, LatencySummary>>
+      stages;  // of answered calls: parse, queue, features, model, post, as far as there were any
+  std::uint64_t not_sampled = 0;  // answered calls that the endpoint's `log` leaves out
+  // CPU time of answered calls, where it was measured (kCpuEvery).
+  std::uint64_t cpu_calls = 0;
+  double cpu_mean_us = 0;
+  std::vector<TrafficPoint> traffic;  // last 15 minutes
   base::Json
       experiment;  // what a route with several arms has learned (docs/routing.md); null for one arm
 };
@@ -128,6 +144,9 @@ struct Answer {
   std::int64_t model_ns = 0;
 };
 
+// Makes the protocol's answer of the model's numbers; its time is the stage "post".
+using WriteAnswer = std::function<void(const Answer&, const model::Predictions&)>;
+
 struct CallOptions {
   std::string sticky_key;  // of the caller; "": the value of the route's sticky header
   // A header of the call, "" when it has none: for sticky keys, rules and segments. Null: the call has no headers.
@@ -137,6 +156,9 @@ struct CallOptions {
   std::string principal = "local";
   std::int64_t parse_ns = 0, received_ns = 0;
   bool log = true;
+  std::string_view trace_id;           // of the caller's trace; must outlive the call
+  base::StageTimes* times = nullptr;   // filled when not null
+  const WriteAnswer* write = nullptr;  // called on success, before the call is counted
 };
 
 // kAtOnce: microseconds a row. kComputes: a model of tensors, or a load first. kWaits: another process answers.
@@ -223,12 +245,12 @@ class Server {
   base::Result<Answer> predict(std::string_view name, const CallOptions& options, const Fill& fill,
                                model::Predictions& out) const;
   // The same for tensors: a model of named columns takes and gives its columns as tensors (model::fill_from_tensors, answer_tensors), a model from elsewhere
-  // its own. The outputs in the order of `wanted`, or all when it is empty. Calls of a model from elsewhere are counted and not logged.
+  // its own. The outputs in the order of `wanted`, or all when it is empty.
   base::Result<Answer> infer(std::string_view name, const CallOptions& options,
                              const std::vector<model::TensorValue>& tensors,
                              const std::vector<std::string>& wanted,
                              std::vector<model::TensorValue>& out) const;
-  // Prometheus text of requests, errors, latency histograms by endpoint and version.
+  // Prometheus text: requests, errors, histograms of latency by endpoint, version and stage, and the same under the names that Triton gives them.
   std::string metrics_text() const;
 
  private:
