@@ -61,6 +61,9 @@ class ServingEvaluator final : public Evaluator {
   Status predict(const InputBatch& batch, Predictions& out) const override {
     return inner_->predict(batch, out);
   }
+  Status explain(const InputBatch& batch, Explanation& out) const override {
+    return inner_->explain(batch, out);
+  }
   std::string_view engine() const override { return inner_->engine(); }
   std::string reason() const override { return reason_; }
 
@@ -165,7 +168,7 @@ Result<std::string> LoadedBundle::try_native(const std::string& onnx,
                                           base::format_double(worst.value) + " on sample row " +
                                           std::to_string(worst.at / plan.output.width));
   memory_bytes_ = plan.bytes();
-  TRY_ASSIGN(evaluator_, compile_native(graph, signature_));
+  evaluator_ = native_evaluator(std::move(plan), signature_, &batch);
   return "every node is known; " + std::to_string(sample_.rows()) +
          " sample rows differ from ONNX Runtime by at most " + base::format_double(worst.value);
 }

@@ -6,6 +6,8 @@
 #include <map>
 #include <numeric>
 
+#include "forest_builder.h"
+
 namespace maru::model {
 namespace {
 
@@ -44,30 +46,6 @@ tl::unexpected<base::Error> corrupt(const char* what) {
 
 }  // namespace
 
-// A node as the file has it, with children as positions in the same list; made to be `value <= threshold` whatever its mode was.
-struct Forest::Split {
-  std::int64_t tree = 0, id = 0;
-  bool leaf = false, missing_left = false;
-  std::uint32_t feature = 0;
-  double threshold = 0, value = 0;
-  std::int64_t left = -1, right = -1;
-  std::int64_t target = -1;
-};
-
-struct Forest::Builder {
-  const transform::Node& node;
-  std::size_t features;
-  std::vector<Split> splits;
-  std::vector<std::vector<std::size_t>> trees;  // positions breadth-first from the root
-  std::vector<std::uint32_t> depths;
-
-  Status read_splits();
-  Status read_leaves(std::size_t targets);
-  Status link();
-  Status walk(std::size_t root, std::vector<std::uint8_t>& seen);
-  std::int64_t position(std::int64_t tree, std::int64_t id) const;
-};
-
 std::int64_t Forest::Builder::position(std::int64_t tree, std::int64_t id) const {
   const auto at = std::lower_bound(
       splits.begin(), splits.end(), std::pair(tree, id),
@@ -81,6 +59,8 @@ Status Forest::Builder::read_splits() {
   const auto yes = ints(node, "nodes_truenodeids"), no = ints(node, "nodes_falsenodeids");
   auto missing_yes = ints(node, "nodes_missing_value_tracks_true");
   const auto value = reals(node, "nodes_values");
+  auto cover = reals(node, "nodes_hitrates");
+  if (cover.size() != tree.size()) cover.clear();
   const auto* modes = get<std::vector<std::string>>(node, "nodes_modes");
   const std::size_t count = tree.size();
   if (missing_yes.empty()) missing_yes.assign(count, 0);
@@ -96,6 +76,7 @@ Status Forest::Builder::read_splits() {
     s.tree = tree[i];
     s.id = id[i];
     s.leaf = mode == "LEAF";
+    if (s.leaf && !cover.empty()) s.cover = cover[i];
     if (s.leaf) continue;
     if (feature[i] < 0 || static_cast<std::size_t>(feature[i]) >= features)
       return corrupt("a feature is out of range");
@@ -206,6 +187,7 @@ Result<Forest> Forest::compile(const transform::Node& node, std::size_t features
     out.base_ = base_values;
   }
   TRY(out.lay_out(builder));
+  out.keep_covers(builder);
   return out;
 }
 
@@ -324,8 +306,8 @@ std::size_t Forest::bytes() const {
   return masks_.bytes() + nodes_.capacity() * sizeof(Node) +
          leaf_values_.capacity() * sizeof(double) + groups_.capacity() * sizeof(Group) +
          (order_.capacity() + tree_targets_.capacity()) * sizeof(std::uint32_t) +
-         (base_.capacity() + thresholds_.capacity()) * sizeof(double) +
-         used_.capacity() * sizeof(Thresholds);
+         (base_.capacity() + thresholds_.capacity() + expected_.capacity()) * sizeof(double) +
+         covers_.capacity() * sizeof(float) + used_.capacity() * sizeof(Thresholds);
 }
 
 void Forest::rank_features(const double* features, std::uint16_t* ranks) const {

@@ -1,6 +1,7 @@
 #pragma once
 #include <cstdint>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "forest_masks.h"
@@ -30,6 +31,19 @@ class Forest {
   void evaluate_rows(const double* features, std::size_t row, std::size_t rows, double* out,
                      std::size_t out_row, Scratch& scratch) const;
 
+  // Shapley values of the features of one row, added to `contributions` [targets][features], so that expected() and they sum to the sums in double. What a feature
+  // that is not known means is told by how many training rows went each way (path-dependent TreeSHAP: Lundberg and others, Nature Machine Intelligence 2020,
+  // algorithm 2). Exact, in one walk a tree: contributions are summed at the edges (Linear TreeSHAP: Yu and others, NeurIPS 2022) and the weights of
+  // coalitions, s!(d-s-1)!/d! = integral of t^s (1-t)^(d-1-s) over [0,1] (Owen 1972), are Gauss-Legendre sums, which are exact for these polynomials.
+  struct ExplainScratch {
+    std::vector<std::uint16_t> ranks;
+    std::vector<double> states;  // by feature
+  };
+  void explain(const double* features, double* contributions, ExplainScratch& scratch) const;
+  const std::string& why_unexplained() const { return why_unexplained_; }  // "": explain() works
+  const std::vector<double>& expected() const { return expected_; }        // by target
+  std::size_t features() const { return slots_ / 2; }
+
   std::size_t targets() const { return base_.size(); }
   std::size_t bytes() const;
 
@@ -48,6 +62,12 @@ class Forest {
 
   base::Status lay_out(const Builder& builder);
   void fill_masks(const Builder& builder, const std::vector<std::vector<double>>& thresholds);
+  void keep_covers(const Builder& builder);
+  void keep_tree_covers(const Builder& builder, std::size_t number, std::size_t from);
+  template <int Points>
+  struct Explain;
+  template <int Points>
+  void explain_trees(double* contributions, ExplainScratch& scratch) const;
   void rank_features(const double* features, std::uint16_t* ranks) const;
 
   std::vector<Node> nodes_;
@@ -63,6 +83,11 @@ class Forest {
   std::vector<double> thresholds_;  // ascending by feature
   std::size_t slots_ = 0;
   ForestMasks masks_;
+  // For explanations: training rows by node, how many points integrate exactly, what the trees give on average.
+  std::vector<float> covers_;
+  std::size_t points_ = 0;
+  std::string why_unexplained_;
+  std::vector<double> expected_;
 };
 
 }  // namespace maru::model

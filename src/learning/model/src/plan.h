@@ -11,6 +11,9 @@
 
 namespace maru::model {
 
+// The name in a graph of what the model itself says, where post-processing follows it and makes `scores`.
+inline constexpr const char* kModelScores = "model_scores";
+
 enum class Op : std::uint8_t {
   // numbers, element by element
   kAdd,
@@ -87,12 +90,18 @@ struct Plan {
   std::vector<TextCodes> codes;
   std::uint32_t real_width = 0, int_width = 0;  // scratch columns
   Ref output;
+  Ref model_output;  // what the model itself says, before post-processing; most often `output`
 
   base::Status run(const InputBatch& batch, std::vector<double>& out) const;
+  // What lies at `refs` (of doubles) for rows [first, first + rows), row-major each, after the whole plan has run.
+  void read(const InputBatch& batch, std::size_t first, std::size_t rows,
+            const std::vector<Ref>& refs, std::vector<std::vector<double>>& out) const;
   std::size_t bytes() const;
 };
 
 // kUnimplemented names the node that the plan does not know; kDataLoss what is wrong with the graph.
 base::Result<Plan> compile_plan(const transform::Graph& graph, const Signature& signature);
+std::unique_ptr<Evaluator> native_evaluator(Plan plan, const Signature& signature,
+                                            const InputBatch* background);
 
 }  // namespace maru::model

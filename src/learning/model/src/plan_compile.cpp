@@ -2,6 +2,7 @@
 #include <limits>
 #include <map>
 
+#include "explainer.h"
 #include "onnx_io.h"
 #include "plan.h"
 
@@ -54,7 +55,10 @@ class Compiler {
     if (!is_real(output.type) || output.constant != nullptr ||
         output.ref.width != static_cast<std::uint64_t>(binding.width))
       return fail(Code::kDataLoss, "the graph's output is not what it declares");
-    plan_.output = output.ref;
+    plan_.output = plan_.model_output = output.ref;
+    if (const auto own = values_.find(kModelScores);
+        own != values_.end() && is_real(own->second.type) && own->second.constant == nullptr)
+      plan_.model_output = own->second.ref;
     return std::move(plan_);
   }
 
@@ -476,8 +480,14 @@ class Compiler {
 
 class NativeEvaluator final : public Evaluator {
  public:
-  NativeEvaluator(Plan plan, Signature signature)
-      : plan_(std::move(plan)), signature_(std::move(signature)) {}
+  NativeEvaluator(Plan plan, Signature signature, const InputBatch* background)
+      : plan_(std::move(plan)),
+        signature_(std::move(signature)),
+        explainer_(plan_, signature_.inputs.size(), background) {}
+  Status explain(const InputBatch& batch, Explanation& out) const override {
+    TRY(check_batch(signature_, batch));
+    return explainer_.explain(plan_, batch, out);
+  }
   Status predict(const InputBatch& batch, Predictions& out) const override {
     TRY(check_batch(signature_, batch));
     out.task = signature_.task;
@@ -491,6 +501,7 @@ class NativeEvaluator final : public Evaluator {
  private:
   Plan plan_;
   Signature signature_;
+  Explainer explainer_;
 };
 
 }  // namespace
@@ -499,9 +510,15 @@ Result<Plan> compile_plan(const Graph& graph, const Signature& signature) {
   return Compiler(graph).run(signature);
 }
 
-Result<std::unique_ptr<Evaluator>> compile_native(const Graph& graph, const Signature& signature) {
+std::unique_ptr<Evaluator> native_evaluator(Plan plan, const Signature& signature,
+                                            const InputBatch* background) {
+  return std::make_unique<NativeEvaluator>(std::move(plan), signature, background);
+}
+
+Result<std::unique_ptr<Evaluator>> compile_native(const Graph& graph, const Signature& signature,
+                                                  const InputBatch* background) {
   TRY_ASSIGN(Plan plan, compile_plan(graph, signature));
-  return std::make_unique<NativeEvaluator>(std::move(plan), signature);
+  return native_evaluator(std::move(plan), signature, background);
 }
 
 }  // namespace maru::model

@@ -314,27 +314,57 @@ class Block {
   std::size_t capacity_, first_, rows_;
 };
 
+// `look`(block, first row, rows) after each block of rows [first, first + count) has run.
+template <class Look>
+void each_block(const Plan& plan, const InputBatch& batch, std::size_t first, std::size_t count,
+                Look look) {
+  if (count == 0) return;
+  Scratch& scratch = thread_scratch();
+  const std::size_t columns = std::max<std::size_t>(1, std::max(plan.real_width, plan.int_width));
+  const std::size_t capacity =
+      std::min(count, std::clamp<std::size_t>(kBlockDoubles / columns, 1, 64));
+  if (scratch.reals.size() < plan.real_width * capacity)
+    scratch.reals.resize(plan.real_width * capacity);
+  if (scratch.ints.size() < plan.int_width * capacity)
+    scratch.ints.resize(plan.int_width * capacity);
+  const std::size_t end = first + count;
+  for (; first < end; first += capacity) {
+    const std::size_t rows = std::min(capacity, end - first);
+    Block block(plan, batch, scratch, capacity, first, rows);
+    block.run();
+    look(block, first, rows);
+  }
+}
+
 }  // namespace
 
 base::Status Plan::run(const InputBatch& batch, std::vector<double>& out) const {
   const std::size_t width = output.width;
   out.resize(batch.rows * width);
-  if (batch.rows == 0) return {};
-  Scratch& scratch = thread_scratch();
-  const std::size_t columns = std::max<std::size_t>(1, std::max(real_width, int_width));
-  const std::size_t capacity =
-      std::min(batch.rows, std::clamp<std::size_t>(kBlockDoubles / columns, 1, 64));
-  if (scratch.reals.size() < real_width * capacity) scratch.reals.resize(real_width * capacity);
-  if (scratch.ints.size() < int_width * capacity) scratch.ints.resize(int_width * capacity);
-  for (std::size_t first = 0; first < batch.rows; first += capacity) {
-    const std::size_t rows = std::min(capacity, batch.rows - first);
-    Block block(*this, batch, scratch, capacity, first, rows);
-    block.run();
-    const auto answer = block.reals(output);
-    for (std::size_t r = 0; r < rows; ++r)
-      for (std::size_t c = 0; c < width; ++c) out[(first + r) * width + c] = answer.at(r, c);
-  }
+  each_block(*this, batch, 0, batch.rows,
+             [&](const Block& block, std::size_t first, std::size_t rows) {
+               const auto answer = block.reals(output);
+               for (std::size_t r = 0; r < rows; ++r)
+                 for (std::size_t c = 0; c < width; ++c)
+                   out[(first + r) * width + c] = answer.at(r, c);
+             });
   return {};
+}
+
+void Plan::read(const InputBatch& batch, std::size_t first, std::size_t rows,
+                const std::vector<Ref>& refs, std::vector<std::vector<double>>& out) const {
+  out.resize(refs.size());
+  for (std::size_t i = 0; i < refs.size(); ++i) out[i].resize(rows * refs[i].width);
+  each_block(*this, batch, first, rows,
+             [&](const Block& block, std::size_t from, std::size_t some) {
+               for (std::size_t i = 0; i < refs.size(); ++i) {
+                 const auto values = block.reals(refs[i]);
+                 const std::size_t width = refs[i].width;
+                 for (std::size_t r = 0; r < some; ++r)
+                   for (std::size_t c = 0; c < width; ++c)
+                     out[i][(from - first + r) * width + c] = values.at(r, c);
+               }
+             });
 }
 
 std::size_t Plan::bytes() const {

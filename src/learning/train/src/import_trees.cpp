@@ -174,6 +174,9 @@ class TreeReader {
     TRY_ASSIGN(index_, numbers_of(json, "split_indices", count));
     TRY_ASSIGN(value_, numbers_of(json, "split_conditions", count));
     TRY_ASSIGN(default_left_, numbers_of(json, "default_left", count));
+    if (json["sum_hessian"].size() == count) {
+      TRY_ASSIGN(cover_, numbers_of(json, "sum_hessian", count));
+    }
     for (const Json& kind : json["split_type"].items())
       if (kind.as_int() != 0) return unknown("categorical splits of XGBoost");
     places_.assign(count, kUnseen);
@@ -204,6 +207,7 @@ class TreeReader {
       if (left_[node] == -1) {
         places_[node] = ~static_cast<int>(tree_.leaf.size());
         tree_.leaf.push_back(double{static_cast<float>(value_[node])});
+        if (!cover_.empty()) tree_.cover.push_back(cover_[node]);
         continue;
       }
       if (!in_range(left_[node]) || !in_range(right_[node])) return damaged("a child out of range");
@@ -217,7 +221,7 @@ class TreeReader {
     return {};
   }
 
-  std::vector<double> left_, right_, index_, value_, default_left_;
+  std::vector<double> left_, right_, index_, value_, default_left_, cover_;
   std::vector<int> places_;
   std::vector<std::size_t> splits_;
   Tree tree_;

@@ -1,5 +1,6 @@
 #include "tree_text.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <cstdlib>
@@ -55,6 +56,7 @@ base::Status read_field(std::string_view key, std::string_view value, Tree& tree
   if (key == "left_child") ok = read_numbers(value, tree.left);
   if (key == "right_child") ok = read_numbers(value, tree.right);
   if (key == "leaf_value") ok = read_numbers(value, tree.leaf);
+  if (key == "leaf_count") ok = read_numbers(value, tree.cover);
   if ((key == "num_cat" || key == "is_linear") && value != "0")
     return fail(Code::kUnimplemented, "a tree uses what the graph cannot say: " + std::string(key) +
                                           "=" + std::string(value));
@@ -67,8 +69,29 @@ struct Columns {
   std::vector<std::int64_t> tree, node, feature, yes, no, missing_yes, target_tree, target_node,
       target_id;
   std::vector<std::string> mode;
-  std::vector<double> value, weight;
+  std::vector<double> value, weight, cover;
 };
+
+// What reached each node, splits before leaves; a child stands behind its parent in some files and before it in others.
+std::vector<double> covers_of(const Tree& tree) {
+  const std::size_t splits = tree.feature.size();
+  std::vector<double> out(splits + tree.leaf.size(), 0.0);
+  if (tree.cover.size() != tree.leaf.size()) return out;
+  std::vector<std::size_t> parent(out.size(), splits);
+  for (std::size_t n = 0; n < splits; ++n)
+    for (const int child : {tree.left[n], tree.right[n]})
+      parent[child >= 0 ? static_cast<std::size_t>(child)
+                        : splits + ~static_cast<std::size_t>(child)] = n;
+  for (std::size_t k = 0; k < tree.leaf.size(); ++k) {
+    std::size_t at = splits + k;
+    for (std::size_t steps = 0; steps <= splits; ++steps) {
+      out[at] += tree.cover[k];
+      if (parent[at] >= splits) break;
+      at = parent[at];
+    }
+  }
+  return out;
+}
 
 // Splits keep their numbers, leaf k becomes node splits + k.
 void append_tree(const Tree& tree, bool less, std::int64_t number, std::int64_t target,
@@ -77,6 +100,8 @@ void append_tree(const Tree& tree, bool less, std::int64_t number, std::int64_t 
   const auto id = [splits](int child) {
     return child >= 0 ? std::int64_t{child} : splits + ~std::int64_t{child};
   };
+  const std::vector<double> covers = covers_of(tree);
+  out.cover.insert(out.cover.end(), covers.begin(), covers.end());
   for (std::size_t n = 0; n < tree.feature.size(); ++n) {
     out.tree.push_back(number);
     out.node.push_back(static_cast<std::int64_t>(n));
@@ -186,6 +211,8 @@ base::Status append_forest(const Forest& forest, model::Task task, transform::Gr
     a["nodes_nodeids"] = std::move(columns.node);
     a["nodes_featureids"] = std::move(columns.feature);
     a["nodes_modes"] = std::move(columns.mode);
+    if (std::any_of(columns.cover.begin(), columns.cover.end(), [](double c) { return c > 0; }))
+      a["nodes_hitrates"] = std::move(columns.cover);
     a["nodes_values_as_tensor"] = doubles(std::move(columns.value));
     a["nodes_truenodeids"] = std::move(columns.yes);
     a["nodes_falsenodeids"] = std::move(columns.no);

@@ -17,6 +17,7 @@ struct Tree {
   std::vector<int>
       decision;  // bit 0 categorical, bit 1 default left, bits 2-3 missing type (0 none, 1 zero, 2 NaN)
   std::vector<double> leaf;
+  std::vector<double> cover;  // of each leaf: training rows (XGBoost: hessians); empty: not told
 };
 
 struct Forest {
@@ -40,7 +41,7 @@ bool goes_left(const Tree& tree, std::size_t node, double value, bool less = fal
 // Whether NaN goes left there, as the graph must say it.
 bool missing_goes_left(const Tree& tree, std::size_t node);
 
-// Appends TreeEnsembleRegressor (ai.onnx.ml 3, double tensors), Cast to double and the link function (of a regression none, or the exponential); writes `scores`.
+// Appends TreeEnsembleRegressor (ai.onnx.ml 3, double tensors; covers as its hit rates, which explanations need), Cast to double and the link function (of a regression none, or the exponential); writes `scores`.
 base::Status append_forest(const Forest& forest, model::Task task, transform::Graph& graph,
                            const std::string& features, bool exponential = false);
 

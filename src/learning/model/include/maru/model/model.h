@@ -93,12 +93,16 @@ void append_prediction_json(std::string& out, const Signature& signature,
 std::size_t predicted_class(const Signature& signature, const Predictions& predictions,
                             std::size_t row);
 
+struct Explanation;  // maru/model/explain.h
+
 // Runs one graph. Immutable after load; predict() is thread safe and deterministic; in the native engine the same row gives the same bits alone
 // and in any batch (in ONNX Runtime the last bit of a sigmoid or softmax may depend on the row's place in the batch).
 class Evaluator {
  public:
   virtual ~Evaluator() = default;
   virtual base::Status predict(const InputBatch& batch, Predictions& out) const = 0;
+  // What each input adds to what the model says (explain.h). kUnimplemented tells why this model cannot be explained. As thread safe as predict().
+  virtual base::Status explain(const InputBatch& batch, Explanation& out) const;
   virtual std::string_view engine() const = 0;  // "native" or "onnxruntime"
   virtual std::string reason() const = 0;       // why this engine
 };
@@ -152,8 +156,9 @@ class Bundle {
 // Evaluators of a graph in memory, for training and tests.
 base::Result<std::unique_ptr<Evaluator>> load_onnxruntime(std::string_view onnx_bytes,
                                                           const Signature& signature);
-base::Result<std::unique_ptr<Evaluator>> compile_native(
-    const transform::Graph& graph,
-    const Signature& signature);  // kUnimplemented names the node it does not know
+// kUnimplemented names the node it does not know. `background`: rows whose means are where explanations of linear models begin (null: features of zero).
+base::Result<std::unique_ptr<Evaluator>> compile_native(const transform::Graph& graph,
+                                                        const Signature& signature,
+                                                        const InputBatch* background = nullptr);
 
 }  // namespace maru::model
