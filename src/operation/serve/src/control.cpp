@@ -159,7 +159,7 @@ base::Result<int> Server::Impl::version_of(const EndpointConfig& config, const A
                     "register one: maru run, or maru model import");
 }
 
-ArmPtr Server::Impl::arm_of(const Endpoint& endpoint, const std::string& name,
+ArmPtr Server::Impl::arm_of(Endpoint& endpoint, const std::string& name,
                             std::shared_ptr<const LoadedVersion> version,
                             std::shared_ptr<CanaryGuard> guard) {
   auto arm = std::make_shared<ServedArm>();
@@ -169,10 +169,11 @@ ArmPtr Server::Impl::arm_of(const Endpoint& endpoint, const std::string& name,
   arm->endpoint_stats = endpoint.stats;
   arm->guard = std::move(guard);
   arm->log_rule = endpoint.log_rule;
+  arm->lane = lane_of(endpoint, *arm->loaded, arm->stats->lane);
   return arm;
 }
 
-base::Result<EntryPtr> Server::Impl::build(const Endpoint& endpoint, const EndpointConfig& config,
+base::Result<EntryPtr> Server::Impl::build(Endpoint& endpoint, const EndpointConfig& config,
                                            const EntryPtr& old) {
   auto entry = std::make_shared<Entry>();
   entry->config = config;
@@ -252,7 +253,7 @@ base::Status Server::Impl::note_shares(const Entry& entry) const {
                                                {"shares", std::move(shares)}}));
 }
 
-std::vector<ArmPtr> Server::Impl::extras(const Endpoint& endpoint, const EndpointConfig& config) {
+std::vector<ArmPtr> Server::Impl::extras(Endpoint& endpoint, const EndpointConfig& config) {
   std::vector<ArmPtr> out;
   for (const auto& version : endpoint.previous)
     out.push_back(arm_of(endpoint, config.name, version, nullptr));
@@ -273,6 +274,7 @@ base::Status Server::Impl::apply(const std::shared_ptr<Endpoint>& endpoint,
     if (!old) endpoint->config = config;
   }
   TRY_ASSIGN(endpoint->log_rule, LogRule::parse(config.log));
+  TRY_ASSIGN(endpoint->execution, parse_execution(config.execution));
   auto built = build(*endpoint, config, old);
   std::vector<std::shared_ptr<const LoadedVersion>>
       dropped;  // models are freed after the lock is released
@@ -390,6 +392,7 @@ base::Status Server::put_endpoint(const EndpointConfig& config) {
     return base::fail(Code::kInvalidArgument, "endpoint needs a name and a model");
   TRY(parse_route(config.route));
   TRY(LogRule::parse(config.log));
+  TRY(parse_execution(config.execution));
   Impl& impl = *impl_;
   std::shared_ptr<Endpoint> endpoint;
   {

@@ -14,7 +14,9 @@
 #include <vector>
 
 #include "epoch_cell.h"
+#include "execution.h"
 #include "experiment.h"
+#include "lane.h"
 #include "log_rule.h"
 #include "maru/serve/serve.h"
 #include "reward_book.h"
@@ -45,6 +47,7 @@ struct ServedArm {
   std::shared_ptr<EndpointStats> endpoint_stats;
   std::shared_ptr<CanaryGuard> guard;  // of a canary arm only
   LogRule log_rule;
+  std::shared_ptr<Lane> lane;  // of a model of tensors
 };
 using ArmPtr = std::shared_ptr<const ServedArm>;
 
@@ -83,7 +86,10 @@ struct Picked {
 struct Endpoint {
   std::mutex work;
   EndpointConfig config;
-  LogRule log_rule;  // of the config that is being made the route
+  // Of the config that is being made the route.
+  LogRule log_rule;
+  Execution execution;
+  std::map<const LoadedVersion*, std::weak_ptr<Lane>> lanes;  // guarded by `work`
   EntryPtr entry;
   std::shared_ptr<EndpointStats> stats = std::make_shared<EndpointStats>();
   std::vector<std::shared_ptr<const LoadedVersion>> previous;
@@ -124,19 +130,33 @@ struct Server::Impl {
                   const std::string& principal);
   std::string next_id(Picked& picked) const;
 
+  // infer.cpp: calls of models of tensors
+  struct TensorRequest;
+  using TensorRequestPtr = std::shared_ptr<TensorRequest>;
+  void start_tensors(std::string_view name, const CallOptions& call,
+                     std::vector<model::TensorValue>&& tensors, std::vector<std::string>&& wanted,
+                     InferDone&& done, bool wait);
+  void enqueue(const TensorRequestPtr& request, bool wait);
+  void answered(const TensorRequestPtr& request, LaneCall::Result&& result);
+  void mirror_tensors(const TensorRequest& request, const std::vector<model::TensorValue>& outputs,
+                      const std::string& id);
+  std::shared_ptr<Lane> lane_of(Endpoint& endpoint, const LoadedVersion& version,
+                                std::shared_ptr<LaneTotals> totals) const;
+  void sweep_lanes();
+
   // control.cpp: on loader threads
   base::Status apply(const std::shared_ptr<Endpoint>& endpoint, const EndpointConfig& config,
                      bool only_when_moved);
-  base::Result<EntryPtr> build(const Endpoint& endpoint, const EndpointConfig& config,
+  base::Result<EntryPtr> build(Endpoint& endpoint, const EndpointConfig& config,
                                const EntryPtr& old);
   base::Result<int> version_of(const EndpointConfig& config, const ArmSpec& spec, bool by_default);
   base::Result<std::shared_ptr<const LoadedVersion>> acquire(const std::string& model, int version);
   base::Result<std::shared_ptr<const LoadedVersion>> load(const std::string& model, int version);
   base::Status load_on_demand(const std::string& name, int version);
   base::Status add_on_demand(const std::shared_ptr<Endpoint>& endpoint, int version);
-  ArmPtr arm_of(const Endpoint& endpoint, const std::string& name,
+  ArmPtr arm_of(Endpoint& endpoint, const std::string& name,
                 std::shared_ptr<const LoadedVersion> loaded, std::shared_ptr<CanaryGuard> guard);
-  std::vector<ArmPtr> extras(const Endpoint& endpoint, const EndpointConfig& config);
+  std::vector<ArmPtr> extras(Endpoint& endpoint, const EndpointConfig& config);
   std::shared_ptr<Endpoint> take_out(
       std::map<std::string, std::shared_ptr<Endpoint>, std::less<>>::iterator at);
   void publish();  // with `mutex` held: the table from all entries

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "maru/base/log.h"
+#include "maru/base/stage_times.h"
 #include "tensor_rows.h"
 
 namespace maru::serve {
@@ -35,12 +36,13 @@ std::string ms_text(double ns) {
 }  // namespace
 
 Lane::Lane(const model::TensorModel& model, base::Pool* pool, std::size_t cores, base::Clock& clock,
-           const Execution& execution)
+           const Execution& execution, std::shared_ptr<LaneTotals> totals)
     : model_(model),
       pool_(pool),
       clock_(clock),
       at_once_(model.at_once() > 0 ? model.at_once() : std::max<std::size_t>(1, cores)),
-      rows_first_(any_rows(model.inputs()) && any_rows(model.outputs())) {
+      rows_first_(any_rows(model.inputs()) && any_rows(model.outputs())),
+      totals_(std::move(totals)) {
   set_execution(execution);
 }
 
@@ -57,7 +59,7 @@ void Lane::set_execution(const Execution& execution) {
 
 LaneCounts Lane::counts() const {
   const Lock lock(mutex_);
-  LaneCounts out = counts_;
+  LaneCounts out;
   out.waiting = waiting_;
   out.waiting_bytes = waiting_bytes_;
   out.running = running_;
@@ -101,10 +103,10 @@ bool Lane::answered_before(const LaneCallPtr& call) {
     const Lock lock(mutex_);
     const auto* kept = cache_ ? cache_->find(call->content, call->came_ns) : nullptr;
     if (kept == nullptr) {
-      ++counts_.cache_misses;
+      ++totals_->cache_misses;
       return false;
     }
-    ++counts_.cache_hits;
+    ++totals_->cache_hits;
     result.outputs = *kept;
   }
   call->content.clear();
@@ -123,7 +125,7 @@ base::Status Lane::enter(const LaneCallPtr& call) {
   ++by_principal_[call->principal];
   if (pool_ == nullptr || arrange()) return {};
   remove(level, levels_[level].size() - 1);
-  ++counts_.full;
+  ++totals_->full;
   return base::fail(Code::kUnavailable, "the threads that run models have too much to do",
                     "try again in a moment");
 }
@@ -133,7 +135,7 @@ base::Status Lane::admit(LaneCall& call) {
     call.deadline_ns = call.came_ns + execution_.timeout_ms * 1'000'000;
   const bool too_many_bytes = waiting_ > 0 && waiting_bytes_ + call.bytes > execution_.queue_bytes;
   if (waiting_ >= execution_.queue_calls || too_many_bytes) {
-    ++counts_.full;
+    ++totals_->full;
     return base::fail(Code::kUnavailable,
                       "the queue of the model is full: " + std::to_string(waiting_) + " calls of " +
                           std::to_string(waiting_bytes_) + " bytes wait",
@@ -142,7 +144,7 @@ base::Status Lane::admit(LaneCall& call) {
   if (execution_.caller_calls > 0) {
     const auto mine = by_principal_.find(call.principal);
     if (mine != by_principal_.end() && mine->second >= execution_.caller_calls) {
-      ++counts_.quota;
+      ++totals_->quota;
       return base::fail(
           Code::kResourceExhausted,
           "this caller has too many calls waiting already: " + std::to_string(mine->second),
@@ -159,7 +161,7 @@ base::Status Lane::refuse_late(LaneCall& call, std::size_t level) {
   for (std::size_t i = 0; i <= level; ++i) ahead += static_cast<double>(levels_[i].size());
   const double wait_ns = ahead * call_ns_ / static_cast<double>(at_once_);
   if (wait_ns > static_cast<double>(execution_.wait_ms) * 1e6) {
-    ++counts_.full;
+    ++totals_->full;
     return base::fail(Code::kUnavailable,
                       "the calls that wait already take about " + ms_text(wait_ns),
                       "try again in a moment");
@@ -168,7 +170,7 @@ base::Status Lane::refuse_late(LaneCall& call, std::size_t level) {
   if (static_cast<double>(call.came_ns) + wait_ns + call_ns_ <=
       static_cast<double>(call.deadline_ns))
     return {};
-  ++counts_.late;
+  ++totals_->late;
   return base::fail(Code::kDeadlineExceeded,
                     "the call cannot be answered by its deadline: about " +
                         ms_text(wait_ns + call_ns_) + " of work are before it",
@@ -280,8 +282,11 @@ bool Lane::run_together(const Batch& batch, std::int64_t began_ns) {
     rows.push_back(call->rows);
   }
   std::vector<model::TensorValue> outputs;
+  const std::int64_t cpu_start_ns = base::thread_cpu_ns();
   if (!model_.run(join_rows(parts), batch.front()->wanted, outputs)) return false;
   const std::int64_t model_ns = clock_.monotonic_ns() - began_ns;
+  const std::int64_t cpu_ns =
+      (base::thread_cpu_ns() - cpu_start_ns) / static_cast<std::int64_t>(batch.size());
   auto shares = split_rows(outputs, rows);
   if (shares.empty()) {
     base::log_error("calls of a model do not run together any more",
@@ -296,6 +301,7 @@ bool Lane::run_together(const Batch& batch, std::int64_t began_ns) {
     result.outputs = std::move(shares[i]);
     result.queue_ns = began_ns - batch[i]->came_ns;
     result.model_ns = model_ns;
+    if (!model_.waits()) result.cpu_ns = cpu_ns;
     result.ran = true;
     finish(batch[i], std::move(result));
   }
@@ -304,9 +310,10 @@ bool Lane::run_together(const Batch& batch, std::int64_t began_ns) {
 
 void Lane::run_alone(const LaneCallPtr& call, std::int64_t began_ns) {
   LaneCall::Result result;
-  const std::int64_t start_ns = clock_.monotonic_ns();
+  const std::int64_t start_ns = clock_.monotonic_ns(), cpu_start_ns = base::thread_cpu_ns();
   result.status = model_.run(call->tensors, call->wanted, result.outputs);
   result.model_ns = clock_.monotonic_ns() - start_ns;
+  if (!model_.waits()) result.cpu_ns = base::thread_cpu_ns() - cpu_start_ns;
   result.queue_ns = began_ns - call->came_ns;
   result.ran = true;
   learn(result.model_ns, 1);
@@ -318,8 +325,8 @@ void Lane::learn(std::int64_t model_ns, std::size_t calls) {
   double each = static_cast<double>(model_ns) / static_cast<double>(calls);
   if (call_ns_ > 0) each = std::min(each, kLargestStep * call_ns_);
   call_ns_ = call_ns_ == 0 ? each : call_ns_ + kMeanWeight * (each - call_ns_);
-  ++counts_.batches;
-  counts_.calls += calls;
+  ++totals_->batches;
+  totals_->calls += calls;
 }
 
 void Lane::finish(const LaneCallPtr& call, LaneCall::Result&& result) {
@@ -341,7 +348,7 @@ void Lane::drop(const Batch& gone) {
     const bool left = call->cancel.cancelled();
     {
       const Lock lock(mutex_);
-      ++(left ? counts_.cancelled : counts_.late);
+      ++(left ? totals_->cancelled : totals_->late);
     }
     LaneCall::Result result;
     result.queue_ns = clock_.monotonic_ns() - call->came_ns;

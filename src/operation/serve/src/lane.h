@@ -16,6 +16,7 @@
 #include "maru/base/pool.h"
 #include "maru/model/tensor.h"
 #include "response_cache.h"
+#include "telemetry.h"
 
 namespace maru::serve {
 
@@ -33,6 +34,8 @@ struct LaneCall {
     base::Status status;
     std::vector<model::TensorValue> outputs;
     std::int64_t queue_ns = 0, model_ns = 0;
+    std::int64_t cpu_ns =
+        -1;  // of the thread, a call's share of its batch; -1: another process did the work
     bool ran = false;  // the model was asked: a failure is its own, or the input's
   };
   std::function<void(Result&&)> done;  // called once, without a lock held
@@ -48,10 +51,7 @@ struct LaneCall {
 using LaneCallPtr = std::shared_ptr<LaneCall>;
 
 struct LaneCounts {
-  std::uint64_t waiting = 0, running = 0, waiting_bytes = 0;   // now; `running`: batches
-  std::uint64_t full = 0, quota = 0, late = 0, cancelled = 0;  // not answered, by reason
-  std::uint64_t calls = 0, batches = 0;                        // ran
-  std::uint64_t cache_hits = 0, cache_misses = 0;
+  std::uint64_t waiting = 0, running = 0, waiting_bytes = 0;  // now; `running`: batches
 };
 
 // The calls of one version of one endpoint that wait for their turn: bounded by count, by bytes, by the time they would wait, and by their own deadlines; the
@@ -62,7 +62,7 @@ class Lane : public std::enable_shared_from_this<Lane> {
   // `model` must outlive every call (LaneCall::keep). As many batches at a time as the model says, else as there are cores. pool null: push() runs the call
   // on its own thread.
   Lane(const model::TensorModel& model, base::Pool* pool, std::size_t cores, base::Clock& clock,
-       const Execution& execution);
+       const Execution& execution, std::shared_ptr<LaneTotals> totals);
 
   // Takes the call; `done` is called later, or at once for what the cache answers. kUnavailable for a full lane, kResourceExhausted for a caller with too many
   // calls in it, kDeadlineExceeded when what waits already takes too long: then `done` is not called.
@@ -73,6 +73,7 @@ class Lane : public std::enable_shared_from_this<Lane> {
   void sweep();
   void set_execution(const Execution& execution);
   LaneCounts counts() const;
+  const LaneTotals& totals() const { return *totals_; }
 
  private:
   static constexpr std::size_t kLevels = 3;
@@ -115,7 +116,7 @@ class Lane : public std::enable_shared_from_this<Lane> {
   const bool rows_first_;  // every input and output of the model has any number of rows
   bool together_ = true;   // until outputs of a batch had other rows than its inputs
   std::unique_ptr<ResponseCache> cache_;
-  LaneCounts counts_;
+  const std::shared_ptr<LaneTotals> totals_;
 };
 
 }  // namespace maru::serve

@@ -57,6 +57,7 @@ struct Series {
   std::string triton_labels;  // model is the name that callers use
   std::shared_ptr<VersionStats> stats;
   double load_seconds = 0;
+  std::uint64_t waiting = 0;  // in its lane
 
   double of(const Counter& counter) const { return static_cast<double>(counter.read()); }
   double failed() const { return of(stats->input_errors) + of(stats->model_errors); }
@@ -111,6 +112,22 @@ void version_metrics(std::string& out, const std::vector<Series>& all) {
          [](const Series& s) { return s.of(s.stats->cpu_calls); });
 }
 
+void queue_metrics(std::string& out, const std::vector<Series>& all) {
+  family(out, all, "maru_queue_waiting", "gauge", "Calls of models of tensors that wait",
+         [](const Series& s) { return static_cast<double>(s.waiting); });
+  head(out, "maru_queue_refused_total", "counter",
+       "Calls of models of tensors that were not run: full is the queue, quota the caller's own "
+       "limit, late the deadline, cancelled a caller who went");
+  for (const Series& s : all) {
+    const LaneTotals& lane = *s.stats->lane;
+    for (const auto& [reason, count] :
+         {std::pair{"full", &lane.full}, std::pair{"quota", &lane.quota},
+          std::pair{"late", &lane.late}, std::pair{"cancelled", &lane.cancelled}})
+      line(out, "maru_queue_refused_total", s.labels + ",reason=\"" + reason + "\"",
+           static_cast<double>(count->load()));
+  }
+}
+
 // The names, labels and units of Triton, so that its dashboards read this server.
 void triton_metrics(std::string& out, const std::vector<Series>& all) {
   family(out, all, "nv_inference_request_success", "counter",
@@ -121,11 +138,27 @@ void triton_metrics(std::string& out, const std::vector<Series>& all) {
          s.of(s.stats->model_errors));
     line(out, "nv_inference_request_failure", s.triton_labels + ",reason=\"OTHER\"",
          s.of(s.stats->input_errors));
+    const LaneTotals& lane = *s.stats->lane;
+    line(out, "nv_inference_request_failure", s.triton_labels + ",reason=\"REJECTED\"",
+         static_cast<double>(lane.full.load() + lane.quota.load() + lane.late.load()));
+    line(out, "nv_inference_request_failure", s.triton_labels + ",reason=\"CANCELED\"",
+         static_cast<double>(lane.cancelled.load()));
   }
   family(out, all, "nv_inference_count", "counter", "Number of inferences performed (rows)",
          [](const Series& s) { return s.of(s.stats->rows); });
   family(out, all, "nv_inference_exec_count", "counter", "Number of model executions performed",
-         [](const Series& s) { return s.answered() + s.of(s.stats->model_errors); });
+         [](const Series& s) {
+           const LaneTotals& lane = *s.stats->lane;  // calls that ran together were one
+           const double together = static_cast<double>(lane.calls.load() - lane.batches.load());
+           return std::max(0.0, s.answered() + s.of(s.stats->model_errors) - together);
+         });
+  family(out, all, "nv_inference_pending_request_count", "gauge",
+         "Instantaneous number of pending requests awaiting execution",
+         [](const Series& s) { return static_cast<double>(s.waiting); });
+  family(out, all, "nv_cache_num_hits_per_model", "counter", "Number of cache hits per model",
+         [](const Series& s) { return static_cast<double>(s.stats->lane->cache_hits.load()); });
+  family(out, all, "nv_cache_num_misses_per_model", "counter", "Number of cache misses per model",
+         [](const Series& s) { return static_cast<double>(s.stats->lane->cache_misses.load()); });
   const auto micros = [&](const char* name, const char* help, auto counter) {
     family(out, all, name, "counter", help,
            [&](const Series& s) { return std::floor(s.of(counter(*s.stats)) * 1e-3); });
@@ -150,6 +183,17 @@ void triton_metrics(std::string& out, const std::vector<Series>& all) {
   for (const Series& s : all)
     if (s.load_seconds > 0)
       line(out, "nv_model_load_duration_secs", s.triton_labels, s.load_seconds);
+}
+
+std::uint64_t waiting_calls(const Endpoint& endpoint, const std::string& model, int version) {
+  if (!endpoint.entry) return 0;
+  for (const auto* arms : {&endpoint.entry->arms, &endpoint.entry->extra}) {
+    for (const ArmPtr& arm : *arms) {
+      if (arm->lane && arm->loaded->model == model && arm->loaded->version == version)
+        return arm->lane->counts().waiting;
+    }
+  }
+  return 0;
 }
 
 struct Named {
@@ -193,13 +237,16 @@ std::string Server::metrics_text() const {
         const std::string version = ",version=\"" + std::to_string(stats->version) + "\"";
         const auto record = impl_->records.find({stats->model, stats->version});
         const double loaded = record == impl_->records.end() ? 0 : record->second.load_seconds;
+        const std::uint64_t waiting = waiting_calls(*endpoint, stats->model, stats->version);
         series.push_back({labels + ",model=\"" + label(stats->model) + "\"" + version,
-                          "model=\"" + label(name) + "\"" + version, std::move(stats), loaded});
+                          "model=\"" + label(name) + "\"" + version, std::move(stats), loaded,
+                          waiting});
       }
     }
   }
   std::string out;
   version_metrics(out, series);
+  queue_metrics(out, series);
   triton_metrics(out, series);
   endpoint_metrics(out, endpoints);
   return out;

@@ -11,6 +11,42 @@ namespace {
 
 using base::Json;
 
+// The lanes of the arms together; null without one.
+Json queue_json(const Entry& entry) {
+  LaneCounts now;
+  std::map<std::string, std::uint64_t> sums;
+  bool any = false;
+  for (const ArmPtr& arm : entry.arms) {
+    if (!arm->lane) continue;
+    any = true;
+    const LaneCounts counts = arm->lane->counts();
+    now.waiting += counts.waiting;
+    now.running += counts.running;
+    now.waiting_bytes += counts.waiting_bytes;
+    const LaneTotals& totals = arm->lane->totals();
+    sums["full"] += totals.full;
+    sums["quota"] += totals.quota;
+    sums["late"] += totals.late;
+    sums["cancelled"] += totals.cancelled;
+    sums["calls"] += totals.calls;
+    sums["batches"] += totals.batches;
+    sums["cache_hits"] += totals.cache_hits;
+    sums["cache_misses"] += totals.cache_misses;
+  }
+  if (!any) return Json();
+  return Json::object(
+      {{"waiting", now.waiting},
+       {"running", now.running},
+       {"waiting_bytes", now.waiting_bytes},
+       {"calls", sums["calls"]},
+       {"batches", sums["batches"]},
+       {"refused", Json::object({{"full", sums["full"]},
+                                 {"quota", sums["quota"]},
+                                 {"late", sums["late"]},
+                                 {"cancelled", sums["cancelled"]}})},
+       {"cache", Json::object({{"hits", sums["cache_hits"]}, {"misses", sums["cache_misses"]}})}});
+}
+
 EndpointStatus status_of(const Endpoint& endpoint, std::int64_t now_us) {
   EndpointStatus out;
   out.config = endpoint.config;
@@ -35,6 +71,7 @@ EndpointStatus status_of(const Endpoint& endpoint, std::int64_t now_us) {
                  " of " + std::to_string(entry.guard->requests.load()) + " requests failed";
   }
   if (entry.shadow) out.shadow_version = entry.shadow->loaded->version;
+  out.queue = queue_json(entry);
   if (entry.experiment) {
     out.experiment = entry.experiment->report();
     const CanaryState canary = entry.experiment->canary();
@@ -66,6 +103,7 @@ Json EndpointConfig::to_json() const {
   Json out =
       Json::object({{"project", project}, {"name", name}, {"model", model}, {"route", route}});
   if (!log.is_null()) out.set("log", log);
+  if (!execution.is_null()) out.set("execution", execution);
   return out;
 }
 
@@ -85,6 +123,8 @@ base::Result<EndpointConfig> EndpointConfig::from_json(const Json& json) {
   out.log = json["log"];
   TRY(parse_route(out.route));
   TRY(LogRule::parse(out.log));
+  out.execution = json["execution"];
+  TRY(parse_execution(out.execution));
   return out;
 }
 

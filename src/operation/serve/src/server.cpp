@@ -7,6 +7,7 @@
 #include "maru/base/log.h"
 #include "maru/base/text.h"
 #include "prediction_id.h"
+#include "request.h"
 
 namespace maru::serve {
 namespace {
@@ -47,29 +48,6 @@ class ScratchUse {
   Scratch* scratch_ = nullptr;
   std::unique_ptr<Scratch> spare_;
 };
-
-// Whether this call's CPU time is measured; a caller who asks for times always gets it.
-class CpuMeter {
- public:
-  explicit CpuMeter(const CallOptions& call) {
-    thread_local unsigned calls = 0;
-    if (calls++ % kCpuEvery == 0 || call.times != nullptr) start_ns_ = base::thread_cpu_ns();
-  }
-  std::int64_t spent_ns() const { return start_ns_ < 0 ? -1 : base::thread_cpu_ns() - start_ns_; }
-
- private:
-  std::int64_t start_ns_ = -1;
-};
-
-void tell_times(const Timing& timing, base::StageTimes* out) {
-  if (out == nullptr) return;
-  out->parse_ns = timing.parse_ns;
-  out->queue_ns = timing.queue_ns;
-  if (timing.features_ns > 0) out->features_ns = timing.features_ns;
-  out->model_ns = timing.model_ns;
-  out->post_ns = timing.post_ns;
-  out->cpu_ns = timing.cpu_ns;
-}
 
 std::string_view header_of(const CallOptions& call, const std::string& name) {
   return call.header == nullptr || name.empty() ? std::string_view()
@@ -160,52 +138,10 @@ tl::unexpected<base::Error> refuse_rows(const model::Bundle& bundle) {
   return tl::unexpected<base::Error>(bundle.evaluator().predict({}, none).error());
 }
 
-// From the arrival of the request to its turn, without what parsing took.
-std::int64_t queued_ns(const CallOptions& options, std::int64_t start_ns) {
-  if (options.received_ns <= 0) return 0;
-  return std::max<std::int64_t>(0, start_ns - options.received_ns - options.parse_ns);
-}
-
 Pace pace_of(const ServedArm& arm) {
   const model::TensorModel* tensors = arm.loaded->bundle->tensors();
   if (tensors == nullptr) return Pace::kAtOnce;
   return tensors->waits() ? Pace::kWaits : Pace::kComputes;
-}
-
-// By the endpoint's rule; what it leaves out is counted.
-bool logged(const ServedArm& arm, const CallOptions& call, const std::string& id,
-            const Timing& timing, std::size_t shard) {
-  if (timing.outcome != Timing::Outcome::kAnswered || arm.log_rule.keeps_all() ||
-      arm.log_rule.keeps({id, call.principal, arm.loaded->version, timing.total_ns}))
-    return true;
-  arm.endpoint_stats->not_sampled.add(shard, std::max<std::uint64_t>(1, timing.rows));
-  return false;
-}
-
-// The rows are lent: a sink that does not keep them leaves their memory for the next call of this
-// thread. A failed call has no rows.
-void lend(PredictionSink& sink, const ServedArm& arm, const Timing& timing,
-          const model::Predictions& answer, PredictionRecord& record, model::InputBatch& batch) {
-  const bool answered = record.error.empty();
-  record.endpoint = arm.endpoint;
-  record.model = arm.loaded->model;
-  record.version = arm.loaded->version;
-  record.time_us = timing.time_us;
-  record.bundle = arm.loaded->bundle;
-  record.parse_ns = timing.parse_ns;
-  record.queue_ns = timing.queue_ns;
-  record.features_ns = timing.features_ns;
-  record.model_ns = timing.model_ns;
-  record.post_ns = timing.post_ns;
-  record.total_ns = timing.total_ns;
-  record.cpu_ns = timing.cpu_ns;
-  record.outputs.rows = 0;
-  if (answered) {
-    std::swap(record.inputs, batch);
-    record.outputs = answer;
-  }
-  sink.record(std::move(record));
-  if (answered) std::swap(record.inputs, batch);
 }
 
 }  // namespace
@@ -385,7 +321,7 @@ Server::Server(Options options) : impl_(std::make_unique<Impl>(std::move(options
 Server::~Server() = default;
 
 Pace Server::pace(std::string_view name, int version) const {
-  Pace out = Pace::kComputes;
+  Pace out = Pace::kLoads;
   impl_->table.read([&](const Table& routes) {
     const auto found = routes.entries.find(name);
     if (found == routes.entries.end()) return;
@@ -437,6 +373,7 @@ base::Result<Answer> Server::Impl::run_rows(Picked& picked, const CallOptions& c
     if (!done) timing.outcome = Timing::Outcome::kModelError;
     end_ns = clock.monotonic_ns();
   }
+  if (call.rows != nullptr) *call.rows = scratch->batch;
   Answer answer;
   answer.id = next_id(picked);
   answer.version = arm.loaded->version;
@@ -486,66 +423,6 @@ base::Result<Answer> Server::predict(std::string_view name, const CallOptions& o
   auto picked = impl_->pick(name, options);
   if (!picked) return tl::unexpected<base::Error>(std::move(picked.error()));
   return impl_->run_picked(*picked, options, start_ns, fill, out);
-}
-
-base::Result<Answer> Server::infer(std::string_view name, const CallOptions& options,
-                                   const std::vector<model::TensorValue>& tensors,
-                                   const std::vector<std::string>& wanted,
-                                   std::vector<model::TensorValue>& out) const {
-  Impl& impl = *impl_;
-  base::Clock& clock = *impl.options.clock;
-  const std::int64_t start_ns = clock.monotonic_ns();
-  auto found = impl.pick(name, options);
-  if (!found) return tl::unexpected<base::Error>(std::move(found.error()));
-  const model::Bundle& bundle = *found->arm->loaded->bundle;
-  if (bundle.tensors() == nullptr) {
-    thread_local model::Predictions predictions;
-    const auto fill = [&](const model::Signature& signature, model::InputBatch& batch) {
-      return model::fill_from_tensors(signature, tensors, batch);
-    };
-    base::Status selected;
-    const WriteAnswer write = [&](const Answer& given, const model::Predictions& numbers) {
-      out = model::answer_tensors(given.bundle->signature(), numbers);
-      selected = model::select_outputs(wanted, out);
-    };
-    CallOptions call = options;
-    call.write = &write;
-    TRY_ASSIGN(Answer answer, impl.run_picked(*found, call, start_ns, fill, predictions));
-    TRY(selected);
-    return answer;
-  }
-  Timing timing;
-  const bool elsewhere = bundle.tensors()->waits();
-  const CpuMeter cpu(options);
-  const base::Status ran = bundle.tensors()->run(tensors, wanted, out);
-  timing.time_us = clock.now_us();
-  timing.set(options.parse_ns, queued_ns(options, start_ns), clock.monotonic_ns() - start_ns);
-  timing.rows = 1;
-  if (!elsewhere) timing.cpu_ns = cpu.spent_ns();
-  tell_times(timing, options.times);
-  if (!ran)
-    timing.outcome = ran.error().code == Code::kInvalidArgument ? Timing::Outcome::kInputError
-                                                                : Timing::Outcome::kModelError;
-  const std::size_t shard = thread_number() % kShards;
-  impl.finish(*found->arm, timing, shard);
-  if (!ran) return tl::unexpected<base::Error>(ran.error());
-  Answer answer;
-  answer.id = impl.next_id(*found);
-  answer.version = found->arm->loaded->version;
-  answer.model_ns = timing.model_ns;
-  if (impl.options.sink != nullptr && options.log &&
-      logged(*found->arm, options, answer.id, timing, shard)) {
-    PredictionRecord record;
-    record.id = answer.id;
-    record.principal = options.principal;
-    record.trace_id = options.trace_id;
-    record.tensors = &tensors;
-    record.answer = &out;
-    model::InputBatch none;
-    lend(*impl.options.sink, *found->arm, timing, {}, record, none);
-  }
-  answer.bundle = std::shared_ptr<const model::Bundle>(std::move(found->arm), &bundle);
-  return answer;
 }
 
 }  // namespace maru::serve

@@ -62,6 +62,13 @@ class Counter {
   std::array<Shard, kShards> shards_;
 };
 
+// Of the calls that come to a lane.
+struct LaneTotals {
+  std::atomic<std::uint64_t> full{0}, quota{0}, late{0}, cancelled{0};  // not answered, by reason
+  std::atomic<std::uint64_t> calls{0}, batches{0};                      // ran
+  std::atomic<std::uint64_t> cache_hits{0}, cache_misses{0};
+};
+
 // What one version did on one endpoint. Thread safe.
 struct VersionStats {
   VersionStats(std::string model_name, int number)
@@ -75,6 +82,7 @@ struct VersionStats {
   Histogram stages[kStages];
   Counter cpu_calls, cpu_ns;
   std::atomic<std::int64_t> last_us{0};
+  const std::shared_ptr<LaneTotals> lane = std::make_shared<LaneTotals>();
   std::uint64_t requests() const;  // answered and failed
 
  private:

@@ -83,10 +83,11 @@ struct Line {
   base::ManualClock clock;
   Doubling model{clock};
   base::Pool pool{{"lane", 2, 64}};
+  std::shared_ptr<serve::LaneTotals> totals = std::make_shared<serve::LaneTotals>();
   std::shared_ptr<Lane> lane;
 
   explicit Line(const Execution& execution = {})
-      : lane(std::make_shared<Lane>(model, &pool, 2, clock, execution)) {}
+      : lane(std::make_shared<Lane>(model, &pool, 2, clock, execution, totals)) {}
   ~Line() {
     model.set_open(true);
     pool.drain();
@@ -130,7 +131,7 @@ TEST_CASE("lane: a call is answered, and its times are told") {
   CHECK(values_of(result.outputs[0]) == std::vector<double>{2, 4});
   CHECK(result.model_ns == 1'000'000);
   CHECK(result.ran);
-  CHECK(line.lane->counts().calls == 1);
+  CHECK(line.totals->calls == 1);
 }
 
 TEST_CASE("lane: bounded by calls, by bytes and by caller; each refusal has its reason") {
@@ -158,8 +159,8 @@ TEST_CASE("lane: bounded by calls, by bytes and by caller; each refusal has its 
   auto last = line.ask({5});
   REQUIRE_FALSE(last.taken);
   CHECK(last.taken.error().code == base::Code::kUnavailable);
-  CHECK(line.lane->counts().full == 2);
-  CHECK(line.lane->counts().quota == 1);
+  CHECK(line.totals->full == 2);
+  CHECK(line.totals->quota == 1);
   CHECK(line.lane->counts().waiting == 3);
   line.model.set_open(true);
   CHECK(running.result.get().status);
@@ -184,12 +185,12 @@ TEST_CASE("lane: a deadline that passes while a call waits, or runs") {
   auto waiting = line.ask({1}, 0, 5'000);
   auto patient = line.ask({2}, 0, 50'000);
   line.lane->sweep();
-  CHECK(line.lane->counts().late == 0);
+  CHECK(line.totals->late == 0);
   line.clock.advance_us(6'000);
   line.lane->sweep();
   CHECK(waiting.code() == base::Code::kDeadlineExceeded);
   CHECK(running.code() == base::Code::kDeadlineExceeded);
-  CHECK(line.lane->counts().late == 2);
+  CHECK(line.totals->late == 2);
   line.model.set_open(true);
   CHECK(patient.result.get().status);
   CHECK(line.model.order == std::vector<double>{0, 2});
@@ -223,7 +224,7 @@ TEST_CASE("lane: a caller that has gone costs no run") {
   CHECK(gone.code() == base::Code::kCancelled);
   CHECK(stays.result.get().status);
   CHECK(line.model.order == std::vector<double>{0, 2});
-  CHECK(line.lane->counts().cancelled == 1);
+  CHECK(line.totals->cancelled == 1);
 }
 
 TEST_CASE("lane: what waits runs together, within the rows that a batch may have") {
@@ -244,8 +245,8 @@ TEST_CASE("lane: what waits runs together, within the rows that a batch may have
   CHECK(wide.result.get().status);
   CHECK(line.model.batches == std::vector<std::size_t>{1, 4, 2, 5});
   line.pool.drain();
-  CHECK(line.lane->counts().batches == 4);
-  CHECK(line.lane->counts().calls == 5);
+  CHECK(line.totals->batches == 4);
+  CHECK(line.totals->calls == 5);
 }
 
 TEST_CASE("lane: one bad row of a batch fails alone") {
@@ -299,8 +300,8 @@ TEST_CASE("lane: the cache answers what was asked before, for as long as it keep
   line.clock.advance_us(20'000);
   CHECK(ask(1) == 2);
   CHECK(line.model.entered == 3);
-  CHECK(line.lane->counts().cache_hits == 1);
-  CHECK(line.lane->counts().cache_misses == 3);
+  CHECK(line.totals->cache_hits == 1);
+  CHECK(line.totals->cache_misses == 3);
   CHECK(line.ask({-1}).code() == base::Code::kInvalidArgument);
   CHECK(line.ask({-1}).code() == base::Code::kInvalidArgument);  // failures are not kept
   CHECK(line.model.entered == 5);
@@ -339,7 +340,8 @@ TEST_CASE("lane: those who wait help, also when every thread of the pool waits")
 TEST_CASE("lane: without a pool the caller's thread runs it") {
   base::ManualClock clock;
   Doubling model(clock);
-  const auto lane = std::make_shared<Lane>(model, nullptr, 1, clock, Execution());
+  const auto lane = std::make_shared<Lane>(model, nullptr, 1, clock, Execution(),
+                                           std::make_shared<serve::LaneTotals>());
   const auto call = std::make_shared<LaneCall>();
   call->tensors = {numbers({4})};
   double got = 0;

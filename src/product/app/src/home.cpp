@@ -2,6 +2,7 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <atomic>
 #include <condition_variable>
 #include <future>
@@ -147,6 +148,9 @@ base::Status Home::Impl::open_operation() {
   server_options.source = source.get();
   server_options.sink = sink.get();
   server_options.loader = &loader_pool;
+  server_options.compute = &serve_pool;
+  server_options.waiting = &waiting_pool;
+  server_options.cores = std::max(1u, std::thread::hardware_concurrency());
   server_options.db = db.get();
   server_options.load = [python = options.python](const std::string& folder) {
     return model::load_model(folder, python);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "maru/base/clock.h"
+#include "maru/base/context.h"
 #include "maru/base/json.h"
 #include "maru/base/pool.h"
 #include "maru/base/result.h"
@@ -88,6 +89,8 @@ struct EndpointConfig {
   std::string project = "default", name, model;
   base::Json route;  // docs/routing.md; null: the alias champion with weight 1
   base::Json log;    // which answered calls are logged (docs/observability.md); null: all
+  base::Json
+      execution;  // how calls of models of tensors wait and run (docs/serving.md); null: the defaults
   base::Json to_json() const;
   static base::Result<EndpointConfig> from_json(const base::Json& json);
 };
@@ -133,6 +136,8 @@ struct EndpointStatus {
   double cpu_mean_us = 0;
   std::vector<TrafficPoint> traffic;  // last 15 minutes
   base::Json
+      queue;  // calls of models of tensors: waiting, running, batches, refused by reason, the response cache; null without such a model
+  base::Json
       experiment;  // what a route with several arms has learned (docs/routing.md); null for one arm
 };
 
@@ -155,14 +160,22 @@ struct CallOptions {
   int version = 0;                // asks for this version; 0: the route decides
   std::string principal = "local";
   std::int64_t parse_ns = 0, received_ns = 0;
+  std::int64_t deadline_ns = 0;  // on the server's clock; 0: none. For models of tensors
+  int priority = 0;              // of models of tensors that wait: 1 before 2 before 3; 0 is 2
+  base::CancelToken* cancel = nullptr;  // a caller who goes; null: never
   bool log = true;
   std::string_view trace_id;           // of the caller's trace; must outlive the call
   base::StageTimes* times = nullptr;   // filled when not null
   const WriteAnswer* write = nullptr;  // called on success, before the call is counted
+  model::InputBatch* rows = nullptr;   // gets a copy of what the model was given, when not null
 };
 
-// kAtOnce: microseconds a row. kComputes: a model of tensors, or a load first. kWaits: another process answers.
-enum class Pace : std::uint8_t { kAtOnce, kComputes, kWaits };
+// kAtOnce: microseconds a row. kComputes: a model of tensors. kWaits: another process answers. kLoads: nobody knows before it is loaded.
+enum class Pace : std::uint8_t { kAtOnce, kComputes, kWaits, kLoads };
+
+// Called once, on the calling thread or on one of Server::Options' pools; the outputs are there when the answer is.
+using InferDone =
+    std::function<void(base::Result<Answer>, std::vector<model::TensorValue>&& outputs)>;
 
 // What an answer was worth, once it is known. Binary rewards are 0 or 1.
 struct RewardItem {
@@ -200,6 +213,10 @@ class Server {
     ModelSource* source = nullptr;
     PredictionSink* sink = nullptr;  // may be null
     base::Pool* loader = nullptr;
+    // Run models of tensors that compute, and those that another process runs. Null: the caller's thread does.
+    base::Pool* compute = nullptr;
+    base::Pool* waiting = nullptr;
+    std::size_t cores = 1;  // calls of a model that computes at a time
     base::Clock* clock = &base::system_clock();
     std::uint64_t seed = 0;  // of the bandits' draws
     store::Database* db =
@@ -245,11 +262,16 @@ class Server {
   base::Result<Answer> predict(std::string_view name, const CallOptions& options, const Fill& fill,
                                model::Predictions& out) const;
   // The same for tensors: a model of named columns takes and gives its columns as tensors (model::fill_from_tensors, answer_tensors), a model from elsewhere
-  // its own. The outputs in the order of `wanted`, or all when it is empty.
+  // its own. The outputs in the order of `wanted`, or all when it is empty. A call of a model from elsewhere may wait for its turn: kUnavailable when too much waits,
+  // kResourceExhausted for a caller with too many calls, kDeadlineExceeded.
   base::Result<Answer> infer(std::string_view name, const CallOptions& options,
-                             const std::vector<model::TensorValue>& tensors,
-                             const std::vector<std::string>& wanted,
+                             std::vector<model::TensorValue> tensors,
+                             std::vector<std::string> wanted,
                              std::vector<model::TensorValue>& out) const;
+  // infer() without a thread that waits. What `options` points to must live until `done` has returned.
+  void infer_later(std::string_view name, const CallOptions& options,
+                   std::vector<model::TensorValue> tensors, std::vector<std::string> wanted,
+                   InferDone done) const;
   // Prometheus text: requests, errors, histograms of latency by endpoint, version and stage, and the same under the names that Triton gives them.
   std::string metrics_text() const;
 

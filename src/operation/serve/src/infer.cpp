@@ -1,0 +1,276 @@
+#include <algorithm>
+#include <cmath>
+#include <future>
+
+#include "impl.h"
+#include "maru/base/id.h"
+#include "prediction_id.h"
+#include "request.h"
+
+namespace maru::serve {
+namespace {
+
+using base::Code;
+using model::TensorValue;
+
+constexpr double kSameWithin = 1e-6;  // of a value, or of 1
+
+bool same_numbers(const TensorValue& a, const TensorValue& b) {
+  if (a.bytes == b.bytes) return true;
+  const std::size_t count = a.elements();
+  for (std::size_t i = 0; i < count; ++i) {
+    const double x = model::element_as_double(a, i), y = model::element_as_double(b, i);
+    if (std::isnan(x) && std::isnan(y)) continue;
+    if (!(x == y || std::abs(x - y) <= kSameWithin * std::max(1.0, std::abs(x)))) return false;
+  }
+  return true;
+}
+
+bool same_outputs(const std::vector<TensorValue>& a, const std::vector<TensorValue>& b) {
+  return std::equal(
+      a.begin(), a.end(), b.begin(), b.end(), [](const TensorValue& x, const TensorValue& y) {
+        if (x.name != y.name || x.shape != y.shape || x.texts != y.texts) return false;
+        const bool texts = x.type == model::Datatype::kBytes || y.type == model::Datatype::kBytes;
+        return texts ? x.type == y.type : same_numbers(x, y);
+      });
+}
+
+// A model of columns, called with its columns as tensors.
+base::Result<Answer> answer_columns(
+    const std::vector<TensorValue>& tensors, const std::vector<std::string>& wanted,
+    std::vector<TensorValue>& out, CallOptions call,
+    const std::function<base::Result<Answer>(const CallOptions&, const Server::Fill&)>& run) {
+  const auto fill = [&](const model::Signature& signature, model::InputBatch& batch) {
+    return model::fill_from_tensors(signature, tensors, batch);
+  };
+  base::Status selected;
+  const WriteAnswer write = [&](const Answer& given, const model::Predictions& numbers) {
+    out = model::answer_tensors(given.bundle->signature(), numbers);
+    selected = model::select_outputs(wanted, out);
+  };
+  call.write = &write;
+  TRY_ASSIGN(Answer answer, run(call, fill));
+  TRY(selected);
+  return answer;
+}
+
+}  // namespace
+
+// A call of a model of tensors from its arrival to its answer.
+struct Server::Impl::TensorRequest {
+  Picked picked;
+  CallOptions options;
+  std::int64_t start_ns = 0;
+  std::int64_t waited_ns = 0;  // before the arm that answers, when another failed first
+  LaneCallPtr call = std::make_shared<LaneCall>();
+  InferDone done;
+};
+
+std::shared_ptr<Lane> Server::Impl::lane_of(Endpoint& endpoint, const LoadedVersion& version,
+                                            std::shared_ptr<LaneTotals> totals) const {
+  const model::TensorModel* tensors = version.bundle->tensors();
+  if (tensors == nullptr) return nullptr;
+  std::erase_if(endpoint.lanes, [](const auto& lane) { return lane.second.expired(); });
+  auto& slot = endpoint.lanes[&version];
+  if (auto lane = slot.lock()) {
+    lane->set_execution(endpoint.execution);
+    return lane;
+  }
+  base::Pool* pool = tensors->waits() ? options.waiting : options.compute;
+  auto lane = std::make_shared<Lane>(*tensors, pool, options.cores, *options.clock,
+                                     endpoint.execution, std::move(totals));
+  slot = lane;
+  return lane;
+}
+
+void Server::Impl::sweep_lanes() {
+  std::vector<std::shared_ptr<Lane>> lanes;
+  {
+    const std::lock_guard lock(mutex);
+    for (const auto& [name, endpoint] : endpoints) {
+      if (!endpoint->entry) continue;
+      for (const auto* arms : {&endpoint->entry->arms, &endpoint->entry->extra})
+        for (const ArmPtr& arm : *arms)
+          if (arm->lane) lanes.push_back(arm->lane);
+    }
+  }
+  for (const auto& lane : lanes) lane->sweep();
+}
+
+void Server::Impl::enqueue(const TensorRequestPtr& request, bool wait) {
+  LaneCall& call = *request->call;
+  call.keep = request->picked.arm;
+  call.done = [this, request](LaneCall::Result&& result) {
+    answered(request, std::move(result));
+    waiters.end();
+  };
+  waiters.begin();
+  const std::shared_ptr<Lane> lane = request->picked.arm->lane;
+  const base::Status taken = wait ? lane->push_and_wait(request->call) : lane->push(request->call);
+  if (taken) return;
+  call.done = nullptr;
+  waiters.end();
+  request->done(tl::unexpected<base::Error>(taken.error()), {});
+}
+
+void Server::Impl::answered(const TensorRequestPtr& request, LaneCall::Result&& result) {
+  Picked& picked = request->picked;
+  const CallOptions& options_of = request->options;
+  const ServedArm& arm = *picked.arm;
+  if (!result.ran) return request->done(tl::unexpected<base::Error>(result.status.error()), {});
+  const std::size_t shard = thread_number() % kShards;
+  Timing timing;
+  timing.time_us = options.clock->now_us();
+  timing.rows = 1;
+  timing.set(options_of.parse_ns,
+             queued_ns(options_of, request->start_ns) + request->waited_ns + result.queue_ns,
+             result.model_ns);
+  timing.cpu_ns = result.cpu_ns;
+  if (!result.status)
+    timing.outcome = result.status.error().code == Code::kInvalidArgument
+                         ? Timing::Outcome::kInputError
+                         : Timing::Outcome::kModelError;
+  tell_times(timing, options_of.times);
+  finish(arm, timing, shard);
+  if (timing.outcome == Timing::Outcome::kModelError && picked.stable) {
+    auto again = std::make_shared<TensorRequest>(*request);
+    again->picked = Picked{picked.stable, nullptr, base::new_id(*options.clock), nullptr};
+    tag_id(again->picked.id, again->picked.arm->loaded->version, 0);
+    again->waited_ns += result.queue_ns + result.model_ns;
+    again->call = std::make_shared<LaneCall>();
+    again->call->tensors = std::move(request->call->tensors);
+    again->call->wanted = request->call->wanted;
+    again->call->priority = request->call->priority;
+    again->call->deadline_ns = request->call->deadline_ns;
+    again->call->cancel = request->call->cancel;
+    again->call->principal = request->call->principal;
+    if (again->picked.arm->lane)
+      return enqueue(again, true);  // helps: no thread of a pool waits for another
+  }
+  if (!result.status) return request->done(tl::unexpected<base::Error>(result.status.error()), {});
+  Answer answer;
+  answer.id = next_id(picked);
+  answer.version = arm.loaded->version;
+  answer.model_ns = timing.model_ns;
+  if (picked.shadow && picked.shadow != picked.arm)
+    mirror_tensors(*request, result.outputs, answer.id);
+  if (options.sink != nullptr && options_of.log &&
+      logged(arm, options_of, answer.id, timing, shard)) {
+    PredictionRecord record;
+    record.id = answer.id;
+    record.principal = options_of.principal;
+    record.trace_id = options_of.trace_id;
+    record.tensors = &request->call->tensors;
+    record.answer = &result.outputs;
+    model::InputBatch none;
+    lend(*options.sink, arm, timing, {}, record, none);
+  }
+  answer.bundle = std::shared_ptr<const model::Bundle>(picked.arm, arm.loaded->bundle.get());
+  request->done(std::move(answer), std::move(result.outputs));
+}
+
+// The shadow's model sees the same tensors, later and for nobody.
+void Server::Impl::mirror_tensors(const TensorRequest& request,
+                                  const std::vector<TensorValue>& outputs, const std::string& id) {
+  const ArmPtr shadow = request.picked.shadow;
+  EndpointStats& stats = *shadow->endpoint_stats;
+  const std::size_t shard = thread_number() % kShards;
+  const bool room = options.loader != nullptr && shadow->lane &&
+                    shadows_waiting.fetch_add(1, std::memory_order_relaxed) < kShadowQueueLimit;
+  const auto shed = [&] {
+    shadows_waiting.fetch_sub(1, std::memory_order_relaxed);
+    stats.shadow_shed.add(shard, 1);
+  };
+  if (!room) {
+    if (options.loader != nullptr && shadow->lane) shed();
+    return;
+  }
+  waiters.begin();
+  const auto kept = std::make_shared<const std::vector<TensorValue>>(outputs);
+  const base::Status queued = options.loader->submit(
+      [this, shadow, call = request.call, kept, id, principal = request.options.principal] {
+        PredictionRecord record;
+        std::vector<TensorValue> answer;
+        const std::int64_t start_ns = options.clock->monotonic_ns();
+        const base::Status ran =
+            shadow->loaded->bundle->tensors()->run(call->tensors, call->wanted, answer);
+        Timing timing;
+        timing.time_us = options.clock->now_us();
+        timing.set(0, 0, options.clock->monotonic_ns() - start_ns);
+        const std::size_t at = thread_number() % kShards;
+        EndpointStats& counted = *shadow->endpoint_stats;
+        counted.shadow_requests.add(at, 1);
+        if (!ran) counted.shadow_errors.add(at, 1);
+        if (!ran || !same_outputs(*kept, answer)) counted.shadow_differences.add(at, 1);
+        if (options.sink != nullptr) {
+          record.id = id;
+          record.principal = principal;
+          record.shadow = true;
+          record.tensors = &call->tensors;
+          record.answer = &answer;
+          if (!ran) record.error = ran.error().text();
+          model::InputBatch none;
+          lend(*options.sink, *shadow, timing, {}, record, none);
+        }
+        shadows_waiting.fetch_sub(1, std::memory_order_relaxed);
+        waiters.end();
+      });
+  if (queued) return;
+  waiters.end();
+  shed();
+}
+
+void Server::infer_later(std::string_view name, const CallOptions& options,
+                         std::vector<TensorValue> tensors, std::vector<std::string> wanted,
+                         InferDone done) const {
+  impl_->start_tensors(name, options, std::move(tensors), std::move(wanted), std::move(done),
+                       false);
+}
+
+void Server::Impl::start_tensors(std::string_view name, const CallOptions& call,
+                                 std::vector<TensorValue>&& tensors,
+                                 std::vector<std::string>&& wanted, InferDone&& done, bool wait) {
+  const std::int64_t start_ns = options.clock->monotonic_ns();
+  auto found = pick(name, call);
+  if (!found) return done(tl::unexpected<base::Error>(std::move(found.error())), {});
+  if (!found->arm->lane) {
+    thread_local model::Predictions predictions;
+    std::vector<TensorValue> out;
+    auto answer =
+        answer_columns(tensors, wanted, out, call, [&](const CallOptions& with, const Fill& fill) {
+          return run_picked(*found, with, start_ns, fill, predictions);
+        });
+    return done(std::move(answer), std::move(out));
+  }
+  auto request = std::make_shared<TensorRequest>();
+  request->picked = std::move(*found);
+  request->options = call;
+  request->start_ns = start_ns;
+  request->done = std::move(done);
+  LaneCall& lane_call = *request->call;
+  lane_call.tensors = std::move(tensors);
+  lane_call.wanted = std::move(wanted);
+  lane_call.priority = call.priority;
+  lane_call.deadline_ns = call.deadline_ns;
+  if (call.cancel != nullptr) lane_call.cancel = *call.cancel;
+  lane_call.principal = call.principal;
+  enqueue(request, wait);
+}
+
+base::Result<Answer> Server::infer(std::string_view name, const CallOptions& options,
+                                   std::vector<TensorValue> tensors,
+                                   std::vector<std::string> wanted,
+                                   std::vector<TensorValue>& out) const {
+  std::promise<base::Result<Answer>> given;
+  auto answer = given.get_future();
+  impl_->start_tensors(
+      name, options, std::move(tensors), std::move(wanted),
+      [&](base::Result<Answer> told, std::vector<TensorValue>&& outputs) {
+        out = std::move(outputs);
+        given.set_value(std::move(told));
+      },
+      true);
+  return answer.get();
+}
+
+}  // namespace maru::serve

@@ -1,0 +1,55 @@
+#include "request.h"
+
+#include <algorithm>
+
+namespace maru::serve {
+
+void tell_times(const Timing& timing, base::StageTimes* out) {
+  if (out == nullptr) return;
+  out->parse_ns = timing.parse_ns;
+  out->queue_ns = timing.queue_ns;
+  if (timing.features_ns > 0) out->features_ns = timing.features_ns;
+  out->model_ns = timing.model_ns;
+  out->post_ns = timing.post_ns;
+  out->cpu_ns = timing.cpu_ns;
+}
+
+std::int64_t queued_ns(const CallOptions& options, std::int64_t start_ns) {
+  if (options.received_ns <= 0) return 0;
+  return std::max<std::int64_t>(0, start_ns - options.received_ns - options.parse_ns);
+}
+
+bool logged(const ServedArm& arm, const CallOptions& call, const std::string& id,
+            const Timing& timing, std::size_t shard) {
+  if (timing.outcome != Timing::Outcome::kAnswered || arm.log_rule.keeps_all() ||
+      arm.log_rule.keeps({id, call.principal, arm.loaded->version, timing.total_ns}))
+    return true;
+  arm.endpoint_stats->not_sampled.add(shard, std::max<std::uint64_t>(1, timing.rows));
+  return false;
+}
+
+void lend(PredictionSink& sink, const ServedArm& arm, const Timing& timing,
+          const model::Predictions& answer, PredictionRecord& record, model::InputBatch& batch) {
+  const bool answered = record.error.empty();
+  record.endpoint = arm.endpoint;
+  record.model = arm.loaded->model;
+  record.version = arm.loaded->version;
+  record.time_us = timing.time_us;
+  record.bundle = arm.loaded->bundle;
+  record.parse_ns = timing.parse_ns;
+  record.queue_ns = timing.queue_ns;
+  record.features_ns = timing.features_ns;
+  record.model_ns = timing.model_ns;
+  record.post_ns = timing.post_ns;
+  record.total_ns = timing.total_ns;
+  record.cpu_ns = timing.cpu_ns;
+  record.outputs.rows = 0;
+  if (answered) {
+    std::swap(record.inputs, batch);
+    record.outputs = answer;
+  }
+  sink.record(std::move(record));
+  if (answered) std::swap(record.inputs, batch);
+}
+
+}  // namespace maru::serve
