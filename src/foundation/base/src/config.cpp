@@ -26,6 +26,8 @@ constexpr ConfigKey kKeys[] = {
     {"http.max-body", kBytes, "64MiB", "largest request body after decompression"},
     {"log.level", kText, "info", "debug, info, warn or error"},
     {"log.format", kText, "json", "json (one object a line) or text (for people)"},
+    {"log.access", kBool, "false",
+     "a line for each answer in logs/access.log, rotated at 64 MiB, five files kept"},
     {"pool.serve-threads", kInteger, "0", "threads that answer predictions; 0 means one a core"},
     {"pool.blocking-threads", kInteger, "8", "threads that wait for the database and files"},
     {"pool.work-threads", kInteger, "4", "tasks of pipelines, imports and profiles at a time"},

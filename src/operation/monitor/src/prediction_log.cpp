@@ -22,13 +22,36 @@ using base::Code;
 constexpr std::size_t kChunkRows = 1024;    // what a reader may have to copy while append() waits
 constexpr std::size_t kMergeSegments = 16;  // so many neighbours of one size become one
 constexpr std::int64_t kRetentionEveryUs = 60'000'000;
+constexpr const char* kNewerColumns =
+    "select null::varchar as trace_id, null::bigint as features_us, null::bigint as post_us, "
+    "null::double as cpu_us where false";
 const std::vector<std::string> kReadColumns = {"id",    "time",       "version",
                                                "score", "prediction", "total_us"};
+
+constexpr std::size_t kChunkBytes = 1u << 20;
 
 struct Chunk {
   LogSchema schema;
   std::vector<LoggedRow> rows;
+  std::size_t bytes = 0;
 };
+
+// What a row holds in memory, as near as matters for a bound.
+std::size_t bytes_of(const LoggedRow& row) {
+  std::size_t out = sizeof(LoggedRow) + 8 * (row.numbers.size() + row.times.size());
+  const auto text = [&](const std::string& value) {
+    out += value.size() > 15 ? value.size() + 1 : 0;
+  };
+  for (const std::string& value : row.texts) {
+    out += sizeof(std::string);
+    text(value);
+  }
+  text(row.id);
+  text(row.prediction);
+  text(row.principal);
+  text(row.trace_id);
+  return out;
+}
 using ChunkPtr = std::shared_ptr<const Chunk>;
 
 struct Channel {
@@ -44,6 +67,7 @@ struct Channel {
     Chunk full;
     full.schema = open.schema;
     full.rows.swap(open.rows);
+    full.bytes = std::exchange(open.bytes, 0);
     waiting.push_back(std::make_shared<const Chunk>(std::move(full)));
   }
 };
@@ -146,7 +170,7 @@ class Log final : public PredictionLog {
   const Options options_;
   mutable std::mutex mutex_;
   std::map<std::string, std::unique_ptr<Channel>> channels_;  // never removed
-  std::size_t queued_ = 0;
+  std::size_t queued_ = 0, queued_bytes_ = 0;
   std::condition_variable wake_, passed_;
   std::uint64_t asked_ = 0, answered_ = 0;  // flushes
   base::Status last_pass_;
@@ -196,20 +220,33 @@ void Log::append(const std::string& endpoint, const LogSchema& schema,
   auto& slot = channels_[endpoint];
   if (!slot) slot = std::make_unique<Channel>();
   Channel& channel = *slot;
-  const std::size_t take = std::min(rows.size(), kLogQueueRows - std::min(kLogQueueRows, queued_));
-  channel.counts.accepted += take;
-  channel.counts.shed += rows.size() - take;
-  if (take == 0) return;
+  const auto shed = [&](ShedReason reason) {
+    ++channel.counts.shed;
+    ++channel.counts.shed_by[static_cast<std::size_t>(reason)];
+  };
   if (!(channel.open.schema == schema)) {
     channel.seal();
     channel.open.schema = schema;
   }
-  for (std::size_t i = 0; i < take; ++i) {
-    channel.open.rows.push_back(std::move(rows[i]));
-    if (channel.open.rows.size() >= kChunkRows) channel.seal();
-  }
   const bool was_small = queued_ < kSegmentRows;
-  queued_ += take;
+  for (LoggedRow& row : rows) {
+    const std::size_t bytes = bytes_of(row);
+    if (bytes > kLogRowBytes) {
+      shed(ShedReason::kRowBytes);
+    } else if (queued_ >= kLogQueueRows) {
+      shed(ShedReason::kQueueRows);
+    } else if (queued_bytes_ + bytes > kLogQueueBytes) {
+      shed(ShedReason::kQueueBytes);
+    } else {
+      ++channel.counts.accepted;
+      ++queued_;
+      queued_bytes_ += bytes;
+      channel.open.bytes += bytes;
+      channel.open.rows.push_back(std::move(row));
+      if (channel.open.rows.size() >= kChunkRows || channel.open.bytes >= kChunkBytes)
+        channel.seal();
+    }
+  }
   if (was_small && queued_ >= kSegmentRows) wake_.notify_all();
 }
 
@@ -255,7 +292,7 @@ base::Status Log::pass() {
     for (const auto& [name, channel] : channels_) {
       channel->seal();
       if (channel->counts.shed > channel->shed_reported) {
-        base::log_warn("prediction log is full; rows were shed",
+        base::log_warn("rows were shed: the prediction log is full, or they are too large",
                        {{"endpoint", name},
                         {"rows", std::to_string(channel->counts.shed - channel->shed_reported)}});
         channel->shed_reported = channel->counts.shed;
@@ -279,11 +316,12 @@ base::Status Log::pass() {
 base::Status Log::write_channel(const std::string& endpoint, Channel& channel) {
   for (;;) {
     std::uint64_t number = 0;
-    std::size_t taken = 0;
+    std::size_t taken = 0, taken_bytes = 0;
     {
       const std::lock_guard lock(mutex_);
       while (!channel.waiting.empty() && taken < kSegmentRows) {
         taken += channel.waiting.front()->rows.size();
+        taken_bytes += channel.waiting.front()->bytes;
         channel.writing.push_back(std::move(channel.waiting.front()));
         channel.waiting.pop_front();
       }
@@ -325,6 +363,7 @@ base::Status Log::write_channel(const std::string& endpoint, Channel& channel) {
     channel.segments.insert(channel.segments.end(), made.begin(), made.end());
     channel.counts.written += taken;
     queued_ -= taken;
+    queued_bytes_ -= taken_bytes;
   }
 }
 
@@ -465,8 +504,11 @@ base::Result<data::Table> Log::find(const std::string& endpoint, const std::stri
   LogQuery wanted;
   wanted.from_us = at < 0 ? INT64_MIN : at - kIdSlackUs;
   wanted.to_us = at < 0 ? INT64_MAX : at + kIdSlackUs;
-  return run_query(endpoint, wanted, " and id = " + data::quote_literal(id), wanted.from_us,
-                   wanted.to_us);
+  wanted.whole = true;
+  wanted.oldest_first = true;
+  const std::string where = " and (id = " + data::quote_literal(id) + " or starts_with(id, " +
+                            data::quote_literal(id + "-") + "))";
+  return run_query(endpoint, wanted, where, wanted.from_us, wanted.to_us);
 }
 
 base::Result<data::Table> Log::query(const std::string& endpoint, const LogQuery& wanted) {
@@ -480,7 +522,7 @@ base::Result<data::Table> Log::query(const std::string& endpoint, const LogQuery
               std::to_string(kParts * query.sample / rows + 1);
   }
   std::int64_t from = query.from_us;
-  if (query.limit > 0 && !query.oldest_first && where.empty()) {
+  if (query.limit > 0 && !query.oldest_first && where.empty() && query.trace_id.empty()) {
     // The newest rows lie in the newest segments: go back only until whole segments have enough.
     Snapshot state = snapshot(endpoint, query.from_us, query.to_us);
     std::sort(state.segments.begin(), state.segments.end(),
@@ -530,12 +572,19 @@ base::Result<data::Table> Log::run_query(const std::string& endpoint, const LogQ
     for (const std::string& name : query.columns)
       columns += (columns.empty() ? "" : ", ") + data::quote_identifier(name);
     if (columns.empty()) {
-      for (const std::string& name : kReadColumns) columns += name + ", ";
-      columns +=
-          "* exclude (id, time, version, score, prediction, total_us, principal, parse_us, "
-          "queue_us, model_us)";
+      std::string fixed;
+      for (const char* name : kLogColumns) {
+        fixed += (fixed.empty() ? "" : ", ") + std::string(name);
+        if (query.whole) columns += std::string(name) + ", ";
+      }
+      for (const std::string& name : kReadColumns)
+        if (!query.whole) columns += name + ", ";
+      columns += "* exclude (" + fixed + ")";
     }
+    // Files of earlier versions lack some of the fixed columns.
+    from += " union all by name " + std::string(kNewerColumns);
     std::string sql = "select " + columns + " from (" + from + ") where true" + where;
+    if (!query.trace_id.empty()) sql += " and trace_id = " + data::quote_literal(query.trace_id);
     if (query.from_us != INT64_MIN)
       sql += " and epoch_us(time) >= " + std::to_string(query.from_us);
     if (query.to_us != INT64_MAX) sql += " and epoch_us(time) < " + std::to_string(query.to_us);
@@ -596,6 +645,18 @@ std::int64_t Log::first_time(const std::string& endpoint, std::int64_t from_us) 
 }
 
 }  // namespace
+
+std::string_view shed_reason_name(ShedReason reason) {
+  switch (reason) {
+    case ShedReason::kQueueRows:
+      return "queue_rows";
+    case ShedReason::kQueueBytes:
+      return "queue_bytes";
+    case ShedReason::kRowBytes:
+      return "row_bytes";
+  }
+  return "queue_rows";
+}
 
 base::Result<std::unique_ptr<PredictionLog>> PredictionLog::open(const Options& options) {
   auto log = std::make_unique<Log>(options);

@@ -15,8 +15,6 @@ namespace maru::monitor {
 namespace {
 
 constexpr std::string_view kInputPrefix = "input.";
-constexpr const char* kFixed[] = {"id",        "time",     "version",  "score",    "prediction",
-                                  "principal", "parse_us", "queue_us", "model_us", "total_us"};
 
 bool plain(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
@@ -110,6 +108,20 @@ data::Column input_column(const std::string& name, data::ColumnType type, std::s
   return out;
 }
 
+// NaN is missing.
+template <class Get>
+data::Column reals(std::string name, const std::vector<const LoggedRow*>& rows, Get get) {
+  data::Column out = column_of(std::move(name), data::ColumnType::kFloat);
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const double value = get(*rows[i]);
+    out.reals.push_back(value);
+    if (value == value) continue;
+    if (out.valid.empty()) out.valid.assign(rows.size(), 1);
+    out.valid[i] = 0;
+  }
+  return out;
+}
+
 }  // namespace
 
 std::string Segment::name() const {
@@ -189,7 +201,7 @@ base::Result<std::vector<Segment>> recover_segments(const std::string& endpoint_
 }
 
 std::vector<std::string> stored_names(const LogSchema& schema) {
-  std::set<std::string> used(std::begin(kFixed), std::end(kFixed));
+  std::set<std::string> used(std::begin(kLogColumns), std::end(kLogColumns));
   std::vector<std::string> out;
   for (const auto& [name, type] : schema.inputs) {
     std::string stored = name;
@@ -216,22 +228,26 @@ data::Table rows_table(const LogSchema& schema, const std::vector<const LoggedRo
   out.columns.push_back(integers("version", ColumnType::kInteger, rows, [](const LoggedRow& row) {
     return static_cast<std::int64_t>(row.version);
   }));
-  data::Column score = column_of("score", ColumnType::kFloat);
-  for (const LoggedRow* row : rows) score.reals.push_back(row->score);
-  out.columns.push_back(std::move(score));
+  // A model of tensors has no score.
+  out.columns.push_back(reals("score", rows, [](const LoggedRow& row) { return row.score; }));
   out.columns.push_back(texts("prediction", rows, [](const LoggedRow& row) -> const std::string& {
     return row.prediction;
   }));
   out.columns.push_back(texts(
       "principal", rows, [](const LoggedRow& row) -> const std::string& { return row.principal; }));
-  out.columns.push_back(integers("parse_us", ColumnType::kInteger, rows,
-                                 [](const LoggedRow& row) { return row.parse_us; }));
-  out.columns.push_back(integers("queue_us", ColumnType::kInteger, rows,
-                                 [](const LoggedRow& row) { return row.queue_us; }));
-  out.columns.push_back(integers("model_us", ColumnType::kInteger, rows,
-                                 [](const LoggedRow& row) { return row.model_us; }));
-  out.columns.push_back(integers("total_us", ColumnType::kInteger, rows,
-                                 [](const LoggedRow& row) { return row.total_us; }));
+  out.columns.push_back(texts(
+      "trace_id", rows, [](const LoggedRow& row) -> const std::string& { return row.trace_id; }));
+  constexpr std::pair<const char*, std::int64_t LoggedRow::*> kTimes[] = {
+      {"parse_us", &LoggedRow::parse_us},       {"queue_us", &LoggedRow::queue_us},
+      {"features_us", &LoggedRow::features_us}, {"model_us", &LoggedRow::model_us},
+      {"post_us", &LoggedRow::post_us},         {"total_us", &LoggedRow::total_us}};
+  for (const auto& [name, member] : kTimes)
+    out.columns.push_back(
+        integers(name, ColumnType::kInteger, rows,
+                 [member = member](const LoggedRow& row) { return row.*member; }));
+  out.columns.push_back(reals("cpu_us", rows, [](const LoggedRow& row) {
+    return row.cpu_us >= 0 ? row.cpu_us : std::numeric_limits<double>::quiet_NaN();
+  }));
   const std::vector<std::string> names = stored_names(schema);
   std::size_t numbers = 0, words = 0, times = 0;
   for (std::size_t i = 0; i < names.size(); ++i) {

@@ -256,3 +256,61 @@ TEST_CASE("flushed rows and acknowledged labels survive a kill" * doctest::skip(
   CHECK(table->rows() >= 50);
   CHECK(stand.monitor->labelled_rows("e", 0, INT64_MAX)->rows() == 50);
 }
+
+TEST_CASE("what does not fit is shed with its reason, and a row's whole call is read back") {
+  Stand stand;
+  auto rows = make_rows(stand.clock, 3, 1);
+  rows[0].trace_id = "4bf92f3577b34da6a3ce929d0e0e4736";
+  rows[0].cpu_us = 12.5;
+  rows[0].post_us = 3;
+  rows[0].score = std::numeric_limits<double>::quiet_NaN();
+  rows[1].texts[0] = std::string(kLogRowBytes - 1000, 'x');
+  rows[2].texts[0] = std::string(kLogRowBytes, 'x');
+  const std::string first = rows[0].id;
+  stand.log->append("e", schema(), std::move(rows));
+  const LogCounts counts = stand.log->counts("e");
+  CHECK(counts.accepted == 2);
+  CHECK(counts.shed == 1);
+  CHECK(counts.shed_by[static_cast<std::size_t>(ShedReason::kRowBytes)] == 1);
+  for (int turn = 0; turn < 2; ++turn) {
+    LogQuery query;
+    query.whole = true;
+    query.trace_id = "4bf92f3577b34da6a3ce929d0e0e4736";
+    query.limit = 5;
+    const auto table = stand.log->query("e", query);
+    REQUIRE_MESSAGE(table, (table ? "" : table.error().text()));
+    REQUIRE(table->rows() == 1);
+    CHECK(table->find("id")->text(0) == first);
+    CHECK(table->find("cpu_us")->reals[0] == 12.5);
+    CHECK(table->find("post_us")->integers[0] == 3);
+    CHECK_FALSE(table->find("score")->is_valid(0));
+    CHECK(table->find("input.id") != nullptr);
+    CHECK(input_name("input.id") == "id");
+    query.trace_id = std::string(32, 'f');
+    CHECK(stand.log->query("e", query)->rows() == 0);
+    REQUIRE(stand.log->flush());
+  }
+}
+
+TEST_CASE("the bytes that wait are bounded, and free again once written") {
+  Stand stand(3'600'000);
+  base::set_faults("");
+  stand.break_disk();
+  std::uint64_t sent = 0;
+  for (int i = 0; i < 130; ++i) {
+    auto rows = make_rows(stand.clock, 20, i);
+    for (LoggedRow& row : rows) row.texts[0] = std::string(60'000, 'x');
+    sent += rows.size();
+    stand.log->append("e", schema(), std::move(rows));
+  }
+  auto counts = stand.log->counts("e");
+  CHECK(counts.accepted <= kLogQueueBytes / 60'000);
+  CHECK(counts.accepted > kLogQueueBytes / 62'000);
+  CHECK(counts.shed_by[static_cast<std::size_t>(ShedReason::kQueueBytes)] == counts.shed);
+  CHECK(counts.accepted + counts.shed == sent);
+  CHECK_FALSE(stand.log->flush());
+  stand.mend_disk();
+  REQUIRE(stand.log->flush());
+  stand.log->append("e", schema(), make_rows(stand.clock, 7, 1));
+  CHECK(stand.log->counts("e").accepted == counts.accepted + 7);
+}

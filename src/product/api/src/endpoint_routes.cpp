@@ -1,5 +1,4 @@
 #include <map>
-#include <set>
 
 #include "inference/tensor_json.h"
 #include "inference/wire.h"
@@ -156,9 +155,17 @@ base::Result<Response> get_endpoint(const Services& s, const Request& request) {
   out.set("config", status.config.to_json())
       .set("stages", stages)
       .set("traffic", traffic_json(status.traffic));
+  Json shed_by = Json::object();
+  for (std::size_t i = 0; i < monitor::kShedReasons; ++i)
+    shed_by.set(monitor::shed_reason_name(static_cast<monitor::ShedReason>(i)),
+                count(counts.shed_by[i]));
   out.set("log", Json::object({{"accepted", count(counts.accepted)},
                                {"written", count(counts.written)},
-                               {"shed", count(counts.shed)}}));
+                               {"shed", count(counts.shed)},
+                               {"shed_by", std::move(shed_by)},
+                               {"not_sampled", count(status.not_sampled)}}));
+  out.set("cpu", Json::object({{"measured", count(status.cpu_calls)},
+                               {"mean_us", status.cpu_mean_us}}));
   out.set("monitor", nullptr);
   TRY_ASSIGN(const auto watched, s.monitor->watched(status.config.project));
   for (const auto& config : watched) {
@@ -194,6 +201,9 @@ base::Result<Response> put_endpoint(const Services& s, const Request& request, C
                       R"(send {"model": NAME})");
   const std::string project = project_of(request), name(request.param("endpoint"));
   body.set("name", name).set("project", project);
+  // A route that is put again does not change what is logged.
+  if (!body.has("log"))
+    if (const auto now = s.server->status(name); now) body.set("log", now->config.log);
   TRY_ASSIGN(const auto config, serve::EndpointConfig::from_json(body));
   TRY(s.tracking->registry().get_model(project, config.model));
   TRY(refuse_same_version(s, config));
@@ -218,47 +228,6 @@ base::Result<Response> delete_endpoint(const Services& s, const Request& request
   TRY(s.server->remove_endpoint(name));
   TRY(audit(s, context, "endpoint.delete", name, ""));
   return Response::empty();
-}
-
-// One logged row: what is not a fixed column is an input.
-Json log_row(const data::Table& table, std::size_t row) {
-  static const std::set<std::string> kFixed = {"id",    "time",       "version",
-                                               "score", "prediction", "total_us"};
-  Json out = Json::object(), inputs = Json::object();
-  for (const auto& column : table.columns) {
-    Json value;
-    if (column.is_valid(row)) {
-      if (column.type == data::ColumnType::kText || column.type == data::ColumnType::kTimestamp)
-        value = column.display(row);
-      else if (column.type == data::ColumnType::kFloat)
-        value = column.reals[row];
-      else
-        value = column.integers[row];
-    }
-    if (column.name == "time")
-      out.set("time_us", column.is_valid(row) ? column.integers[row] : 0);
-    else if (kFixed.count(column.name) != 0)
-      out.set(column.name, std::move(value));
-    else
-      inputs.set(column.name, std::move(value));
-  }
-  return out.set("inputs", std::move(inputs));
-}
-
-base::Result<Response> get_log(const Services& s, const Request& request) {
-  const std::string name(request.param("endpoint"));
-  TRY(s.server->status(name));
-  TRY_ASSIGN(const auto limit, number_param(request, "limit", 50, 10'000));
-  const std::string id(request.query_param("id"));
-  data::Table table;
-  if (id.empty()) {
-    TRY_ASSIGN(table, s.log->read(name, 0, INT64_MAX, limit));
-  } else {
-    TRY_ASSIGN(table, s.log->find(name, id));
-  }
-  Json rows = Json::array();
-  for (std::size_t row = 0; row < table.rows(); ++row) rows.push(log_row(table, row));
-  return answer(Json::object({{"rows", rows}}));
 }
 
 }  // namespace
@@ -327,8 +296,6 @@ void add_endpoint_routes(Router& router, const Services& s) {
              });
   router.add(Method::kGet, "/api/v1/endpoints/{endpoint}/assignment", {Permission::kRead},
              [s](const Request& request, Context&) { return get_assignment(s, request); });
-  router.add(Method::kGet, "/api/v1/endpoints/{endpoint}/log", {Permission::kRead},
-             [s](const Request& request, Context&) { return get_log(s, request); });
 }
 
 }  // namespace maru::api

@@ -317,6 +317,14 @@ void add_endpoint_changes(CLI::App& endpoint, Arguments& a) {
     command->add_option("--reward", e.reward, "binary or continuous");
   add("stop", "kill switch: the first arm answers everything", "maru endpoint stop churn",
       endpoint_stop);
+  CLI::App* replay =
+      add("replay", "ask logged predictions again of a version, and tell what differs",
+          "maru endpoint replay churn --version 5 --last 1000", endpoint_replay);
+  replay->add_option("--version", e.version, "number or alias; the one that serves when absent");
+  replay->add_option("--id", e.ids, "of a prediction; several may be given");
+  replay->add_option("--last", e.last, "that many of the newest rows")->capture_default_str();
+  replay->add_option("--tolerance", e.tolerance, "of a value's size, above 1")
+      ->capture_default_str();
 }
 
 void add_operations(CLI::App& app, Arguments& a) {

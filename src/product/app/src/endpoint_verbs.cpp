@@ -222,6 +222,72 @@ int endpoint_bandit(const Invocation& invocation, const EndpointOptions& options
   });
 }
 
+namespace {
+
+std::string answer_text(const Json& answer) {
+  if (answer.has("prediction") && answer.has("score"))
+    return answer["prediction"].as_string() + " " +
+           base::format_double(answer["score"].as_double());
+  const std::string text = answer["score"].is_number()
+                               ? base::format_double(answer["score"].as_double())
+                               : answer.dump();
+  return text.size() <= 60 ? text : text.substr(0, 57) + "...";
+}
+
+std::string words_of(const Json& list) {
+  std::vector<std::string> out;
+  for (const Json& item : list.items()) out.push_back(item.as_string());
+  return base::join(out, ", ");
+}
+
+void print_replay(const Json& report) {
+  const std::int64_t rows = report["rows"].as_int(), different = report["different"].as_int();
+  print("v" + std::to_string(report["version"].as_int()) + " was asked " +
+        base::format_count(rows) + " logged rows of " + report["endpoint"].as_string() + ": " +
+        (different == 0 ? green("none differs") : red(base::format_count(different) + " differ")) +
+        ", " + base::format_count(report["same_bits"].as_int()) +
+        " are the same to the last bit\n");
+  if (rows == 0) return;
+  print("largest difference " + base::format_double(report["largest_difference"].as_double()) +
+        ", mean " + base::format_double(report["mean_difference"].as_double()) + "; " +
+        base::format_count(report["other_class"].as_int()) + " another class, " +
+        base::format_count(report["failed"].as_int()) + " failed\n");
+  constexpr std::pair<const char*, const char*> kInputs[] = {
+      {"missing", "not in the log, given as missing: "},
+      {"unused", "logged, and not taken by this version: "},
+      {"retyped", "of another type now, given as missing: "}};
+  for (const auto& [key, text] : kInputs)
+    if (report["inputs"][key].size() > 0) print(text + words_of(report["inputs"][key]) + "\n");
+  if (report["differences"].size() == 0) return;
+  TextTable table;
+  for (const char* title : {"id", "by", "logged", "now", "difference"}) table.column(title);
+  for (const Json& row : report["differences"].items())
+    table.row({row["id"].as_string(), "v" + std::to_string(row["version"].as_int()),
+               answer_text(row["logged"]),
+               row.has("error") ? row["error"].as_string() : answer_text(row["now"]),
+               row["difference"].is_null() ? "" : number_text(row["difference"].as_double(), 9)});
+  print(table.text());
+}
+
+}  // namespace
+
+int endpoint_replay(const Invocation& invocation, const EndpointOptions& options) {
+  return with_session(invocation, [&](Session& session) -> Result<int> {
+    Json body = Json::object({{"last", options.last}, {"tolerance", options.tolerance}});
+    if (!options.version.empty()) body.set("version", options.version);
+    Json ids = Json::array();
+    for (const std::string& id : options.ids) ids.push(id);
+    if (ids.size() > 0) body.set("ids", std::move(ids));
+    TRY_ASSIGN(const Json report,
+               session.call(Method::kPost, path_of(options.name) + "/replay", body));
+    if (invocation.json)
+      print(report.dump() + "\n");
+    else
+      print_replay(report);
+    return report["different"].as_int() == 0 ? 0 : 1;
+  });
+}
+
 int endpoint_stop(const Invocation& invocation, const EndpointOptions& options) {
   return change_route(invocation, options, [&](const Json& route) -> Result<Json> {
     if (!route.is_object() || route["arms"].size() < 2)

@@ -1,7 +1,12 @@
 #include "registry_source.h"
 
+#include <algorithm>
+#include <limits>
+
 #include "maru/base/file.h"
 #include "maru/base/hash.h"
+#include "maru/base/json.h"
+#include "maru/model/logged_tensor.h"
 
 namespace maru::app {
 namespace {
@@ -74,8 +79,56 @@ base::Result<std::vector<std::pair<std::string, std::vector<int>>>> RegistrySour
   return out;
 }
 
+namespace {
+
+// Whose call, when, and where its time went.
+void copy_call(const serve::PredictionRecord& record, monitor::LoggedRow& out) {
+  out.principal = record.principal;
+  out.version = record.version;
+  out.time_us = record.time_us;
+  out.parse_us = record.parse_ns / 1000;
+  out.queue_us = record.queue_ns / 1000;
+  out.features_us = record.features_ns / 1000;
+  out.model_us = record.model_ns / 1000;
+  out.post_us = record.post_ns / 1000;
+  out.total_us = record.total_ns / 1000;
+  if (record.cpu_ns >= 0) out.cpu_us = static_cast<double>(record.cpu_ns) * 1e-3;
+  out.trace_id = record.trace_id;
+}
+
+// One row a call: each input as a text, the answer's tensors as the prediction. What is too large keeps its size, so that the log sheds and counts it.
+void log_tensors(monitor::PredictionLog& log, const serve::PredictionRecord& record) {
+  monitor::LogSchema schema;
+  std::vector<monitor::LoggedRow> rows(1);
+  monitor::LoggedRow& row = rows.front();
+  std::size_t bytes = 0;
+  for (const auto* tensors : {record.tensors, record.answer})
+    for (const model::TensorValue& tensor : *tensors) bytes += model::logged_tensor_bytes(tensor);
+  const bool small = bytes <= monitor::kLogRowBytes;
+  for (const model::TensorValue& tensor : *record.tensors) {
+    schema.inputs.emplace_back(tensor.name, data::ColumnType::kText);
+    row.texts.push_back(small ? model::logged_tensor(tensor) : std::string());
+  }
+  row.prediction = small ? "{" : std::string(std::min(bytes, monitor::kLogRowBytes + 1), ' ');
+  if (small) {
+    for (const model::TensorValue& tensor : *record.answer) {
+      if (row.prediction.size() > 1) row.prediction += ',';
+      base::append_json_string(row.prediction, tensor.name);
+      row.prediction += ':' + model::logged_tensor(tensor);
+    }
+    row.prediction += '}';
+  }
+  row.id = record.id;
+  row.score = std::numeric_limits<double>::quiet_NaN();
+  copy_call(record, row);
+  log.append(record.endpoint, schema, std::move(rows));
+}
+
+}  // namespace
+
 void LogSink::record(serve::PredictionRecord&& record) {
   if (!record.error.empty() || record.shadow || !record.bundle) return;
+  if (record.tensors != nullptr) return log_tensors(log_, record);
   const model::Signature& signature = record.bundle->signature();
   monitor::LogSchema schema;
   for (const auto& input : signature.inputs)
@@ -85,18 +138,12 @@ void LogSink::record(serve::PredictionRecord&& record) {
     monitor::LoggedRow& out = rows[row];
     // A batch is one request with one id; its later rows get the id with their number.
     out.id = row == 0 ? record.id : record.id + "-" + std::to_string(row);
-    out.principal = record.principal;
-    out.version = record.version;
-    out.time_us = record.time_us;
+    copy_call(record, out);
     const std::size_t k =
         record.outputs.width > 1 ? model::predicted_class(signature, record.outputs, row) : 0;
     out.score = record.outputs.score(row, k);
     if (signature.task != model::Task::kRegression)
       out.prediction = signature.classes[model::predicted_class(signature, record.outputs, row)];
-    out.parse_us = record.parse_ns / 1000;
-    out.queue_us = record.queue_ns / 1000;
-    out.model_us = record.model_ns / 1000;
-    out.total_us = record.total_ns / 1000;
     copy_inputs(signature, record.inputs, row, out);
   }
   log_.append(record.endpoint, schema, std::move(rows));

@@ -127,6 +127,12 @@ HomeOptions home_options(const std::string& home, const Config& settings) {
   return out;
 }
 
+base::LineLog::Options access_log_options(const std::string& home) {
+  base::LineLog::Options out;
+  out.file = base::join_path(base::join_path(home, "logs"), "access.log");
+  return out;
+}
+
 base::LogOptions log_options(const std::string& home, const Config& settings) {
   base::LogOptions out;
   out.file = base::join_path(base::join_path(home, "logs"), "maru.log");

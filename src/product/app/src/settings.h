@@ -3,6 +3,7 @@
 
 #include "maru/app/home.h"
 #include "maru/base/config.h"
+#include "maru/base/line_log.h"
 #include "maru/base/log.h"
 
 namespace maru::app {
@@ -15,6 +16,7 @@ base::Result<base::Config> load_settings(const std::string& home,
                                          const base::Config::Values& flags = {});
 
 HomeOptions home_options(const std::string& home, const base::Config& settings);
+base::LineLog::Options access_log_options(const std::string& home);
 base::LogOptions log_options(const std::string& home, const base::Config& settings);
 
 }  // namespace maru::app

@@ -137,6 +137,10 @@ base::Result<std::unique_ptr<RunningServer>> RunningServer::start(const std::str
   for (const auto& name : base::split(settings.text("http.allowed-hosts"), ',')) {
     if (const auto word = base::trim(name); !word.empty()) server.allowed_hosts.emplace_back(word);
   }
+  if (settings.flag("log.access")) {
+    TRY_ASSIGN(running->access_log_, base::LineLog::open(access_log_options(folder)));
+    server.access_log = running->access_log_.get();
+  }
   server.serve_pool = &home.serve_pool();
   server.blocking_pool = &home.blocking_pool();
   server.work_pool = &home.work_pool();
@@ -161,6 +165,7 @@ void RunningServer::stop() {
   server_.reset();
   if (auto removed = base::remove_tree(server_file(folder_)); !removed)
     base::log_warn("server.json could not be removed", {{"error", removed.error().text()}});
+  access_log_.reset();
   base::flush_log();
 }
 

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "maru/app/home.h"
+#include "maru/base/line_log.h"
 #include "verbs.h"
 
 namespace maru::app {
@@ -22,6 +23,7 @@ class RunningServer {
 
  private:
   std::unique_ptr<Home> home_;
+  std::unique_ptr<base::LineLog> access_log_;  // outlives the server
   std::unique_ptr<http::Server> server_;
   std::string url_, folder_;
 };

@@ -1,6 +1,7 @@
 #include "maru/api/inference.h"
 
 #include "inference/wire.h"
+#include "maru/http/trace.h"
 
 namespace maru::api {
 
@@ -9,6 +10,8 @@ serve::CallOptions call_options(const Request& request, const Context& context) 
   out.principal = context.principal.name;
   out.received_ns = request.received_ns;
   out.request = &request.headers;
+  if (request.trace) out.trace_id = request.trace->trace_id;
+  out.times = request.times.get();
   out.header = [](const void* headers, std::string_view name) {
     return static_cast<const http::Headers*>(headers)->get(name);
   };

@@ -72,13 +72,18 @@ class Call {
     TRY_ASSIGN(const Json plain, plain_rows(signature(), rows));
     model::Predictions predictions;
     Outcome out;
+    const serve::WriteAnswer write = [&out](const serve::Answer& answer,
+                                            const model::Predictions& numbers) {
+      out.outputs = model::answer_tensors(answer.bundle->signature(), numbers);
+    };
+    serve::CallOptions options = options_;
+    options.write = &write;
     TRY_ASSIGN(out.answer, services_.server->predict(
-                               target_.name, options_,
+                               target_.name, options,
                                [&](const model::Signature& expected, model::InputBatch& batch) {
                                  return model::fill_from_rows(expected, plain, batch);
                                },
                                predictions));
-    out.outputs = model::answer_tensors(out.answer.bundle->signature(), predictions);
     return out;
   }
 

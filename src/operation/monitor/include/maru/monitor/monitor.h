@@ -1,9 +1,11 @@
 #pragma once
+#include <array>
 #include <climits>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "maru/base/clock.h"
@@ -19,6 +21,10 @@ namespace maru::monitor {
 
 inline constexpr std::size_t kLogQueueRows =
     200'000;  // rows waiting to be written; beyond: shed and counted
+inline constexpr std::size_t kLogQueueBytes =
+    128u << 20;  // and their bytes: rows of models of tensors may be large
+inline constexpr std::size_t kLogRowBytes =
+    64u << 10;  // a row that is larger is not logged: shed and counted
 inline constexpr std::size_t kSegmentRows = 50'000;
 inline constexpr std::uint64_t kMinLabelled =
     50;  // labelled rows below which a window has no realised metric
@@ -35,7 +41,9 @@ struct LoggedRow {
   std::int64_t time_us = 0;
   double score = 0;        // probability, value, or probability of the predicted class
   std::string prediction;  // predicted class; "" for regression
-  std::int64_t parse_us = 0, queue_us = 0, model_us = 0, total_us = 0;
+  std::int64_t parse_us = 0, queue_us = 0, features_us = 0, model_us = 0, post_us = 0, total_us = 0;
+  double cpu_us = -1;           // of the request the row came with; -1: not measured
+  std::string trace_id;         // W3C, 32 hex digits; "": none
   std::vector<double> numbers;  // in the order of LogSchema
   std::vector<std::string> texts;
   std::vector<std::int64_t> times;
@@ -45,8 +53,19 @@ struct LogSchema {
   bool operator==(const LogSchema&) const = default;
 };
 
+// Why a row is not in the log.
+enum class ShedReason : std::uint8_t {
+  kQueueRows,   // kLogQueueRows waited
+  kQueueBytes,  // kLogQueueBytes waited
+  kRowBytes     // the row alone is larger than kLogRowBytes
+};
+inline constexpr std::size_t kShedReasons = 3;
+std::string_view shed_reason_name(ShedReason reason);  // "queue_rows", "queue_bytes", "row_bytes"
+
+// Of rows, since the start; accepted + shed is what was appended.
 struct LogCounts {
   std::uint64_t accepted = 0, written = 0, shed = 0;
+  std::array<std::uint64_t, kShedReasons> shed_by{};
 };
 
 // What of an endpoint's log is wanted.
@@ -56,8 +75,17 @@ struct LogQuery {
   bool oldest_first = false;
   std::uint64_t sample = 0;  // > 0: about this many rows, chosen by a hash of their id
   std::vector<std::string>
-      columns;  // empty: id, time, version, score, prediction, total_us and the inputs
+      columns;           // empty: id, time, version, score, prediction, total_us and the inputs
+  bool whole = false;    // without `columns`: every fixed column (kLogColumns) and the inputs
+  std::string trace_id;  // rows of this trace only; "": all
 };
+
+// The columns of each row that are no inputs. cpu_us is null where it was not measured, trace_id where the caller brought none.
+inline constexpr const char* kLogColumns[] = {
+    "id",       "time",     "version",     "score",    "prediction", "principal", "trace_id",
+    "parse_us", "queue_us", "features_us", "model_us", "post_us",    "total_us",  "cpu_us"};
+// The input's own name of a column that is none of these.
+std::string input_name(const std::string& stored);
 
 // The prediction log: bounded queue in memory, a writer thread, Parquet segments by endpoint and hour below `folder` (written, fsynced, renamed).
 // append() never blocks and never loses silently: what is shed is counted; a failed write keeps its rows and is tried again. Rows are durable at most flush_ms
@@ -81,8 +109,10 @@ class PredictionLog {
   // Rows in [from, to): columns id, time, version, score, prediction, total_us + the inputs; newest first, the newest `limit` when limit > 0.
   virtual base::Result<data::Table> read(const std::string& endpoint, std::int64_t from_us,
                                          std::int64_t to_us, std::uint64_t limit) = 0;
-  virtual base::Result<data::Table> find(const std::string& endpoint,
-                                         const std::string& id) = 0;  // empty when unknown
+  virtual base::Result<data::Table> find(
+      const std::string& endpoint,
+      const std::string&
+          id) = 0;  // the row, or every row of a request that had several, with all columns; empty when unknown
   virtual base::Result<data::Table> query(const std::string& endpoint, const LogQuery& query) = 0;
   virtual base::Result<std::uint64_t> count(
       const std::string& endpoint, std::int64_t from_us,
