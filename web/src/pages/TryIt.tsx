@@ -1,7 +1,8 @@
-import { Play } from 'lucide-react';
+import { Play, Scale } from 'lucide-react';
 import { useState } from 'react';
 import type { Schemas } from '../api/client';
 import { useApi, useChange } from '../api/use';
+import { Pulls } from '../charts/Pulls';
 import { rowOf, rowOfTensors, textOf } from '../lib/row';
 import { useFmt, useT } from '../prefs';
 import { Chip } from '../ui/Chip';
@@ -19,14 +20,14 @@ export function TryIt({ endpoint, model }: { endpoint: string; model: string }) 
   return <Loaded query={query}>{(s) => s.inputs.length || !s.tensors ? <Form endpoint={endpoint} s={s} /> : <TensorForm endpoint={endpoint} tensors={s.tensors} />}</Loaded>;
 }
 
-const usePredict = (endpoint: string, row: unknown) => useChange<Schemas['PredictResult']>(() => ({ path: `/endpoints/${encodeURIComponent(endpoint)}/predict`, method: 'POST', body: { instances: [row] } }));
+const usePredict = (endpoint: string, row: unknown) => useChange<Schemas['PredictResult'], boolean | void>((explain) => ({ path: `/endpoints/${encodeURIComponent(endpoint)}/predict`, method: 'POST', body: explain ? { instances: [row], explain } : { instances: [row] } }));
 
 function Answer({ call }: { call: ReturnType<typeof usePredict> }) {
-  const t = useT(); const f = useFmt(); const p = call.data?.predictions[0] as unknown;
+  const t = useT(); const f = useFmt(); const p = call.data?.predictions[0] as unknown; const why = call.data?.explanations?.[0];
   const word = isPrediction(p) ? String(p.prediction) : typeof p === 'number' ? f.sig(p, 5) : typeof p === 'string' ? p : JSON.stringify(p);
   return <>
     {call.error && <div style={{ marginTop: 12 }}><ErrorNote error={call.error} /></div>}
-    {p !== undefined && call.data && <div className="api-ans" data-testid="answer"><div className="row wrap"><span className="answer">{word}</span>{isPrediction(p) && p.probability != null && <span className="num t2">{t('probability', '확률')} {f.pct(p.probability, 2)}</span>}<Chip s="alias" className="soft">v{call.data.version}</Chip><code className="t3 fs12">{call.data.id}</code></div>{isPrediction(p) && p.probabilities && <dl className="kv num">{Object.entries(p.probabilities).map(([k, v]) => [<dt key={k}>{k}</dt>, <dd key={k + 'v'}>{f.pct(v, 2)}</dd>])}</dl>}</div>}
+    {p !== undefined && call.data && <div className="api-ans" data-testid="answer"><div className="row wrap"><span className="answer">{word}</span>{isPrediction(p) && p.probability != null && <span className="num t2">{t('probability', '확률')} {f.pct(p.probability, 2)}</span>}<Chip s="alias" className="soft">v{call.data.version}</Chip><code className="t3 fs12">{call.data.id}</code></div>{isPrediction(p) && p.probabilities && <dl className="kv num">{Object.entries(p.probabilities).map(([k, v]) => [<dt key={k}>{k}</dt>, <dd key={k + 'v'}>{f.pct(v, 2)}</dd>])}</dl>}{why && <Pulls e={why} of={isPrediction(p) ? String(p.prediction) : undefined} />}</div>}
   </>;
 }
 
@@ -52,7 +53,7 @@ function Form({ endpoint, s }: { endpoint: string; s: Schemas['Signature'] }) {
     <Panel title={t('Try it', '시험해 보기')} hint={s.tensors ? t('a real request', '실제 요청입니다') : t('a real request; it is logged', '실제 요청이며 기록됩니다')}>
       <form onSubmit={(e) => { e.preventDefault(); call.mutate(); }} className="col" style={{ gap: 12 }}>
         <div className="form">{s.inputs.map((i) => <div key={i.name} className="field"><label htmlFor={'in-' + i.name}>{i.name} <span className="t3">{i.kind}</span></label><input id={'in-' + i.name} className="input" value={values[i.name] ?? textOf(i.example)} onChange={(e) => set({ ...values, [i.name]: e.target.value })} /></div>)}</div>
-        <div className="row"><button className="btn primary" disabled={call.isPending}><Play size={13} />{t('Predict', '예측')}</button></div>
+        <div className="row"><button className="btn primary" disabled={call.isPending}><Play size={13} />{t('Predict', '예측')}</button><button type="button" className="btn" disabled={call.isPending} onClick={() => call.mutate(true)} title={t('Predict, and tell what each column added', '예측하고 열마다 더한 값을 보여 줍니다')}><Scale size={13} />{t('Why?', '왜?')}</button></div>
       </form>
       <Answer call={call} />
     </Panel>

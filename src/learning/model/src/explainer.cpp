@@ -367,7 +367,8 @@ base::Json explanation_json(const Signature& signature, const Explanation& expla
   };
   base::Json out = base::Json::object({{"scale", scale_name(explanation.scale)}});
   if (explanation.width == 1) {
-    for (const auto& [key, value] : of_output(0).members()) out.set(key, value);
+    const base::Json only = of_output(0);
+    for (const auto& [key, value] : only.members()) out.set(key, value);
     return out;
   }
   base::Json classes = base::Json::object();

@@ -1,5 +1,6 @@
 #include <map>
 
+#include "inference/explained.h"
 #include "inference/tensor_json.h"
 #include "inference/wire.h"
 #include "maru/api/inference.h"
@@ -24,6 +25,16 @@ std::string begin_answer(const serve::Answer& answer, std::size_t rows) {
   return body;
 }
 
+void append_predictions(std::string& body, const model::Bundle& bundle,
+                        const model::Predictions& predictions) {
+  body += '[';
+  for (std::size_t row = 0; row < predictions.rows; ++row) {
+    if (row > 0) body += ',';
+    model::append_prediction_json(body, bundle.signature(), predictions, row);
+  }
+  body += ']';
+}
+
 // Of a model of tensors: rows of its inputs.
 base::Result<Response> predict_tensors(const Services& s, const Request& request,
                                        const serve::CallOptions& options) {
@@ -38,27 +49,49 @@ base::Result<Response> predict_tensors(const Services& s, const Request& request
   return Response::json_text(text + "}");
 }
 
+// Predictions with what each column added to them.
+base::Result<Response> explain(const Services& s, const Request& request,
+                               const serve::CallOptions& options) {
+  TRY_ASSIGN(const inference::Explained explained,
+             inference::explain_rows(
+                 s, request.param("endpoint"), options,
+                 [&](const model::Signature& signature, model::InputBatch& batch) {
+                   return model::fill_from_text(signature, request.body, "instances", batch);
+                 }));
+  std::string text = begin_answer(explained.answer, explained.predictions.rows);
+  append_predictions(text, *explained.answer.bundle, explained.predictions);
+  text += R"(,"explanations":)" + inference::explanations_json(explained).dump() + "}";
+  return Response::json_text(std::move(text));
+}
+
 base::Result<Response> predict(const Services& s, const Request& request, Context& context) {
-  const serve::CallOptions options = call_options(request, context);
+  serve::CallOptions options = call_options(request, context);
+  if (may_explain(request.body)) {
+    TRY_ASSIGN(const Json body, body_json(request));
+    if (!body["explain"].is_null() && !body["explain"].is_bool())
+      return base::fail(base::Code::kInvalidArgument, "`explain` must be true or false");
+    if (body["explain"].as_bool()) return explain(s, request, options);
+  }
   if (s.server->pace(request.param("endpoint"), 0) != serve::Pace::kAtOnce) {
     TRY_ASSIGN(const auto chosen, s.server->choose(request.param("endpoint"), options));
     if (chosen.bundle->tensors() != nullptr) return predict_tensors(s, request, options);
   }
   thread_local model::Predictions predictions;
-  auto chosen = s.server->predict(
+  std::string body;
+  const serve::WriteAnswer write = [&body](const serve::Answer& chosen,
+                                           const model::Predictions& numbers) {
+    body = begin_answer(chosen, numbers.rows);
+    append_predictions(body, *chosen.bundle, numbers);
+    body += '}';
+  };
+  options.write = &write;
+  const auto chosen = s.server->predict(
       request.param("endpoint"), options,
       [&](const model::Signature& signature, model::InputBatch& batch) {
         return model::fill_from_text(signature, request.body, "instances", batch);
       },
       predictions);
-  if (!chosen) return tl::unexpected<base::Error>(std::move(chosen.error()));
-  std::string body = begin_answer(*chosen, predictions.rows);
-  body += '[';
-  for (std::size_t row = 0; row < predictions.rows; ++row) {
-    if (row > 0) body += ',';
-    model::append_prediction_json(body, chosen->bundle->signature(), predictions, row);
-  }
-  body += "]}";
+  if (!chosen) return tl::unexpected<base::Error>(chosen.error());
   return Response::json_text(std::move(body));
 }
 
@@ -272,11 +305,16 @@ Json endpoint_json(const serve::EndpointStatus& status) {
 void add_endpoint_routes(Router& router, const Services& s) {
   http::RouteOptions quick{Permission::kPredict, RunOn::kInline};
   quick.place = [s](const Request& request) {
-    return place_of_call(s, request.param("endpoint"), "");
+    const RunOn place = place_of_call(s, request.param("endpoint"), "");
+    return may_explain(request.body) ? inference::off_the_io_thread(place) : place;
   };
   router.add(
       Method::kPost, "/api/v1/endpoints/{endpoint}/predict", quick,
       [s](const Request& request, Context& context) { return predict(s, request, context); });
+  router.add(Method::kPost, "/api/v1/endpoints/{endpoint}/explain",
+             {Permission::kPredict, RunOn::kServe}, [s](const Request& request, Context& context) {
+               return explain(s, request, call_options(request, context));
+             });
   router.add(Method::kPost, "/api/v1/endpoints/{endpoint}/feedback", {Permission::kPredict},
              [s](const Request& request, Context&) { return feedback(s, request); });
   router.add(Method::kGet, "/api/v1/endpoints", {Permission::kRead},

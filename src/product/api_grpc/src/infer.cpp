@@ -109,8 +109,10 @@ void add_infer_methods(http::RpcRouter& router, const http::RouteOptions& like,
   options.inline_body_bytes = like.inline_body_bytes;
   options.place = [s](const Request& request) {
     Named names;
-    return peek_names(request.body, names) ? api::place_of_call(s, names.model, names.version)
-                                           : http::RunOn::kServe;
+    if (!peek_names(request.body, names)) return http::RunOn::kServe;
+    const http::RunOn place = api::place_of_call(s, names.model, names.version);
+    return place == http::RunOn::kInline && api::may_explain(request.body) ? http::RunOn::kServe
+                                                                           : place;
   };
   router.add_unary(
       "/inference.GRPCInferenceService/ModelInfer", options,

@@ -152,6 +152,8 @@ void add_loop(CLI::App& app, Arguments& a) {
   predict_command->add_option("model", a.predict.model, "NAME, NAME@ALIAS or NAME/VERSION")
       ->required();
   predict_command->add_option("file", a.predict.file)->required();
+  predict_command->add_flag("--explain", a.predict.explain,
+                            "also tell what each column added to the raw score");
   predict_command->add_option("--output", a.predict.output,
                               "CSV, JSON lines or Parquet by its ending");
   CLI::App* up_command =

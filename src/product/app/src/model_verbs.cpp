@@ -222,6 +222,7 @@ int predict(const Invocation& invocation, const PredictOptions& options) {
     TRY_ASSIGN(const std::string file, absolute_path(options.file));
     Json body = Json::object(
         {{"model", name}, {"selector", selector}, {"sources", Json::array({Json(file)})}});
+    if (options.explain) body.set("explain", true);
     if (!options.output.empty()) {
       TRY_ASSIGN(const std::string output, absolute_path(options.output));
       body.set("output", output);
@@ -234,8 +235,15 @@ int predict(const Invocation& invocation, const PredictOptions& options) {
     if (invocation.json) {
       print(result->dump() + "\n");
     } else if (options.output.empty()) {
-      for (const auto& prediction : (*result)["predictions"].items())
-        print(prediction.dump() + "\n");
+      const Json& explanations = (*result)["explanations"];
+      for (std::size_t row = 0; row < (*result)["predictions"].size(); ++row) {
+        const Json& prediction = (*result)["predictions"].at(row);
+        print((row < explanations.size() ? Json::object({{"prediction", prediction},
+                                                         {"explanation", explanations.at(row)}})
+                                         : prediction)
+                  .dump() +
+              "\n");
+      }
     } else {
       print(base::format_count((*result)["rows"].as_int()) + " rows by " + name + " v" +
             std::to_string((*result)["version"].as_int()) + " in " +

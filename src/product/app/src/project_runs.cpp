@@ -118,6 +118,7 @@ base::Result<Json> ProjectRuns::predict(const Json& body, base::Context& context
   spec.selector = body["selector"].as_string();
   spec.sources = texts(body["sources"]);
   spec.output = body["output"].as_string();
+  spec.explain = body["explain"].as_bool();
   if (spec.sources.empty()) return base::fail(Code::kInvalidArgument, "`sources` names no file");
   return steps::predict_files(services_, spec, context);
 }

@@ -53,6 +53,7 @@ int run(const Invocation& invocation, const RunOptions& options);
 
 struct PredictOptions {
   std::string model, file, output;
+  bool explain = false;
 };
 int predict(const Invocation& invocation, const PredictOptions& options);
 int model_list(const Invocation& invocation);

@@ -2,6 +2,7 @@
 
 #include "maru/base/file.h"
 #include "maru/base/id.h"
+#include "maru/model/explain.h"
 #include "step_functions.h"
 
 namespace maru::steps {
@@ -50,6 +51,34 @@ data::Table answer_table(data::Table rows, const model::Signature& signature,
   return rows;
 }
 
+// base, raw_score and a column for each input's contribution, behind the answer; of several classes each with its class.
+void add_contributions(data::Table& rows, const model::Signature& signature,
+                       const model::Explanation& explanation) {
+  for (std::size_t k = 0; k < explanation.width; ++k) {
+    const std::string of = explanation.width > 1 ? "_" + signature.classes[k] : "";
+    const auto add = [&](const std::string& name, auto value) {
+      data::Column column;
+      column.name = name + of;
+      column.type = data::ColumnType::kFloat;
+      for (std::size_t row = 0; row < explanation.rows; ++row) column.reals.push_back(value(row));
+      rows.columns.push_back(std::move(column));
+    };
+    add("base", [&](std::size_t) { return explanation.base[k]; });
+    add("raw_score", [&](std::size_t row) { return explanation.raw(row, k); });
+    for (std::size_t c = 0; c < explanation.columns; ++c)
+      add("contribution_" + signature.inputs[c].name,
+          [&](std::size_t row) { return explanation.of(row, k, c); });
+  }
+}
+
+base::Result<model::Explanation> explained(const model::Bundle& bundle, const data::Table& table) {
+  model::InputBatch batch;
+  TRY(model::fill_from_table(bundle.signature(), table, batch));
+  model::Explanation out;
+  TRY(bundle.evaluator().explain(batch, out));
+  return out;
+}
+
 }  // namespace
 
 base::Result<Json> predict_files(const Services& services, const PredictSpec& spec,
@@ -69,6 +98,10 @@ base::Result<Json> predict_files(const Services& services, const PredictSpec& sp
   input.sources = spec.sources;
   TRY_ASSIGN(data::Table table, data::read_files(*services.engine, input, context));
   TRY_ASSIGN(const model::Predictions predictions, score(**bundle, table));
+  model::Explanation explanation;
+  if (spec.explain) {
+    TRY_ASSIGN(explanation, explained(**bundle, table));
+  }
   const auto rows = static_cast<std::int64_t>(predictions.rows);
   Json out = Json::object({{"model", spec.model}, {"version", version}, {"rows", rows}});
   if (spec.output.empty()) {
@@ -76,10 +109,14 @@ base::Result<Json> predict_files(const Services& services, const PredictSpec& sp
     for (std::size_t row = 0; row < predictions.rows; ++row)
       answers.push(model::prediction_json((*bundle)->signature(), predictions, row));
     out.set("predictions", std::move(answers));
+    Json explanations = Json::array();
+    for (std::size_t row = 0; row < explanation.rows; ++row)
+      explanations.push(model::explanation_json((*bundle)->signature(), explanation, row));
+    if (spec.explain) out.set("explanations", std::move(explanations));
   } else {
-    TRY(data::write_table(*services.engine,
-                          answer_table(std::move(table), (*bundle)->signature(), predictions),
-                          spec.output));
+    data::Table answers = answer_table(std::move(table), (*bundle)->signature(), predictions);
+    if (spec.explain) add_contributions(answers, (*bundle)->signature(), explanation);
+    TRY(data::write_table(*services.engine, answers, spec.output));
     out.set("output", spec.output);
   }
   return out.set("seconds", static_cast<double>(services.clock->monotonic_ns() - start_ns) / 1e9);

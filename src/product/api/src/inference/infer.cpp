@@ -1,5 +1,6 @@
 #include "maru/api/inference.h"
 
+#include "inference/explained.h"
 #include "inference/wire.h"
 #include "maru/http/trace.h"
 
@@ -46,7 +47,9 @@ base::Result<InferenceAnswer> infer(const Services& s, const std::string& name,
   InferenceAnswer out;
   std::vector<std::string> names;
   for (const auto& output : call.outputs) names.push_back(output.name);
-  auto answer = s.server->infer(name, options, call.inputs, names, out.outputs);
+  auto answer = call.parameters["explain"].as_bool()
+                    ? inference::explain_tensors(s, name, options, call, out.outputs)
+                    : s.server->infer(name, options, call.inputs, names, out.outputs);
   if (!answer)
     return tl::unexpected<base::Error>(inference::unknown_model(std::move(answer.error()), name));
   out.answer = std::move(*answer);

@@ -107,9 +107,9 @@ Response infer_response(const std::string& name, const InferRequest& call,
   bool any = false;
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     if (i > 0) json += ',';
-    const bool as_binary = call.outputs.empty()
-                               ? call.binary_outputs
-                               : call.outputs[i].binary.value_or(call.binary_outputs);
+    const bool as_binary = i < call.outputs.size()
+                               ? call.outputs[i].binary.value_or(call.binary_outputs)
+                               : call.binary_outputs;
     any = any || as_binary;
     append_tensor(json, binary, outputs[i], as_binary, nan_tokens);
   }
@@ -210,7 +210,8 @@ void add_open_inference_routes(Router& router, const Services& s) {
                [s](const Request& request, Context&) { return model_ready(s, request); });
     http::RouteOptions quick = plain(Permission::kPredict, RunOn::kInline);
     quick.place = [s](const Request& request) {
-      return place_of_call(s, request.param("model"), request.param("version"));
+      const RunOn place = place_of_call(s, request.param("model"), request.param("version"));
+      return may_explain(request.body) ? off_the_io_thread(place) : place;
     };
     router.add(
         Method::kPost, path + "/infer", quick,

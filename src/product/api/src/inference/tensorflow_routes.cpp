@@ -1,6 +1,8 @@
 #include <algorithm>
 #include <cmath>
+#include <set>
 
+#include "inference/explained.h"
 #include "inference/rows.h"
 #include "inference/tensor_json.h"
 #include "inference/wire.h"
@@ -85,6 +87,15 @@ class Call {
                                },
                                predictions));
     return out;
+  }
+
+  base::Result<Explained> explain(const Json& rows) {
+    TRY_ASSIGN(const Json plain,
+               foreign() ? base::Result<Json>(rows) : plain_rows(signature(), rows));
+    return explain_rows(services_, target_.name, options_,
+                        [&](const model::Signature& expected, model::InputBatch& batch) {
+                          return model::fill_from_rows(expected, plain, batch);
+                        });
   }
 
   base::Result<Outcome> columns(const Json& inputs) {
@@ -225,16 +236,30 @@ base::Result<Response> regress(Call& call, const Json& body) {
   return answered(text + "]}", outcome.answer);
 }
 
+// KServe's verb: predictions, and what each column added to them.
+base::Result<Response> explain(Call& call, const Json& body) {
+  if (!body["instances"].is_array())
+    return base::fail(Code::kInvalidArgument, "JSON request must have `instances` (rows)");
+  TRY_ASSIGN(const Explained explained, call.explain(body["instances"]));
+  std::string text = R"({"predictions":)";
+  TRY(append_rows(
+      text, model::answer_tensors(explained.answer.bundle->signature(), explained.predictions)));
+  text += R"(,"explanations":)" + explanations_json(explained).dump() + "}";
+  return answered(std::move(text), explained.answer);
+}
+
 base::Result<Response> run_verb(const Services& s, const Request& request, const Context& context) {
   const Called target = called(request);
-  if (target.verb != "predict" && target.verb != "classify" && target.verb != "regress")
+  static const std::set<std::string> kVerbs = {"predict", "classify", "regress", "explain"};
+  if (kVerbs.count(target.verb) == 0)
     return base::fail(Code::kNotFound, "Malformed request: POST " + request.path + ": unknown verb",
-                      "predict, classify or regress");
+                      "predict, classify, regress or explain");
   TRY_ASSIGN(const Json body, tolerant_json(request));
   TRY(check_signature_name(body));
   Call call(s, request, context, target);
   TRY(call.open());
   if (target.verb == "predict") return predict(call, body);
+  if (target.verb == "explain") return explain(call, body);
   return target.verb == "classify" ? classify(call, body) : regress(call, body);
 }
 

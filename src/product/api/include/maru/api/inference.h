@@ -22,7 +22,9 @@ base::Result<int> resolve_version(const Services& services, const std::string& n
 // Where infer() of a model should run: on the I/O thread when it neither waits nor works for long.
 http::RunOn place_of_call(const Services& services, std::string_view name,
                           std::string_view version);
-// Runs the model and replaces outputs by their best classes where those were asked for.
+// Whether a body may ask for explanations, whatever its protocol; such a call does not run on the I/O thread.
+bool may_explain(std::string_view body);
+// Runs the model and replaces outputs by their best classes where those were asked for. With the parameter `explain`, tensors of the explanation follow.
 base::Result<InferenceAnswer> infer(const Services& services, const std::string& name,
                                     const serve::CallOptions& options,
                                     const model::InferRequest& call);

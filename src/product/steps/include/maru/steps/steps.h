@@ -56,9 +56,10 @@ base::Result<InitResult> init_project(const Services& services, const InitSpec& 
 struct PredictSpec {
   std::string project = "default", model, selector;
   std::vector<std::string> sources;
-  std::string output;  // "" : rows come back
+  std::string output;    // "" : rows come back
+  bool explain = false;  // also what each column added to the raw score (model/explain.h)
 };
-// Scores files with a registered model; one answer a row, in order. {"rows", "seconds", "output"} or {"rows", "seconds", "predictions"}.
+// Scores files with a registered model; one answer a row, in order. {"rows", "seconds", "output"} or {"rows", "seconds", "predictions", "explanations"}.
 base::Result<base::Json> predict_files(const Services& services, const PredictSpec& spec,
                                        base::Context& context);
 
