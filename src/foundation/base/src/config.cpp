@@ -34,6 +34,9 @@ constexpr ConfigKey kKeys[] = {
     {"pool.waiting-threads", kInteger, "32", "calls at a time of models that run in Python"},
     {"pool.queue", kInteger, "4096",
      "requests that may wait in each pool before the next one is refused"},
+    {"serve.memory", kBytes, "0",
+     "memory of all models that are served; those that callers only named go first, the longest "
+     "unused; 0: no cap"},
     {"store.group-commit-ms", kInteger, "2", "longest wait for company before a commit, 0 to 5"},
     {"python.interpreter", kText, "python3",
      "Python with mlflow and what the served models need (a path, or a name on PATH); off: models "

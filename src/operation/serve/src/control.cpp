@@ -11,24 +11,7 @@ namespace {
 
 using base::Code;
 
-constexpr std::size_t kWarmUpRows =
-    32;  // answered one by one, then all together: lazy allocations and caches are paid here
-constexpr std::size_t kFailedRecords = 64;  // failed versions that are remembered
 constexpr std::size_t kUnknownNames = 1024;
-
-base::Status warm_up(const model::Bundle& bundle) {
-  const data::Table sample =
-      bundle.sample().slice(0, std::min(kWarmUpRows, bundle.sample().rows()));
-  if (sample.rows() == 0) return {};
-  model::InputBatch batch;
-  model::Predictions out;
-  for (std::size_t row = 0; row < sample.rows(); ++row) {
-    TRY(model::fill_from_table(bundle.signature(), sample.slice(row, 1), batch));
-    TRY(bundle.evaluator().predict(batch, out));
-  }
-  TRY(model::fill_from_table(bundle.signature(), sample, batch));
-  return bundle.evaluator().predict(batch, out);
-}
 
 bool same_versions(const Entry& a, const Entry& b) {
   const auto same = [](const ArmPtr& x, const ArmPtr& y) {
@@ -83,68 +66,6 @@ void Server::Impl::publish() {
   table.replace(std::move(next));
 }
 
-base::Result<std::shared_ptr<const LoadedVersion>> Server::Impl::load(const std::string& model,
-                                                                      int version) {
-  TRY_ASSIGN(const std::string folder, options.source->folder(model, version));
-  TRY_ASSIGN(auto bundle, options.load(folder));
-  {
-    const std::lock_guard lock(mutex);
-    records[{model, version}].state = VersionState::kWarming;
-  }
-  if (auto warm = warm_up(*bundle); !warm)
-    return base::wrap(std::move(warm.error()), "warm-up on the sample rows failed");
-  auto loaded = std::make_shared<LoadedVersion>();
-  loaded->model = model;
-  loaded->version = version;
-  loaded->bundle = std::move(bundle);
-  return loaded;
-}
-
-// The version, loaded once however many ask at the same time.
-base::Result<std::shared_ptr<const LoadedVersion>> Server::Impl::acquire(const std::string& model,
-                                                                         int version) {
-  const std::pair<std::string, int> key{model, version};
-  {
-    std::unique_lock lock(mutex);
-    record_changed.wait(lock, [&] {
-      const auto found = records.find(key);
-      return found == records.end() || (found->second.state != VersionState::kLoading &&
-                                        found->second.state != VersionState::kWarming);
-    });
-    VersionRecord& record = records[key];
-    if (auto alive = record.loaded.lock()) return alive;
-    record = VersionRecord();
-  }
-  const std::int64_t start_ns = options.clock->monotonic_ns();
-  auto result = load(model, version);
-  const std::lock_guard lock(mutex);
-  VersionRecord& record = records[key];
-  if (result) {
-    const model::Bundle& bundle = *(*result)->bundle;
-    record.state = VersionState::kReady;
-    record.engine = std::string(bundle.evaluator().engine());
-    record.memory_bytes = bundle.memory_bytes();
-    record.load_seconds = static_cast<double>(options.clock->monotonic_ns() - start_ns) * 1e-9;
-    record.loaded = *result;
-  } else {
-    record.state = VersionState::kFailed;
-    record.error =
-        base::Error(base::wrap(std::move(result.error()), "version could not be loaded: " + model +
-                                                              "/" + std::to_string(version))
-                        .value());
-    record.failed_ns = options.clock->monotonic_ns();
-    result = tl::unexpected<base::Error>(record.error);
-    std::size_t failed = 0;
-    for (auto at = records.begin(); at != records.end();) {
-      const bool old = at->second.state == VersionState::kFailed && at->first != key &&
-                       ++failed > kFailedRecords;
-      at = old ? records.erase(at) : std::next(at);
-    }
-  }
-  record_changed.notify_all();
-  return result;
-}
-
 // kNotFound means: nothing to serve yet.
 base::Result<int> Server::Impl::version_of(const EndpointConfig& config, const ArmSpec& spec,
                                            bool by_default) {
@@ -194,6 +115,7 @@ base::Result<EntryPtr> Server::Impl::build(Endpoint& endpoint, const EndpointCon
             version) {  // a new version behind the alias starts afresh
       entry->guard = std::make_shared<CanaryGuard>(route.max_error_rate);
     }
+    TRY(endpoint.bounds.check(*ready));
     entry->arms.push_back(
         arm_of(endpoint, config.name, std::move(ready), canary ? entry->guard : nullptr));
     entry->identities.push_back(route.arms[i].identity);
@@ -275,6 +197,7 @@ base::Status Server::Impl::apply(const std::shared_ptr<Endpoint>& endpoint,
   }
   TRY_ASSIGN(endpoint->log_rule, LogRule::parse(config.log));
   TRY_ASSIGN(endpoint->execution, parse_execution(config.execution));
+  TRY_ASSIGN(endpoint->bounds, Bounds::parse(config.bounds));
   auto built = build(*endpoint, config, old);
   std::vector<std::shared_ptr<const LoadedVersion>>
       dropped;  // models are freed after the lock is released
@@ -393,6 +316,7 @@ base::Status Server::put_endpoint(const EndpointConfig& config) {
   TRY(parse_route(config.route));
   TRY(LogRule::parse(config.log));
   TRY(parse_execution(config.execution));
+  TRY(Bounds::parse(config.bounds));
   Impl& impl = *impl_;
   std::shared_ptr<Endpoint> endpoint;
   {
@@ -446,7 +370,16 @@ base::Status Server::load(const std::string& model) {
     const std::lock_guard lock(impl.mutex);
     impl.unloaded.erase(model);
   }
-  return impl.on_loader([&impl, model] { return impl.load_on_demand(model, 0); }, -1);
+  return impl.on_loader(
+      [&impl, model]() -> base::Status {
+        TRY(impl.load_on_demand(model, 0));
+        if (const auto endpoint = impl.find(model)) {
+          const std::lock_guard lock(impl.mutex);
+          endpoint->pinned = true;
+        }
+        return {};
+      },
+      -1);
 }
 
 base::Status Server::unload(const std::string& model) {

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -13,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "bounds.h"
 #include "epoch_cell.h"
 #include "execution.h"
 #include "experiment.h"
@@ -29,6 +31,7 @@ struct LoadedVersion {
   std::string model;
   int version = 0;
   std::shared_ptr<const model::Bundle> bundle;
+  std::int64_t p99_ns = -1;  // of a sample row, when it was warmed up; -1: not measured
 };
 
 // Takes a canary out of the route when it fails too often; lives as long as the route that was written.
@@ -89,6 +92,7 @@ struct Endpoint {
   // Of the config that is being made the route.
   LogRule log_rule;
   Execution execution;
+  Bounds bounds;
   std::map<const LoadedVersion*, std::weak_ptr<Lane>> lanes;  // guarded by `work`
   EntryPtr entry;
   std::shared_ptr<EndpointStats> stats = std::make_shared<EndpointStats>();
@@ -96,6 +100,7 @@ struct Endpoint {
   std::deque<std::shared_ptr<const LoadedVersion>> on_demand;
   std::string state = "loading", reason;
   bool implicit = false;  // a model asked for by its own name
+  bool pinned = false;    // by load()
   bool removed = false;
 };
 
@@ -144,14 +149,20 @@ struct Server::Impl {
                                 std::shared_ptr<LaneTotals> totals) const;
   void sweep_lanes();
 
+  // load.cpp: on loader threads
+  base::Result<std::shared_ptr<const LoadedVersion>> acquire(const std::string& model, int version);
+  base::Result<std::shared_ptr<const LoadedVersion>> load(const std::string& model, int version);
+  struct Spare;
+  std::uint64_t held_bytes() const;
+  std::optional<Spare> longest_unused() const;
+  base::Status make_room(const LoadedVersion& newcomer);
+
   // control.cpp: on loader threads
   base::Status apply(const std::shared_ptr<Endpoint>& endpoint, const EndpointConfig& config,
                      bool only_when_moved);
   base::Result<EntryPtr> build(Endpoint& endpoint, const EndpointConfig& config,
                                const EntryPtr& old);
   base::Result<int> version_of(const EndpointConfig& config, const ArmSpec& spec, bool by_default);
-  base::Result<std::shared_ptr<const LoadedVersion>> acquire(const std::string& model, int version);
-  base::Result<std::shared_ptr<const LoadedVersion>> load(const std::string& model, int version);
   base::Status load_on_demand(const std::string& name, int version);
   base::Status add_on_demand(const std::shared_ptr<Endpoint>& endpoint, int version);
   ArmPtr arm_of(Endpoint& endpoint, const std::string& name,

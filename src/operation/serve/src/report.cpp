@@ -104,6 +104,7 @@ Json EndpointConfig::to_json() const {
       Json::object({{"project", project}, {"name", name}, {"model", model}, {"route", route}});
   if (!log.is_null()) out.set("log", log);
   if (!execution.is_null()) out.set("execution", execution);
+  if (!bounds.is_null()) out.set("bounds", bounds);
   return out;
 }
 
@@ -125,6 +126,8 @@ base::Result<EndpointConfig> EndpointConfig::from_json(const Json& json) {
   TRY(LogRule::parse(out.log));
   out.execution = json["execution"];
   TRY(parse_execution(out.execution));
+  out.bounds = json["bounds"];
+  TRY(Bounds::parse(out.bounds));
   return out;
 }
 

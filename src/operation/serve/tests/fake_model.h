@@ -1,5 +1,6 @@
 #pragma once
 #include <atomic>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -28,6 +29,7 @@ class FakeBundle final : public model::Bundle, public model::Evaluator {
     sample_.columns.push_back(std::move(x));
   }
   base::Status predict(const model::InputBatch& batch, model::Predictions& out) const override {
+    if (clock != nullptr) clock->advance_us(row_us * static_cast<std::int64_t>(batch.rows));
     if (broken_ || failing) return base::fail(base::Code::kInternal, "planted failure");
     out.task = model::Task::kRegression;
     out.rows = batch.rows;
@@ -49,6 +51,8 @@ class FakeBundle final : public model::Bundle, public model::Evaluator {
   std::uint64_t memory_bytes() const override { return 20; }
 
   mutable std::atomic<bool> failing{false};  // from now on
+  base::ManualClock* clock = nullptr;        // moves by `row_us` for each row
+  std::int64_t row_us = 0;
 
  private:
   int version_;
@@ -95,6 +99,8 @@ class FakeSource final : public ModelSource {
     if (corrupt.count(version) != 0)
       return base::fail(base::Code::kDataLoss, "model.onnx is corrupt");
     auto bundle = std::make_shared<FakeBundle>(version, broken.count(version) != 0);
+    bundle->clock = clock;
+    bundle->row_us = row_us;
     made.emplace_back(version, bundle);
     return std::shared_ptr<const model::Bundle>(std::move(bundle));
   }
@@ -108,6 +114,8 @@ class FakeSource final : public ModelSource {
   }
 
   std::set<int> absent, corrupt, broken;
+  base::ManualClock* clock = nullptr;  // of the versions that are made from now on
+  std::int64_t row_us = 0;
   std::map<int, int> loads;
   std::vector<std::pair<int, std::weak_ptr<const model::Bundle>>> made;
 
@@ -142,8 +150,9 @@ struct Stand {
   base::ManualClock clock;
   base::Pool loader{{"loader", 1, 1024}};
   std::unique_ptr<Server> server;
+  base::Json bounds, execution;  // of the endpoints that are put
 
-  explicit Stand(bool with_sink = false) {
+  explicit Stand(bool with_sink = false, const std::function<void(Server::Options&)>& change = {}) {
     source.point("champion", 1);
     Server::Options options;
     options.source = &source;
@@ -151,6 +160,7 @@ struct Stand {
     options.loader = &loader;
     options.clock = &clock;
     options.load = [this](const std::string& folder) { return source.load(folder); };
+    if (change) change(options);
     server = std::make_unique<Server>(options);
   }
   base::Status put(const std::string& route = "null", const std::string& name = "e",
@@ -159,6 +169,8 @@ struct Stand {
     config.name = name;
     config.model = model;
     config.route = *base::parse_json(route);
+    config.bounds = bounds;
+    config.execution = execution;
     return server->put_endpoint(config);
   }
   // The version that answered, or 0.

@@ -150,6 +150,7 @@ base::Status Home::Impl::open_operation() {
   server_options.loader = &loader_pool;
   server_options.compute = &serve_pool;
   server_options.waiting = &waiting_pool;
+  server_options.memory_bytes = options.serve_memory_bytes;
   server_options.cores = std::max(1u, std::thread::hardware_concurrency());
   server_options.db = db.get();
   server_options.load = [python = options.python](const std::string& folder) {

@@ -118,6 +118,7 @@ HomeOptions home_options(const std::string& home, const Config& settings) {
   out.python.memory_limit_bytes = static_cast<std::uint64_t>(settings.bytes("python.memory"));
   out.python.call_timeout_ms = settings.integer("python.timeout-ms");
   out.python.start_timeout_ms = settings.integer("python.start-timeout-ms");
+  out.serve_memory_bytes = static_cast<std::uint64_t>(settings.bytes("serve.memory"));
   out.pool_queue = size("pool.queue");
   out.cpu_hour_price = cpu_price(settings).value_or(0);
   out.group_window_us = settings.integer("store.group-commit-ms") * 1000;

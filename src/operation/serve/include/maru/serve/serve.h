@@ -87,8 +87,9 @@ struct Arm {
 
 struct EndpointConfig {
   std::string project = "default", name, model;
-  base::Json route;  // docs/routing.md; null: the alias champion with weight 1
-  base::Json log;    // which answered calls are logged (docs/observability.md); null: all
+  base::Json route;   // docs/routing.md; null: the alias champion with weight 1
+  base::Json log;     // which answered calls are logged (docs/observability.md); null: all
+  base::Json bounds;  // what a version may cost to be safe to serve (docs/serving.md); null: none
   base::Json
       execution;  // how calls of models of tensors wait and run (docs/serving.md); null: the defaults
   base::Json to_json() const;
@@ -217,6 +218,8 @@ class Server {
     base::Pool* compute = nullptr;
     base::Pool* waiting = nullptr;
     std::size_t cores = 1;  // calls of a model that computes at a time
+    // Of all versions; what callers only named goes first, the longest unused. 0: no cap.
+    std::uint64_t memory_bytes = 0;
     base::Clock* clock = &base::system_clock();
     std::uint64_t seed = 0;  // of the bandits' draws
     store::Database* db =

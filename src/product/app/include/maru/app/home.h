@@ -18,7 +18,8 @@ struct HomeOptions {
   std::size_t train_threads = 2;
   std::size_t serve_threads = 0;  // 0: one a core
   std::size_t blocking_threads = 8, work_threads = 4;
-  std::size_t waiting_threads = 32;  // calls of models in Python
+  std::uint64_t serve_memory_bytes = 0;  // of all models in memory; 0: no cap
+  std::size_t waiting_threads = 32;      // calls of models in Python
   model::PythonOptions python = {};
   std::size_t pool_queue = 4096;                // what may wait in each pool
   double cpu_hour_price = 0.04;                 // 0: costs are not told
