@@ -41,12 +41,15 @@ base::Result<Response> predict_tensors(const Services& s, const Request& request
   const std::string endpoint(request.param("endpoint"));
   TRY_ASSIGN(const Json body, body_json(request));
   TRY_ASSIGN(const auto described, inference::describe(s, endpoint, 0));
-  TRY_ASSIGN(const auto tensors, inference::tensors_of_rows(described.inputs, body["instances"]));
-  std::vector<model::TensorValue> outputs;
-  TRY_ASSIGN(const auto chosen, s.server->infer(endpoint, options, tensors, {}, outputs));
-  std::string text = begin_answer(chosen, 0);
-  TRY(inference::append_rows(text, outputs));
-  return Response::json_text(text + "}");
+  model::InferRequest call;
+  TRY_ASSIGN(call.inputs, inference::tensors_of_rows(described.inputs, body["instances"]));
+  return infer_response(
+      s, endpoint, options, std::move(call),
+      [](const model::InferRequest&, const InferenceAnswer& done) -> base::Result<Response> {
+        std::string text = begin_answer(done.answer, 0);
+        TRY(inference::append_rows(text, done.outputs));
+        return Response::json_text(text + "}");
+      });
 }
 
 // Predictions with what each column added to them.
@@ -306,7 +309,7 @@ void add_endpoint_routes(Router& router, const Services& s) {
   http::RouteOptions quick{Permission::kPredict, RunOn::kInline};
   quick.place = [s](const Request& request) {
     const RunOn place = place_of_call(s, request.param("endpoint"), "");
-    return may_explain(request.body) ? inference::off_the_io_thread(place) : place;
+    return place == RunOn::kInline && !may_explain(request.body) ? place : RunOn::kServe;
   };
   router.add(
       Method::kPost, "/api/v1/endpoints/{endpoint}/predict", quick,

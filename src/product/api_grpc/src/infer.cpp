@@ -20,19 +20,35 @@ base::Status parse(std::string_view bytes, ModelInferRequest& out) {
                     "the message is not a ModelInferRequest: its bytes cannot be read");
 }
 
-base::Status run(const api::Services& s, const Request& from, const base::Context& context,
-                 std::int64_t received_ns, ModelInferRequest& request, ModelInferResponse& out) {
+base::Result<serve::CallOptions> read(const api::Services& s, const Request& from,
+                                      const base::Context& context, ModelInferRequest& request,
+                                      model::InferRequest& call) {
   serve::CallOptions options = api::call_options(from, context);
-  options.received_ns = received_ns;
   const std::string& name = request.model_name();
   if (name.empty()) return base::fail(Code::kInvalidArgument, "request has no `model_name`");
   TRY_ASSIGN(options.version, api::resolve_version(s, name, request.model_version()));
-  model::InferRequest call;
   TRY(read_request(request, call));
   TRY(context.alive());
-  TRY_ASSIGN(const api::InferenceAnswer done, api::infer(s, name, options, call));
+  return options;
+}
+
+base::Status run(const api::Services& s, const Request& from, const base::Context& context,
+                 std::int64_t received_ns, ModelInferRequest& request, ModelInferResponse& out) {
+  model::InferRequest call;
+  TRY_ASSIGN(serve::CallOptions options, read(s, from, context, request, call));
+  options.received_ns = received_ns;
+  TRY_ASSIGN(const api::InferenceAnswer done,
+             api::infer(s, request.model_name(), std::move(options), call));
   write_response(request, call, done, out);
   return {};
+}
+
+base::Result<Response> packed(const ModelInferResponse& message) {
+  Response out;
+  if (!message.SerializeToString(&out.body))
+    return base::fail(Code::kTooLarge, "the answer is larger than a message may be",
+                      "send fewer rows");
+  return out;
 }
 
 // The messages of a thread's calls, one after another: their memory is kept.
@@ -46,12 +62,24 @@ base::Result<Response> answer(const api::Services& s, const Request& request,
   use.request.Clear();
   use.response.Clear();
   TRY(parse(request.body, use.request));
-  TRY(run(s, request, context, request.received_ns, use.request, use.response));
-  Response out;
-  if (!use.response.SerializeToString(&out.body))
-    return base::fail(Code::kTooLarge, "the answer is larger than a message may be",
-                      "send fewer rows");
-  return out;
+  model::InferRequest call;
+  TRY_ASSIGN(serve::CallOptions options, read(s, request, context, use.request, call));
+  const std::string name = use.request.model_name();
+  if (s.server->pace(name, options.version) == serve::Pace::kAtOnce) {
+    TRY_ASSIGN(const api::InferenceAnswer done, api::infer(s, name, std::move(options), call));
+    write_response(use.request, call, done, use.response);
+    return packed(use.response);
+  }
+  // Its calls wait for their turn, and no thread waits with them.
+  const auto asked = std::make_shared<ModelInferRequest>();
+  asked->Swap(&use.request);
+  return api::infer_response(s, name, std::move(options), std::move(call),
+                             [asked](const model::InferRequest& told,
+                                     const api::InferenceAnswer& done) -> base::Result<Response> {
+                               ModelInferResponse out;
+                               write_response(*asked, told, done, out);
+                               return packed(out);
+                             });
 }
 
 base::Result<Response> infer(const api::Services& s, const Request& request,
@@ -107,6 +135,17 @@ void add_infer_methods(http::RpcRouter& router, const http::RouteOptions& like,
   http::RouteOptions options{like.permission, like.run_on};
   options.max_body_bytes = like.max_body_bytes;
   options.inline_body_bytes = like.inline_body_bytes;
+  http::RouteOptions one = options;
+  one.place = [s](const Request& request) {
+    Named names;
+    if (!peek_names(request.body, names) || api::may_explain(request.body))
+      return http::RunOn::kServe;
+    return api::place_of_reading(s, names.model, names.version);
+  };
+  router.add_unary(
+      "/inference.GRPCInferenceService/ModelInfer", one,
+      [s](const Request& request, base::Context& context) { return infer(s, request, context); });
+  // The requests of a stream are answered in order, on a thread that may wait.
   options.place = [s](const Request& request) {
     Named names;
     if (!peek_names(request.body, names)) return http::RunOn::kServe;
@@ -114,9 +153,6 @@ void add_infer_methods(http::RpcRouter& router, const http::RouteOptions& like,
     return place == http::RunOn::kInline && api::may_explain(request.body) ? http::RunOn::kServe
                                                                            : place;
   };
-  router.add_unary(
-      "/inference.GRPCInferenceService/ModelInfer", options,
-      [s](const Request& request, base::Context& context) { return infer(s, request, context); });
   router.add_stream("/inference.GRPCInferenceService/ModelStreamInfer", options,
                     [s](const Request& request,
                         base::Context&) -> base::Result<std::unique_ptr<http::RpcStream>> {

@@ -95,8 +95,8 @@ void append_tensor(std::string& json, std::string& binary, const TensorValue& te
   json += '}';
 }
 
-Response infer_response(const std::string& name, const InferRequest& call,
-                        const InferenceAnswer& done) {
+Response write_answer(const std::string& name, const InferRequest& call,
+                      const InferenceAnswer& done) {
   const auto& [answer, outputs] = done;
   const bool nan_tokens = call.parameters["nan_tokens"].as_bool();
   std::string json = R"({"model_name":)", binary;
@@ -135,8 +135,10 @@ base::Result<Response> infer_route(const Services& s, const Request& request, Co
   } else {
     TRY(model::parse_infer_request(request.body, length, call));
   }
-  TRY_ASSIGN(const InferenceAnswer done, api::infer(s, name, options, call));
-  return infer_response(name, call, done);
+  return infer_response(s, name, std::move(options), std::move(call),
+                        [name](const InferRequest& asked, const InferenceAnswer& done) {
+                          return base::Result<Response>(write_answer(name, asked, done));
+                        });
 }
 
 base::Result<Response> model_metadata(const Services& s, const Request& request) {
@@ -210,8 +212,9 @@ void add_open_inference_routes(Router& router, const Services& s) {
                [s](const Request& request, Context&) { return model_ready(s, request); });
     http::RouteOptions quick = plain(Permission::kPredict, RunOn::kInline);
     quick.place = [s](const Request& request) {
-      const RunOn place = place_of_call(s, request.param("model"), request.param("version"));
-      return may_explain(request.body) ? off_the_io_thread(place) : place;
+      return may_explain(request.body)
+                 ? RunOn::kServe
+                 : place_of_reading(s, request.param("model"), request.param("version"));
     };
     router.add(
         Method::kPost, path + "/infer", quick,

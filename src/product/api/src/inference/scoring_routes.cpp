@@ -167,11 +167,15 @@ Response answered(std::string body, const serve::Answer& answer) {
 
 base::Result<Response> answer_tensors(const Services& s, const serve::CallOptions& options,
                                       const std::string& endpoint,
-                                      const std::vector<TensorValue>& tensors) {
-  std::vector<TensorValue> outputs;
-  TRY_ASSIGN(const auto answer, s.server->infer(endpoint, options, tensors, {}, outputs));
-  TRY_ASSIGN(std::string body, predictions_json(outputs));
-  return answered(std::move(body), answer);
+                                      std::vector<TensorValue> tensors) {
+  model::InferRequest call;
+  call.inputs = std::move(tensors);
+  return infer_response(
+      s, endpoint, options, std::move(call),
+      [](const model::InferRequest&, const InferenceAnswer& done) -> base::Result<Response> {
+        TRY_ASSIGN(std::string body, predictions_json(done.outputs));
+        return answered(std::move(body), done.answer);
+      });
 }
 
 base::Result<Response> score_csv(const Services& s, const Request& request,
@@ -179,9 +183,9 @@ base::Result<Response> score_csv(const Services& s, const Request& request,
   TRY_ASSIGN(const data::Table table, data::read_delimited_text(request.body));
   TRY_ASSIGN(const Described described, describe(s, endpoint, 0));
   if (described.answer.bundle->tensors() != nullptr) {
-    TRY_ASSIGN(const auto tensors,
+    TRY_ASSIGN(auto tensors,
                tensors_of_frame(described.inputs, rows_of_table(described.inputs, table)));
-    return answer_tensors(s, options, endpoint, tensors);
+    return answer_tensors(s, options, endpoint, std::move(tensors));
   }
   model::Predictions predictions;
   TRY_ASSIGN(const auto answer,
@@ -209,8 +213,8 @@ base::Result<Response> invocations(const Services& s, const Request& request, Co
   TRY(check_forms(*body));
   TRY_ASSIGN(const Described described, describe(s, endpoint, 0));
   if (described.answer.bundle->tensors() != nullptr) {
-    TRY_ASSIGN(const auto tensors, tensors_of_forms(described.inputs, *body));
-    return answer_tensors(s, options, endpoint, tensors);
+    TRY_ASSIGN(auto tensors, tensors_of_forms(described.inputs, *body));
+    return answer_tensors(s, options, endpoint, std::move(tensors));
   }
   TRY_ASSIGN(const Json rows, rows_of_forms(described.answer.bundle->signature(), *body));
   model::Predictions predictions;
@@ -229,10 +233,6 @@ base::Result<Response> invocations(const Services& s, const Request& request, Co
 void add_scoring_routes(Router& router, const Services& s) {
   http::RouteOptions scoring{Permission::kPredict, RunOn::kServe};
   scoring.error_format = scoring_error;
-  scoring.place = [s](const Request& request) {
-    const auto endpoint = scoring_endpoint(s, request);
-    return endpoint ? off_the_io_thread(place_of_call(s, *endpoint, "")) : RunOn::kServe;
-  };
   router.add(Method::kPost, "/invocations", scoring, [s](const Request& request, Context& context) {
     return invocations(s, request, context);
   });

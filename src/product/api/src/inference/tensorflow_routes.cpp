@@ -46,10 +46,7 @@ base::Result<Json> tolerant_json(const Request& request) {
   return body_json(copy);
 }
 
-struct Outcome {
-  serve::Answer answer;
-  std::vector<TensorValue> outputs;
-};
+using Write = std::function<base::Result<Response>(const InferenceAnswer&)>;
 
 // Runs rows or columns on whatever kind of model the name means.
 class Call {
@@ -66,14 +63,14 @@ class Call {
   bool foreign() const { return described_.answer.bundle->tensors() != nullptr; }
   const model::Signature& signature() const { return described_.answer.bundle->signature(); }
 
-  base::Result<Outcome> rows(const Json& rows) {
+  base::Result<Response> rows(const Json& rows, Write write_answer) {
     if (foreign()) {
-      TRY_ASSIGN(const auto tensors, tensors_of_rows(described_.inputs, rows));
-      return run(tensors);
+      TRY_ASSIGN(auto tensors, tensors_of_rows(described_.inputs, rows));
+      return run(std::move(tensors), std::move(write_answer));
     }
     TRY_ASSIGN(const Json plain, plain_rows(signature(), rows));
     model::Predictions predictions;
-    Outcome out;
+    InferenceAnswer out;
     const serve::WriteAnswer write = [&out](const serve::Answer& answer,
                                             const model::Predictions& numbers) {
       out.outputs = model::answer_tensors(answer.bundle->signature(), numbers);
@@ -86,7 +83,7 @@ class Call {
                                  return model::fill_from_rows(expected, plain, batch);
                                },
                                predictions));
-    return out;
+    return write_answer(out);
   }
 
   base::Result<Explained> explain(const Json& rows) {
@@ -98,22 +95,25 @@ class Call {
                         });
   }
 
-  base::Result<Outcome> columns(const Json& inputs) {
+  base::Result<Response> columns(const Json& inputs, Write write_answer) {
     if (!foreign() && inputs.is_object()) {
       TRY_ASSIGN(const Json by_row, rows_of_columns(inputs));
-      return rows(by_row);
+      return rows(by_row, std::move(write_answer));
     }
-    if (!foreign()) return rows(inputs);
-    TRY_ASSIGN(const auto tensors, tensors_of_columns(described_.inputs, inputs));
-    return run(tensors);
+    if (!foreign()) return rows(inputs, std::move(write_answer));
+    TRY_ASSIGN(auto tensors, tensors_of_columns(described_.inputs, inputs));
+    return run(std::move(tensors), std::move(write_answer));
   }
 
  private:
-  base::Result<Outcome> run(const std::vector<TensorValue>& tensors) {
-    Outcome out;
-    TRY_ASSIGN(out.answer,
-               services_.server->infer(target_.name, options_, tensors, {}, out.outputs));
-    return out;
+  base::Result<Response> run(std::vector<TensorValue> tensors, Write write_answer) {
+    model::InferRequest call;
+    call.inputs = std::move(tensors);
+    return infer_response(
+        services_, target_.name, options_, std::move(call),
+        [write = std::move(write_answer)](const model::InferRequest&, const InferenceAnswer& done) {
+          return write(done);
+        });
   }
 
   const Services& services_;
@@ -158,13 +158,15 @@ base::Result<Response> predict(Call& call, const Json& body) {
                       "JSON request must have exactly one of `instances` (rows) and `inputs` "
                       "(columns)");
   if (body.has("instances")) {
-    TRY_ASSIGN(const Outcome outcome, call.rows(body["instances"]));
-    std::string text = R"({"predictions":)";
-    TRY(append_rows(text, outcome.outputs));
-    return answered(text + "}", outcome.answer);
+    return call.rows(body["instances"], [](const InferenceAnswer& done) -> base::Result<Response> {
+      std::string text = R"({"predictions":)";
+      TRY(append_rows(text, done.outputs));
+      return answered(text + "}", done.answer);
+    });
   }
-  TRY_ASSIGN(const Outcome outcome, call.columns(body["inputs"]));
-  return answered(outputs_by_column(outcome.outputs), outcome.answer);
+  return call.columns(body["inputs"], [](const InferenceAnswer& done) -> base::Result<Response> {
+    return answered(outputs_by_column(done.outputs), done.answer);
+  });
 }
 
 // `examples` with the features of `context` added to each.
@@ -216,24 +218,28 @@ base::Result<Response> classify(Call& call, const Json& body) {
   TRY_ASSIGN(const Json rows, example_rows(body));
   if (!call.foreign() && call.signature().task == model::Task::kRegression)
     return base::fail(Code::kInvalidArgument, "the model has no classes", "call :regress");
-  TRY_ASSIGN(const Outcome outcome, call.rows(rows));
-  const TensorValue* scores = first_numbers(outcome.outputs, 2);
-  if (scores == nullptr)
-    return base::fail(Code::kInvalidArgument, "the model gives no scores by class");
-  return answered(classes_json(outcome.answer.bundle->signature(), *scores), outcome.answer);
+  return call.rows(rows, [](const InferenceAnswer& done) -> base::Result<Response> {
+    const TensorValue* scores = first_numbers(done.outputs, 2);
+    if (scores == nullptr)
+      return base::fail(Code::kInvalidArgument, "the model gives no scores by class");
+    return answered(classes_json(done.answer.bundle->signature(), *scores), done.answer);
+  });
 }
 
 base::Result<Response> regress(Call& call, const Json& body) {
   TRY_ASSIGN(const Json rows, example_rows(body));
   if (!call.foreign() && call.signature().task != model::Task::kRegression)
     return base::fail(Code::kInvalidArgument, "the model answers with classes", "call :classify");
-  TRY_ASSIGN(const Outcome outcome, call.rows(rows));
-  const TensorValue* values = first_numbers(outcome.outputs, 0);
-  if (values == nullptr || values->elements() != rows.size())
-    return base::fail(Code::kInvalidArgument, "the model gives no single number for each row");
-  std::string text = R"({"results":[)";
-  model::append_json_elements(text, *values, true);
-  return answered(text + "]}", outcome.answer);
+  return call.rows(rows,
+                   [expected = rows.size()](const InferenceAnswer& done) -> base::Result<Response> {
+                     const TensorValue* values = first_numbers(done.outputs, 0);
+                     if (values == nullptr || values->elements() != expected)
+                       return base::fail(Code::kInvalidArgument,
+                                         "the model gives no single number for each row");
+                     std::string text = R"({"results":[)";
+                     model::append_json_elements(text, *values, true);
+                     return answered(text + "]}", done.answer);
+                   });
 }
 
 // KServe's verb: predictions, and what each column added to them.
@@ -349,15 +355,9 @@ void add_tensorflow_routes(Router& router, const Services& s) {
              [s](const Request&, Context&) { return model_names(s); });
   for (const char* path : {"/v1/models/{target}", "/v1/models/{model}/versions/{target}",
                            "/v1/models/{model}/labels/{target}"}) {
-    http::RouteOptions predict = plain(Permission::kPredict, RunOn::kServe);
-    predict.place = [s](const Request& request) {
-      const Called target = called(request);
-      const bool numbered = target.selector.find_first_not_of("0123456789") == std::string::npos;
-      return off_the_io_thread(place_of_call(s, target.name, numbered ? target.selector : ""));
-    };
-    router.add(Method::kPost, path, predict, [s](const Request& request, Context& context) {
-      return run_verb(s, request, context);
-    });
+    router.add(
+        Method::kPost, path, plain(Permission::kPredict, RunOn::kServe),
+        [s](const Request& request, Context& context) { return run_verb(s, request, context); });
     router.add(Method::kGet, path, plain(Permission::kRead, RunOn::kServe),
                [s](const Request& request, Context&) { return model_status(s, request); });
   }

@@ -18,11 +18,6 @@ void add_scoring_routes(Router& router, const Services& services);
 Response plain_error(const base::Error& error, const Request& request, const Context& context);
 http::RouteOptions plain(Permission permission, RunOn run_on);
 
-// Of a protocol whose bodies take more than microseconds to read.
-inline RunOn off_the_io_thread(RunOn place) {
-  return place == RunOn::kInline ? RunOn::kServe : place;
-}
-
 // Stock clients compare the content type to the letter: no charset.
 Response json_exactly(std::string text, int status = 200);
 

@@ -22,11 +22,22 @@ base::Result<int> resolve_version(const Services& services, const std::string& n
 // Where infer() of a model should run: on the I/O thread when it neither waits nor works for long.
 http::RunOn place_of_call(const Services& services, std::string_view name,
                           std::string_view version);
+// Where a handler that ends with infer_response() should run: on the I/O thread also when the model's calls wait in a queue of their own.
+http::RunOn place_of_reading(const Services& services, std::string_view name,
+                             std::string_view version);
 // Whether a body may ask for explanations, whatever its protocol; such a call does not run on the I/O thread.
 bool may_explain(std::string_view body);
 // Runs the model and replaces outputs by their best classes where those were asked for. With the parameter `explain`, tensors of the explanation follow.
+// Takes the inputs out of `call`. Its parameters `timeout` (microseconds) and `priority` are those of the Open Inference Protocol's schedule policy.
 base::Result<InferenceAnswer> infer(const Services& services, const std::string& name,
-                                    const serve::CallOptions& options,
-                                    const model::InferRequest& call);
+                                    serve::CallOptions options, model::InferRequest& call);
+// Makes a protocol's answer; on whatever thread the model's answer came.
+using WriteInference =
+    std::function<base::Result<http::Response>(const model::InferRequest&, const InferenceAnswer&)>;
+// infer() as the end of a handler: a model that answers at once does so; of any other the answer comes later, and no thread waits for it. What `options` points to
+// must live as long as the request.
+base::Result<http::Response> infer_response(const Services& services, const std::string& name,
+                                            serve::CallOptions options, model::InferRequest call,
+                                            WriteInference write);
 
 }  // namespace maru::api
