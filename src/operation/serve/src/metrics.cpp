@@ -100,6 +100,8 @@ void version_metrics(std::string& out, const std::vector<Series>& all) {
   for (const Series& s : all) {
     for (std::size_t i = 0; i < kStages; ++i) {
       const Counts counts = s.stats->stages[i].read();
+      // Features and post are stages of some calls only.
+      if ((i == 2 || i == 4) && s.stats->stage_ns[i].read() == 0) continue;
       histogram(out, "maru_request_stage_seconds", s.labels + ",stage=\"" + kStageNames[i] + "\"",
                 counts, s.of(s.stats->stage_ns[i]) * 1e-9, 0);
     }

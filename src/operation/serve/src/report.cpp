@@ -70,7 +70,10 @@ EndpointStatus status_of(const Endpoint& endpoint, std::int64_t now_us) {
     out.reason = "canary is out of the route: " + std::to_string(entry.guard->errors.load()) +
                  " of " + std::to_string(entry.guard->requests.load()) + " requests failed";
   }
-  if (entry.shadow) out.shadow_version = entry.shadow->loaded->version;
+  if (entry.shadow) {
+    out.shadow_version = entry.shadow->loaded->version;
+    out.shadow_evidence = endpoint.stats->shadow_book.report(out.shadow_version);
+  }
   out.queue = queue_json(entry);
   if (entry.experiment) {
     out.experiment = entry.experiment->report();

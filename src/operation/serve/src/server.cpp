@@ -112,6 +112,27 @@ bool answers_differ(const model::Signature& a_signature, const model::Prediction
   return false;
 }
 
+// What the shadow said beside what was answered: the probability of the answered class, or the value.
+void note_shadow(const ServedArm& shadow, const model::Signature& from,
+                 const model::Predictions& answer, const model::Predictions& told,
+                 const std::string& id) {
+  const model::Signature& to = shadow.loaded->bundle->signature();
+  if (answer.rows != told.rows || answer.width != told.width || from.task != to.task ||
+      from.classes != to.classes)
+    return;
+  std::vector<ShadowRow> rows(std::min(answer.rows, kShadowKept));
+  for (std::size_t row = 0; row < rows.size(); ++row) {
+    const bool classes = from.task != model::Task::kRegression;
+    const std::size_t chosen = classes ? model::predicted_class(from, answer, row) : 0;
+    const std::size_t k = answer.width > 1 ? chosen : 0;
+    rows[row] = {row == 0 ? id : id + "-" + std::to_string(row), answer.score(row, k),
+                 told.score(row, k), !classes || chosen == model::predicted_class(to, told, row)};
+  }
+  std::erase_if(rows,
+                [](const ShadowRow& row) { return !std::isfinite(row.shadow - row.answered); });
+  shadow.endpoint_stats->shadow_book.add(shadow.loaded->version, std::move(rows));
+}
+
 // The same rows for another version: columns go by name, what it needs and the batch lacks is missing.
 base::Result<model::InputBatch> rows_for(const model::Signature& to, const model::Signature& from,
                                          const model::InputBatch& batch) {
@@ -304,6 +325,7 @@ void Server::Impl::run_shadow(const Picked& picked, const model::InputBatch& bat
   if (!ran) arm.endpoint_stats->shadow_errors.add(shard, 1);
   if (!ran || answers_differ(from, answer, shadow.signature(), record.outputs))
     arm.endpoint_stats->shadow_differences.add(shard, 1);
+  if (ran) note_shadow(arm, from, answer, record.outputs, id);
   if (options.sink == nullptr) return;
   record.id = id;
   record.endpoint = arm.endpoint;

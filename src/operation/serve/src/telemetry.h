@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "maru/serve/serve.h"
+#include "shadow_book.h"
 
 namespace maru::serve {
 
@@ -121,6 +122,7 @@ class EndpointStats {
 
   Counter shadow_requests, shadow_differences, shadow_shed, shadow_errors;
   Counter not_sampled;
+  ShadowBook shadow_book;
 
  private:
   struct Second {

@@ -200,8 +200,13 @@ base::Result<Response> get_endpoint(const Services& s, const Request& request) {
                                {"shed", count(counts.shed)},
                                {"shed_by", std::move(shed_by)},
                                {"not_sampled", count(status.not_sampled)}}));
+  if (status.shadow_version > 0) {
+    Json shadow = out["shadow"];
+    out.set("shadow", shadow.set("evidence", status.shadow_evidence));
+  }
   out.set("cpu", Json::object({{"measured", count(status.cpu_calls)},
-                               {"mean_us", status.cpu_mean_us}}));
+                               {"mean_us", status.cpu_mean_us},
+                               {"hour_price", s.cpu_hour_price}}));
   out.set("monitor", nullptr);
   TRY_ASSIGN(const auto watched, s.monitor->watched(status.config.project));
   for (const auto& config : watched) {

@@ -61,6 +61,7 @@ void add_routes(Router& router, const Services& services) {
   add_model_routes(router, services);
   add_endpoint_routes(router, services);
   add_log_routes(router, services);
+  add_guide_routes(router, services);
   add_batch_routes(router, services);
   add_monitor_routes(router, services);
   add_status_routes(router, services);

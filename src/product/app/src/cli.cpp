@@ -319,12 +319,18 @@ void add_endpoint_changes(CLI::App& endpoint, Arguments& a) {
     command->add_option("--reward", e.reward, "binary or continuous");
   add("stop", "kill switch: the first arm answers everything", "maru endpoint stop churn",
       endpoint_stop);
+  CLI::App* log = add("log", "logged predictions, or what share is logged",
+                      "maru endpoint log churn --last 20", endpoint_log);
+  log->add_option("--trace", e.trace, "only of this W3C trace id");
+  log->add_option("--sample", e.sample, "from now on log this share of the answers, 0 to 1");
   CLI::App* replay =
       add("replay", "ask logged predictions again of a version, and tell what differs",
           "maru endpoint replay churn --version 5 --last 1000", endpoint_replay);
   replay->add_option("--version", e.version, "number or alias; the one that serves when absent");
-  replay->add_option("--id", e.ids, "of a prediction; several may be given");
-  replay->add_option("--last", e.last, "that many of the newest rows")->capture_default_str();
+  for (CLI::App* command : {log, replay}) {
+    command->add_option("--id", e.ids, "of a prediction; several may be given");
+    command->add_option("--last", e.last, "that many of the newest rows")->capture_default_str();
+  }
   replay->add_option("--tolerance", e.tolerance, "of a value's size, above 1")
       ->capture_default_str();
 }

@@ -271,6 +271,39 @@ void print_replay(const Json& report) {
 
 }  // namespace
 
+int endpoint_log(const Invocation& invocation, const EndpointOptions& options) {
+  if (options.sample >= 0) {
+    return with_session(invocation, [&](Session& session) -> Result<int> {
+      TRY_ASSIGN(const Json now, session.call(Method::kGet, path_of(options.name)));
+      Json rule = now["config"]["log"].is_object() ? now["config"]["log"] : Json::object();
+      rule.set("sample", options.sample);
+      TRY(session.call(
+          Method::kPut, path_of(options.name),
+          Json::object(
+              {{"model", now["model"]}, {"route", now["route"]}, {"log", std::move(rule)}})));
+      if (!invocation.json) print(percent_text(options.sample) + " of the answers are logged\n");
+      return 0;
+    });
+  }
+  std::string query = "?limit=" + std::to_string(options.last);
+  if (!options.ids.empty()) query += "&id=" + http::percent_encode(options.ids.front());
+  if (!options.trace.empty()) query += "&trace_id=" + http::percent_encode(options.trace);
+  return show_answer(
+      invocation, Method::kGet, path_of(options.name) + "/log" + query, [](const Json& result) {
+        TextTable table;
+        for (const char* title :
+             {"time", "id", "version", "answer", "caller", "total us", "model us", "CPU us"})
+          table.column(title);
+        for (const Json& row : result["rows"].items())
+          table.row({base::format_time_us(row["time_us"].as_int()), row["id"].as_string(),
+                     "v" + std::to_string(row["version"].as_int()), answer_text(row),
+                     row["principal"].as_string(), std::to_string(row["total_us"].as_int()),
+                     std::to_string(row["stages"]["model_us"].as_int()),
+                     row["cpu_us"].is_null() ? "" : number_text(row["cpu_us"].as_double(), 1)});
+        print(table.text());
+      });
+}
+
 int endpoint_replay(const Invocation& invocation, const EndpointOptions& options) {
   return with_session(invocation, [&](Session& session) -> Result<int> {
     Json body = Json::object({{"last", options.last}, {"tolerance", options.tolerance}});

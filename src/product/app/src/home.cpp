@@ -234,6 +234,7 @@ void Home::Impl::wire_routes() {
                                static_cast<std::size_t>(maru_openapi_end - maru_openapi_begin));
   s.version = version_json();
   s.started_us = started_us;
+  s.cpu_hour_price = options.cpu_hour_price;
   s.ready = [this] { return ready.load(); };
   s.submit_project = [this](const Json& body, base::Context& context) {
     return projects->submit(body, context);

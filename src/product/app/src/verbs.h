@@ -90,9 +90,11 @@ struct EndpointOptions {
   std::vector<std::string> arms;  // "champion=90", "5=10"
   std::string version, steps;     // of a canary: "5%,25%,100%"
   double step_seconds = 600, step_requests = 200;
-  std::vector<std::string> ids;  // of a replay; none: the last ones
+  std::vector<std::string> ids;  // of logged predictions; none: the last ones
   std::int64_t last = 100;
   double tolerance = 1e-9;
+  double sample = -1;  // of the log; < 0: as it is
+  std::string trace;
 };
 int endpoint_list(const Invocation& invocation);
 int endpoint_show(const Invocation& invocation, const EndpointOptions& options);
@@ -101,6 +103,7 @@ int endpoint_split(const Invocation& invocation, const EndpointOptions& options)
 int endpoint_canary(const Invocation& invocation, const EndpointOptions& options);  // step by step
 int endpoint_bandit(const Invocation& invocation, const EndpointOptions& options);
 int endpoint_stop(const Invocation& invocation, const EndpointOptions& options);  // the kill switch
+int endpoint_log(const Invocation& invocation, const EndpointOptions& options);
 // Logged predictions asked again of a version; exit code 1 when some differ.
 int endpoint_replay(const Invocation& invocation, const EndpointOptions& options);
 int alert_list(const Invocation& invocation);

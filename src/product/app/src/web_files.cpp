@@ -95,7 +95,14 @@ void add_web_routes(http::Router& router) {
   const auto page = [files, index](const Request& request, Context&) {
     return serve_file(*index, request, false);
   };
-  for (const char* pattern : {"/", "/p", "/p/{rest...}"})
+  // KServe's clients ask here whether the server lives; a browser says that it wants a page.
+  router.add(Method::kGet, "/", {Permission::kPublic, http::RunOn::kInline},
+             [page](const Request& request, Context& context) -> base::Result<Response> {
+               if (request.headers.get("Accept").find("text/html") == std::string_view::npos)
+                 return Response::json_text(R"({"status":"alive"})");
+               return page(request, context);
+             });
+  for (const char* pattern : {"/p", "/p/{rest...}"})
     router.add(Method::kGet, pattern, {Permission::kPublic, http::RunOn::kInline}, page);
 }
 

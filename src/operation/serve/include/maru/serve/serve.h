@@ -128,6 +128,7 @@ struct EndpointStatus {
       shadow_differences =
           0;  // mirrored; of those answered differently (another class, or a value off by 1e-6)
   std::uint64_t shadow_shed = 0;  // not mirrored because the queue was full
+  base::Json shadow_evidence;     // how its numbers differ (ShadowBook); null: nothing compared yet
   LatencySummary latency;         // last 5 minutes; per_second over the last 10 whole seconds
   std::vector<std::pair<std::string, LatencySummary>>
       stages;  // of answered calls: parse, queue, features, model, post, as far as there were any

@@ -34,6 +34,7 @@ struct Services {
       openapi;         // JSON text that outlives the routes: each route keeps a copy of Services
   base::Json version;  // {version, commit, build, libraries{}}
   std::int64_t started_us = 0;
+  double cpu_hour_price = 0;  // cost.cpu-hour
   std::function<bool()> ready;
   // {"yaml", "folder", "trigger", "overrides"{budget_seconds}} -> the id of the submitted run.
   std::function<base::Result<std::string>(const base::Json&, base::Context&)> submit_project;
