@@ -245,7 +245,10 @@ Response response_of(const RouteOptions* options, base::Result<Response> result,
 Response format_error(const RouteOptions* options, const base::Error& error, const Request& request,
                       const base::Context& context) {
   if (options == nullptr || !options->error_format) return error_response(error, context.trace_id);
-  return options->error_format(error, request, context);
+  Response out = options->error_format(error, request, context);
+  if ((out.status == 503 || out.status == 429) && !out.headers.has("Retry-After"))
+    out.headers.add("Retry-After", "1");
+  return out;
 }
 
 base::Status check_permission(const RouteOptions& options, const base::Context& context) {

@@ -35,6 +35,15 @@ void append_predictions(std::string& body, const model::Bundle& bundle,
   body += ']';
 }
 
+// ,"unit":"seconds" where the model declares one.
+void append_unit(std::string& body, const model::Signature& signature) {
+  if (signature.postprocess.is_null()) return;
+  const Json& unit = signature.postprocess["unit"]["name"];
+  if (unit.is_null()) return;
+  body += R"(,"unit":)";
+  base::append_json_string(body, unit.as_string());
+}
+
 // Of a model of tensors: rows of its inputs.
 base::Result<Response> predict_tensors(const Services& s, const Request& request,
                                        const serve::CallOptions& options) {
@@ -63,6 +72,7 @@ base::Result<Response> explain(const Services& s, const Request& request,
                  }));
   std::string text = begin_answer(explained.answer, explained.predictions.rows);
   append_predictions(text, *explained.answer.bundle, explained.predictions);
+  append_unit(text, explained.answer.bundle->signature());
   text += R"(,"explanations":)" + inference::explanations_json(explained).dump() + "}";
   return Response::json_text(std::move(text));
 }
@@ -85,6 +95,7 @@ base::Result<Response> predict(const Services& s, const Request& request, Contex
                                            const model::Predictions& numbers) {
     body = begin_answer(chosen, numbers.rows);
     append_predictions(body, *chosen.bundle, numbers);
+    append_unit(body, chosen.bundle->signature());
     body += '}';
   };
   options.write = &write;
@@ -189,6 +200,7 @@ base::Result<Response> get_endpoint(const Services& s, const Request& request) {
   }
   const auto counts = s.log->counts(name);
   out.set("config", status.config.to_json())
+      .set("queue", status.queue)
       .set("stages", stages)
       .set("traffic", traffic_json(status.traffic));
   Json shed_by = Json::object();
@@ -205,8 +217,7 @@ base::Result<Response> get_endpoint(const Services& s, const Request& request) {
     out.set("shadow", shadow.set("evidence", status.shadow_evidence));
   }
   out.set("cpu", Json::object({{"measured", count(status.cpu_calls)},
-                               {"mean_us", status.cpu_mean_us},
-                               {"hour_price", s.cpu_hour_price}}));
+                               {"mean_us", status.cpu_mean_us}}));
   out.set("monitor", nullptr);
   TRY_ASSIGN(const auto watched, s.monitor->watched(status.config.project));
   for (const auto& config : watched) {
@@ -242,9 +253,12 @@ base::Result<Response> put_endpoint(const Services& s, const Request& request, C
                       R"(send {"model": NAME})");
   const std::string project = project_of(request), name(request.param("endpoint"));
   body.set("name", name).set("project", project);
-  // A route that is put again does not change what is logged.
-  if (!body.has("log"))
-    if (const auto now = s.server->status(name); now) body.set("log", now->config.log);
+  // A route that is put again does not change what is said beside it.
+  if (const auto now = s.server->status(name); now) {
+    const Json kept = now->config.to_json();
+    for (const char* key : {"log", "execution", "bounds"})
+      if (!body.has(key)) body.set(key, kept[key]);
+  }
   TRY_ASSIGN(const auto config, serve::EndpointConfig::from_json(body));
   TRY(s.tracking->registry().get_model(project, config.model));
   TRY(refuse_same_version(s, config));

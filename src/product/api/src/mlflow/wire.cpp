@@ -277,7 +277,6 @@ Response error(const base::Error& error, const Request& request, const Context&)
   Response response = Response::json(
       Json::object({{"error_code", known.name}, {"message", message}}), known.status);
   if (known.status == 401) response.headers.set("WWW-Authenticate", "Basic realm=\"mlflow\"");
-  if (known.status == 503 || known.status == 429) response.headers.set("Retry-After", "1");
   static_cast<void>(request);
   return response;
 }
