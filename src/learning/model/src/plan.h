@@ -12,7 +12,7 @@
 namespace maru::model {
 
 // The name in a graph of what the model itself says, where post-processing follows it and makes `scores`.
-inline constexpr const char* kModelScores = "model_scores";
+inline constexpr const char* kModelScores = "maru/model_scores";
 
 enum class Op : std::uint8_t {
   // numbers, element by element
@@ -27,6 +27,8 @@ enum class Op : std::uint8_t {
   kAbs,
   kNeg,
   kFloor,
+  kRound,
+  kLog,
   kRelu,
   kTanh,
   kIsNan,

@@ -57,7 +57,8 @@ class Compiler {
       return fail(Code::kDataLoss, "the graph's output is not what it declares");
     plan_.output = plan_.model_output = output.ref;
     if (const auto own = values_.find(kModelScores);
-        own != values_.end() && is_real(own->second.type) && own->second.constant == nullptr)
+        own != values_.end() && is_real(own->second.type) && own->second.constant == nullptr &&
+        own->second.ref.place == Ref::Place::kScratch)
       plan_.model_output = own->second.ref;
     return std::move(plan_);
   }
@@ -177,6 +178,8 @@ class Compiler {
                   {"Abs", &Compiler::unary},
                   {"Neg", &Compiler::unary},
                   {"Floor", &Compiler::unary},
+                  {"Round", &Compiler::unary},
+                  {"Log", &Compiler::unary},
                   {"Relu", &Compiler::unary},
                   {"Tanh", &Compiler::unary},
                   {"IsNaN", &Compiler::unary},
@@ -247,9 +250,9 @@ class Compiler {
 
   Status unary(const Node& node, const std::vector<Value>& in) {
     static const std::map<std::string, Op> kOps = {
-        {"Sigmoid", Op::kSigmoid}, {"Exp", Op::kExp},   {"Sqrt", Op::kSqrt},
-        {"Abs", Op::kAbs},         {"Neg", Op::kNeg},   {"Floor", Op::kFloor},
-        {"Relu", Op::kRelu},       {"Tanh", Op::kTanh}, {"IsNaN", Op::kIsNan}};
+        {"Sigmoid", Op::kSigmoid}, {"Exp", Op::kExp},     {"Sqrt", Op::kSqrt},   {"Abs", Op::kAbs},
+        {"Neg", Op::kNeg},         {"Floor", Op::kFloor}, {"Round", Op::kRound}, {"Log", Op::kLog},
+        {"Relu", Op::kRelu},       {"Tanh", Op::kTanh},   {"IsNaN", Op::kIsNan}};
     std::uint32_t width = 1;
     if (in.size() != 1 || !fit(in, width) || in[0].type != TensorType::kDouble)
       return unknown(node, "operand");

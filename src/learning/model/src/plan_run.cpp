@@ -150,6 +150,10 @@ class Block {
         return real1(step, [](double a) { return -a; });
       case Op::kFloor:
         return real1(step, [](double a) { return std::floor(a); });
+      case Op::kRound:  // halves to even, as ONNX says and the default rounding mode does
+        return real1(step, [](double a) { return std::nearbyint(a); });
+      case Op::kLog:
+        return real1(step, [](double a) { return std::log(a); });
       case Op::kRelu:
         return real1(step, [](double a) { return a > 0 ? a : std::isnan(a) ? a : 0.0; });
       case Op::kTanh:

@@ -3,6 +3,7 @@
 #include "binding.h"
 #include "maru/base/text.h"
 #include "maru/model/model.h"
+#include "maru/model/postprocess.h"
 #include "maru/transform/features.h"
 
 namespace maru::model {
@@ -96,6 +97,12 @@ base::Json Signature::to_json() const {
       {{"task", task_name(task)}, {"inputs", std::move(list)}, {"classes", std::move(names)}});
   if (task == Task::kBinary) out.set("threshold", threshold);
   out.set("label", label);
+  if (!postprocess.is_null()) out.set("postprocess", postprocess);
+  if (!label_values.empty()) {
+    Json values = Json::array();
+    for (const std::string& value : label_values) values.push(value);
+    out.set("label_values", std::move(values));
+  }
   if (ignored.empty()) return out;
   Json unused = Json::array();
   for (const std::string& name : ignored) unused.push(name);
@@ -121,7 +128,13 @@ base::Result<Signature> Signature::from_json(const base::Json& json) {
   out.threshold = json["threshold"].as_double(0.5);
   out.label = json["label"].as_string();
   for (const Json& name : json["ignored"].items()) out.ignored.push_back(name.as_string());
+  out.postprocess = json["postprocess"];
+  TRY(Postprocess::from_json(out.postprocess));
+  for (const Json& value : json["label_values"].items())
+    out.label_values.push_back(value.as_string());
   const std::size_t classes = out.classes.size();
+  if (!out.label_values.empty() && out.label_values.size() != classes)
+    return fail(Code::kInvalidArgument, "classes and their names differ in number");
   if ((out.task == Task::kBinary && classes != 2) || (out.task == Task::kMulticlass && classes < 2))
     return fail(Code::kInvalidArgument, "classes do not fit the task: " + std::to_string(classes) +
                                             " for " + std::string(task_name(out.task)));

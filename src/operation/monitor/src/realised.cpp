@@ -25,6 +25,13 @@ bool same_label(std::string_view a, std::string_view b) {
   return parse_number(a, x) && parse_number(b, y) && x == y;
 }
 
+// A label in the words of the answers.
+const std::string& as_answered(const MonitorConfig& config, const std::string& label) {
+  for (std::size_t k = 0; k < config.label_values.size() && k < config.classes.size(); ++k)
+    if (same_label(label, config.label_values[k])) return config.classes[k];
+  return label;
+}
+
 // 1, 0, or -1 when the label says neither.
 int binary_label(const MonitorConfig& config, const std::string& label) {
   if (config.classes.size() == 2) {
@@ -106,13 +113,13 @@ Pairs join(const MonitorConfig& config, const data::Table& rows,
     if (config.task == "regression") {
       if (!parse_number(found->second, truth)) continue;
     } else if (config.task == "binary") {
-      const int label = binary_label(config, found->second);
+      const int label = binary_label(config, as_answered(config, found->second));
       if (label < 0) continue;
       truth = label;
       const int predicted = binary_label(config, std::string(predictions->text(row)));
       out.hits += predicted == label;
     } else {
-      out.hits += same_label(found->second, predictions->text(row));
+      out.hits += same_label(as_answered(config, found->second), predictions->text(row));
     }
     ++out.usable;
     out.scores.push_back(scores->number(row));

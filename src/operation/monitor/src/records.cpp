@@ -73,6 +73,7 @@ Json MonitorConfig::to_json() const {
                        {"metric", metric},
                        {"task", task},
                        {"classes", texts(classes)},
+                       {"label_values", texts(label_values)},
                        {"window_us", window_us},
                        {"window_rows", window_rows},
                        {"min_rows", min_rows},
@@ -95,6 +96,7 @@ base::Result<MonitorConfig> MonitorConfig::from_json(const Json& json) {
   out.metric = json["metric"].as_string_or(out.metric);
   out.task = json["task"].as_string_or("binary");
   out.classes = text_list(json["classes"]);
+  out.label_values = text_list(json["label_values"]);
   out.window_us = json["window_us"].as_int(out.window_us);
   out.window_rows =
       static_cast<std::uint64_t>(std::max<std::int64_t>(0, json["window_rows"].as_int(0)));

@@ -63,6 +63,7 @@ Json train_params(const ProjectFile& file) {
   out.set("metric", file.metric);
   out.set("learners", texts(file.learners));
   out.set("max_trials", file.max_trials);
+  if (!file.postprocess.is_null()) out.set("postprocess", file.postprocess);
   return out;
 }
 

@@ -12,6 +12,7 @@
 #include "maru/base/file.h"
 #include "maru/base/text.h"
 #include "maru/evaluate/evaluate.h"
+#include "maru/model/postprocess.h"
 #include "maru/train/train.h"
 #include "rollout.h"
 
@@ -165,13 +166,18 @@ Status read_data(const YAML::Node& root, const std::string& folder, ProjectFile&
 
 Status read_predict(const YAML::Node& root, ProjectFile& file) {
   const YAML::Node node = root["predict"];
-  TRY(check_keys(node, "predict", {"label", "at", "exclude", "allow", "task"}));
+  TRY(check_keys(node, "predict", {"label", "at", "exclude", "allow", "task", "postprocess"}));
   if (node && node.IsMap()) {
     TRY(read_text(node["label"], "predict.label", file.label));
     TRY(read_text(node["at"], "predict.at", file.at));
     TRY(read_text(node["task"], "predict.task", file.task));
     TRY(read_list(node["exclude"], "predict.exclude", file.exclude));
     TRY(read_list(node["allow"], "predict.allow", file.allow));
+    if (const YAML::Node post = node["postprocess"]; post && !post.IsNull()) {
+      file.postprocess = to_json(post);
+      const auto sound = model::Postprocess::from_json(file.postprocess);
+      if (!sound) return wrong(post, sound.error().message, sound.error().hint);
+    }
   }
   if (file.label.empty()) {
     return base::fail(Code::kInvalidArgument, "project file: `predict.label` is missing",

@@ -4,6 +4,7 @@
 #include "maru/base/file.h"
 #include "maru/base/text.h"
 #include "maru/evaluate/evaluate.h"
+#include "maru/model/postprocess.h"
 #include "maru/stats/profile.h"
 #include "rollout.h"
 #include "step_functions.h"
@@ -42,6 +43,7 @@ base::Result<Candidate> evaluate_candidate(const Services& services, pipeline::A
              load_version(services, attempt.project, attempt.params["model"].as_string(), version,
                           base::join_path(attempt.work_folder, "candidate")));
   TRY_ASSIGN(out.predictions, score(*out.bundle, test));
+  model::to_label_unit(out.bundle->signature(), out.predictions);
   out.labels = test_labels(rows, out.bundle->signature());
   evaluate::EvaluateOptions options;
   options.metric = attempt.params["metric"].as_string();
@@ -64,7 +66,8 @@ base::Result<std::vector<evaluate::Comparison>> compare_champion(const Services&
   if (!champion || *champion == version) return out;
   TRY_ASSIGN(const auto bundle, load_version(services, attempt.project, name, *champion,
                                              base::join_path(attempt.work_folder, "champion")));
-  TRY_ASSIGN(const model::Predictions predictions, score(*bundle, test));
+  TRY_ASSIGN(model::Predictions predictions, score(*bundle, test));
+  model::to_label_unit(bundle->signature(), predictions);
   TRY_ASSIGN(evaluate::Comparison comparison,
              evaluate::compare(candidate.report.metric, candidate.labels, candidate.predictions,
                                predictions, candidate.bundle->signature().threshold,
@@ -346,6 +349,7 @@ base::Result<Json> run_watch(const Services& services, pipeline::Attempt& attemp
   config.model = name;
   config.task = std::string(model::task_name(bundle->signature().task));
   config.classes = bundle->signature().classes;
+  config.label_values = bundle->signature().label_values;
   // The log keeps one score a row: of a multiclass answer only its rightness can be judged later.
   config.metric = bundle->signature().task == model::Task::kMulticlass
                       ? "accuracy"

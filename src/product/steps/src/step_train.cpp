@@ -4,6 +4,7 @@
 
 #include "maru/base/file.h"
 #include "maru/base/text.h"
+#include "maru/model/postprocess.h"
 #include "maru/stats/profile.h"
 #include "step_functions.h"
 
@@ -228,6 +229,19 @@ base::Status write_bundle(const TrainingJob& job, const TrainingRows& rows,
   return job.services.tracking->artifacts().put_artifact(job.run_id, "card.json", card.dump());
 }
 
+// Behind the winner's scores: calibrated on the rows that judged it, then as declared.
+base::Status add_postprocess(model::Postprocess& post, tune::SearchResult& found, Json& card) {
+  if (post.calibration == model::Postprocess::Calibration::kWanted) {
+    if (found.finalists.empty())
+      return base::fail(Code::kFailedPrecondition, "there are no held-back rows to calibrate on");
+    TRY(post.fit(found.finalists.front().labels, found.finalists.front().answers));
+  }
+  TRY(post.append(found.graph, found.signature));
+  post.apply(found.valid_predictions);
+  if (const Json declared = post.to_json(); !declared.is_null()) card.set("postprocess", declared);
+  return {};
+}
+
 base::Status log_winner(const TrainingJob& job, const tune::SearchResult& found,
                         const std::string& metric) {
   tracking::RunBatch batch;
@@ -274,6 +288,8 @@ base::Result<Json> run_train(const Services& services, pipeline::Attempt& attemp
              services.datasets->snapshot(upstream(attempt)["snapshot"].as_string()));
   progress(attempt, "reading rows", 0);
   TRY_ASSIGN(const TrainingRows rows, load_training_rows(services, snapshot, rows_spec(params)));
+  TRY_ASSIGN(model::Postprocess post, model::Postprocess::from_json(params["postprocess"]));
+  TRY(post.check(rows.labels.task, rows.labels.classes));
   tune::SearchSpec spec = search_spec(rows, params, services);
   const std::string metric =
       spec.metric.empty() ? evaluate::default_metric(rows.labels.task) : spec.metric;
@@ -302,6 +318,7 @@ base::Result<Json> run_train(const Services& services, pipeline::Attempt& attemp
   Json card = card_json(rows, *found, snapshot, params);
   TRY_ASSIGN(const Json baseline, baseline_json(rows, *found, metric));
   card.set("baseline", baseline);
+  TRY(add_postprocess(post, *found, card));
   TRY(write_bundle(job, rows, spec, *found, card));
   TRY(log_winner(job, *found, metric));
   TRY(services.tracking->runs().finish_run(run.id, "FINISHED"));

@@ -104,7 +104,7 @@ std::vector<std::string> text_list(const base::Json& json) {
 std::vector<double> test_labels(const TrainingRows& rows, const model::Signature& signature) {
   // The model's classes, not this snapshot's order, decide what 0 and 1 mean.
   train::Labels known = rows.labels;
-  if (!signature.classes.empty()) known.classes = signature.classes;
+  if (!signature.classes.empty()) known.classes = signature.classes_of_label();
   const std::vector<double> all =
       signature.classes.empty() ? rows.labels.values : train::encode_with(rows.label_column, known);
   std::vector<double> out;

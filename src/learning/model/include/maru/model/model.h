@@ -39,6 +39,13 @@ struct Signature {
   std::string label;                 // what is predicted, as the project wrote it
   std::vector<std::string>
       ignored;  // columns that training knew and dropped: accepted in a row, and not used
+  // The classes as the label column has them, where `classes` are other names for them; else empty.
+  std::vector<std::string> label_values;
+  base::Json
+      postprocess;  // done to the model's own score in the graph (postprocess.h); null: nothing
+  const std::vector<std::string>& classes_of_label() const {
+    return label_values.empty() ? classes : label_values;
+  }
   int index_of(std::string_view input) const;
   base::Json to_json() const;
   static base::Result<Signature> from_json(const base::Json& json);

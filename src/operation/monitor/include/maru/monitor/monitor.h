@@ -130,6 +130,7 @@ struct MonitorConfig {
   std::string project = "default", endpoint, model, metric = "roc_auc";
   std::string task;  // binary | multiclass | regression
   std::vector<std::string> classes;
+  std::vector<std::string> label_values;  // as labels may come too, where `classes` are other names
   std::int64_t window_us = 86'400'000'000;
   std::uint64_t window_rows = 0;  // > 0: windows close by count instead (demo, low traffic)
   std::uint64_t min_rows =

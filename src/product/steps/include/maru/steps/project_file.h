@@ -26,6 +26,8 @@ struct ProjectFile {
   std::vector<SourceEntry> data;
   std::string label, at, task;  // task "" is inferred
   std::vector<std::string> exclude, allow;
+  base::Json
+      postprocess;       // what is done to the score before it is the answer (model/postprocess.h)
   std::string split_by;  // time column or "" for random
   double test_share = 0.2;
   double valid_share = 0.2;  // of what is not test: stops training early and ranks trials
