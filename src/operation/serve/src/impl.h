@@ -63,6 +63,7 @@ struct Entry {
   std::shared_ptr<Experiment> experiment;  // of a route with several arms
   std::vector<ArmPtr> extra;               // the previous versions and those that callers named
   ArmPtr shadow;
+  ArmPtr fallback;  // answers when the model fails; null: none
   std::shared_ptr<CanaryGuard> guard;
 };
 using EntryPtr = std::shared_ptr<const Entry>;
@@ -82,7 +83,8 @@ struct Picked {
   ArmPtr shadow;
   std::string id;  // of the prediction, where the route has several arms
   ArmPtr stable;   // answers instead when the model of `arm` fails; null: `arm` is the stable one
-  bool failed = false;  // run_rows() met a failure of the model, not of the input
+  ArmPtr fallback = nullptr;  // answers when that fails too; null: none
+  bool failed = false;        // run_rows() met a failure of the model, not of the input
 };
 
 // The control side of an endpoint. `work` is held by the loader thread that changes it; the rest is guarded by Impl::mutex.
@@ -95,6 +97,7 @@ struct Endpoint {
   Bounds bounds;
   std::map<const LoadedVersion*, std::weak_ptr<Lane>> lanes;  // guarded by `work`
   EntryPtr entry;
+  EntryPtr cold;  // answers while there is no entry: the fallback alone; null: none
   std::shared_ptr<EndpointStats> stats = std::make_shared<EndpointStats>();
   std::vector<std::shared_ptr<const LoadedVersion>> previous;
   std::deque<std::shared_ptr<const LoadedVersion>> on_demand;
@@ -138,9 +141,13 @@ struct Server::Impl {
   // infer.cpp: calls of models of tensors
   struct TensorRequest;
   using TensorRequestPtr = std::shared_ptr<TensorRequest>;
-  void start_tensors(std::string_view name, const CallOptions& call,
-                     std::vector<model::TensorValue>&& tensors, std::vector<std::string>&& wanted,
-                     InferDone&& done, bool wait);
+  base::Result<Answer> infer_columns(Picked& picked, const CallOptions& call, std::int64_t start_ns,
+                                     const std::vector<model::TensorValue>& tensors,
+                                     const std::vector<std::string>& wanted,
+                                     std::vector<model::TensorValue>& out);
+  TensorRequestPtr tensor_request(Picked&& picked, const CallOptions& call, std::int64_t start_ns,
+                                  std::vector<model::TensorValue>&& tensors,
+                                  std::vector<std::string>&& wanted);
   void enqueue(const TensorRequestPtr& request, bool wait);
   void answered(const TensorRequestPtr& request, LaneCall::Result&& result);
   void mirror_tensors(const TensorRequest& request, const std::vector<model::TensorValue>& outputs,
@@ -165,6 +172,9 @@ struct Server::Impl {
   base::Result<int> version_of(const EndpointConfig& config, const ArmSpec& spec, bool by_default);
   base::Status load_on_demand(const std::string& name, int version);
   base::Status add_on_demand(const std::shared_ptr<Endpoint>& endpoint, int version);
+  base::Status answer_when_cold(Endpoint& endpoint, const EndpointConfig& config,
+                                const EntryPtr& old);
+  ArmPtr fallback_of(Endpoint& endpoint, const EndpointConfig& config);
   ArmPtr arm_of(Endpoint& endpoint, const std::string& name,
                 std::shared_ptr<const LoadedVersion> loaded, std::shared_ptr<CanaryGuard> guard);
   std::vector<ArmPtr> extras(Endpoint& endpoint, const EndpointConfig& config);

@@ -35,25 +35,6 @@ bool same_outputs(const std::vector<TensorValue>& a, const std::vector<TensorVal
       });
 }
 
-// A model of columns, called with its columns as tensors.
-base::Result<Answer> answer_columns(
-    const std::vector<TensorValue>& tensors, const std::vector<std::string>& wanted,
-    std::vector<TensorValue>& out, CallOptions call,
-    const std::function<base::Result<Answer>(const CallOptions&, const Server::Fill&)>& run) {
-  const auto fill = [&](const model::Signature& signature, model::InputBatch& batch) {
-    return model::fill_from_tensors(signature, tensors, batch);
-  };
-  base::Status selected;
-  const WriteAnswer write = [&](const Answer& given, const model::Predictions& numbers) {
-    out = model::answer_tensors(given.bundle->signature(), numbers);
-    selected = model::select_outputs(wanted, out);
-  };
-  call.write = &write;
-  TRY_ASSIGN(Answer answer, run(call, fill));
-  TRY(selected);
-  return answer;
-}
-
 }  // namespace
 
 // A call of a model of tensors from its arrival to its answer.
@@ -220,56 +201,82 @@ void Server::Impl::mirror_tensors(const TensorRequest& request,
   shed();
 }
 
+// Of an arm that has no lane: now, on this thread.
+base::Result<Answer> Server::Impl::infer_columns(Picked& picked, const CallOptions& call,
+                                                 std::int64_t start_ns,
+                                                 const std::vector<TensorValue>& tensors,
+                                                 const std::vector<std::string>& wanted,
+                                                 std::vector<TensorValue>& out) {
+  thread_local model::Predictions predictions;
+  const auto fill = [&](const model::Signature& signature, model::InputBatch& batch) {
+    return model::fill_from_tensors(signature, tensors, batch);
+  };
+  base::Status selected;
+  const WriteAnswer write = [&](const Answer& given, const model::Predictions& numbers) {
+    out = model::answer_tensors(given.bundle->signature(), numbers);
+    selected = model::select_outputs(wanted, out);
+  };
+  CallOptions with = call;
+  with.write = &write;
+  TRY_ASSIGN(Answer answer, run_picked(picked, with, start_ns, fill, predictions));
+  TRY(selected);
+  return answer;
+}
+
 void Server::infer_later(std::string_view name, const CallOptions& options,
                          std::vector<TensorValue> tensors, std::vector<std::string> wanted,
                          InferDone done) const {
-  impl_->start_tensors(name, options, std::move(tensors), std::move(wanted), std::move(done),
-                       false);
-}
-
-void Server::Impl::start_tensors(std::string_view name, const CallOptions& call,
-                                 std::vector<TensorValue>&& tensors,
-                                 std::vector<std::string>&& wanted, InferDone&& done, bool wait) {
-  const std::int64_t start_ns = options.clock->monotonic_ns();
-  auto found = pick(name, call);
+  const std::int64_t start_ns = impl_->options.clock->monotonic_ns();
+  auto found = impl_->pick(name, options);
   if (!found) return done(tl::unexpected<base::Error>(std::move(found.error())), {});
   if (!found->arm->lane) {
-    thread_local model::Predictions predictions;
     std::vector<TensorValue> out;
-    auto answer =
-        answer_columns(tensors, wanted, out, call, [&](const CallOptions& with, const Fill& fill) {
-          return run_picked(*found, with, start_ns, fill, predictions);
-        });
+    auto answer = impl_->infer_columns(*found, options, start_ns, tensors, wanted, out);
     return done(std::move(answer), std::move(out));
   }
-  auto request = std::make_shared<TensorRequest>();
-  request->picked = std::move(*found);
-  request->options = call;
-  request->start_ns = start_ns;
+  const auto request = impl_->tensor_request(std::move(*found), options, start_ns,
+                                             std::move(tensors), std::move(wanted));
   request->done = std::move(done);
-  LaneCall& lane_call = *request->call;
+  impl_->enqueue(request, false);
+}
+
+Server::Impl::TensorRequestPtr Server::Impl::tensor_request(Picked&& picked,
+                                                            const CallOptions& call,
+                                                            std::int64_t start_ns,
+                                                            std::vector<TensorValue>&& tensors,
+                                                            std::vector<std::string>&& wanted) {
+  auto out = std::make_shared<TensorRequest>();
+  out->picked = std::move(picked);
+  out->options = call;
+  out->start_ns = start_ns;
+  LaneCall& lane_call = *out->call;
   lane_call.tensors = std::move(tensors);
   lane_call.wanted = std::move(wanted);
   lane_call.priority = call.priority;
   lane_call.deadline_ns = call.deadline_ns;
   if (call.cancel != nullptr) lane_call.cancel = *call.cancel;
   lane_call.principal = call.principal;
-  enqueue(request, wait);
+  return out;
 }
 
 base::Result<Answer> Server::infer(std::string_view name, const CallOptions& options,
                                    std::vector<TensorValue> tensors,
                                    std::vector<std::string> wanted,
                                    std::vector<TensorValue>& out) const {
+  const std::int64_t start_ns = impl_->options.clock->monotonic_ns();
+  auto found = impl_->pick(name, options);
+  if (!found) return tl::unexpected<base::Error>(std::move(found.error()));
+  if (!found->arm->lane)
+    return impl_->infer_columns(*found, options, start_ns, tensors, wanted, out);
+  const auto request = impl_->tensor_request(std::move(*found), options, start_ns,
+                                             std::move(tensors), std::move(wanted));
   std::promise<base::Result<Answer>> given;
   auto answer = given.get_future();
-  impl_->start_tensors(
-      name, options, std::move(tensors), std::move(wanted),
-      [&](base::Result<Answer> told, std::vector<TensorValue>&& outputs) {
-        out = std::move(outputs);
-        given.set_value(std::move(told));
-      },
-      true);
+  request->done = [&](base::Result<Answer> told, std::vector<TensorValue>&& outputs) {
+    out = std::move(outputs);
+    given.set_value(std::move(told));
+  };
+  impl_->enqueue(request, true);
   return answer.get();
 }
 
