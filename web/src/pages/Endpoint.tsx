@@ -1,5 +1,5 @@
 import { useParams } from '@tanstack/react-router';
-import { History } from 'lucide-react';
+import { History, Rocket } from 'lucide-react';
 import { useMemo, useState } from 'react';
 import type { Schemas } from '../api/client';
 import { useTopics } from '../api/live';
@@ -19,7 +19,9 @@ import { Planks } from '../ui/Planks';
 import { Stat } from '../ui/Stat';
 import { EndpointCalls } from './EndpointCalls';
 import { EndpointLog } from './EndpointLog';
+import { ExpectPanel, HistoryPanel, ShadowPanel } from './EndpointPanels';
 import { MonitorPanels } from './MonitorPanels';
+import { PromoteDialog } from './PromoteDialog';
 import { RollbackDialog } from './RollbackDialog';
 import { RouteEvidence, RoutePanel } from './RoutePanels';
 import { TryIt } from './TryIt';
@@ -44,9 +46,10 @@ function Traffic({ e }: { e: E }) {
 }
 
 function EndpointPage({ e, live }: { e: E; live: Live }) {
-  const t = useT(); const f = useFmt(); const href = useHref(); const [back, setBack] = useState(false);
+  const t = useT(); const f = useFmt(); const href = useHref(); const [back, setBack] = useState(false); const [promote, setPromote] = useState(false);
   const model = useApi<Schemas['Model']>(`/models/${encodeURIComponent(e.model)}`).data;
   const champion = model?.aliases.champion; const earlier = model?.history.find((h) => h.alias === 'champion' && h.to === champion && h.from > 0);
+  const rival = model?.versions.find((v) => v.version !== champion && v.state === 'ready' && (v.version === e.arms[1]?.version || v.version === e.arms[0]?.version || v.version === e.shadow?.version)); const evidence = !!e.shadow?.evidence?.rows;
   const answered = e.arms.reduce((a, x) => a + x.requests, 0), failed = e.arms.reduce((a, x) => a + x.errors, 0); const l = e.latency; const busy = l.count > 0;
   const seen = (v: number | undefined) => (busy && v ? f.us(v) : '–');
   const C = ['var(--idle-fill)', 'var(--c5)', 'var(--c1)', 'var(--c3)', 'var(--c2)'];
@@ -56,7 +59,7 @@ function EndpointPage({ e, live }: { e: E; live: Live }) {
   return (
     <div className="page">
       <div className="ph"><div className="grow"><h1>{e.name}<Chip s={endpointState(e.state)}>{e.state === 'ready' ? t('Serving', '서빙 중') : stateWord(t, e.state)}</Chip></h1><div className="meta"><code>POST /api/v1/endpoints/{e.name}/predict</code><span>{t('model', '모델')} <A className="link" to={href('models', e.model)}>{e.model}</A></span>{e.reason && <span className="bad">{e.reason}</span>}</div></div>
-        <div className="acts">{earlier && <button className="btn danger" onClick={() => setBack(true)}><History size={14} />{t(`Roll back to v${earlier.from}`, `${josa('v' + earlier.from, '으로/로')} 되돌리기`)}</button>}</div></div>
+        <div className="acts">{rival && rival.version !== earlier?.from && <button className="btn primary" onClick={() => setPromote(true)}><Rocket size={14} />{t(`Promote v${rival.version}`, `v${rival.version} 승격`)}</button>}{earlier && <button className="btn danger" onClick={() => setBack(true)}><History size={14} />{t(`Roll back to v${earlier.from}`, `${josa('v' + earlier.from, '으로/로')} 되돌리기`)}</button>}</div></div>
       <div className="stats">
         <Stat k={<>{(live.per_second ?? l.per_second) > 0 && <span className="pulse" />}{t('traffic', '트래픽')}</>} v={f.sig(live.per_second ?? l.per_second)} unit={t('req/s', '건/초')} d={t(`${f.int(answered)} answered`, `응답 ${f.int(answered)}건`)} />
         <Stat k={t('failed', '실패')} v={f.int(failed)} tone={failed ? 'bad' : 'ok'} d={f.pct(answered + failed ? failed / (answered + failed) : 0, 2)} />
@@ -69,12 +72,16 @@ function EndpointPage({ e, live }: { e: E; live: Live }) {
         <Traffic e={e} />
         <RoutePanel e={e} />
         <RouteEvidence e={e} />
-        <Panel className="c12" title={t('Where the time goes', '시간이 쓰이는 곳')}>{busy && e.stages.some((s) => s.count > 0) ? <div className="col" style={{ gap: 8 }}>{rows.map(([n, k]) => { const sum = e.stages.reduce((a, s) => a + s[k], 0); return <div key={n} className="row"><span className="t3 fs12" style={{ width: 32 }}>{n}</span><div className="grow"><div style={{ width: `${Math.max(4, (sum / widest) * 100)}%` }}><Planks h={14} parts={e.stages.map((s, i) => ({ w: s[k], c: C[i % 5], label: `${stage[s.name] ?? s.name} ${f.us(s[k])}` }))} /></div></div><span className="num m right" style={{ width: 80 }}>{f.us(sum)}</span></div>; })}{slow && slowShare > 0.5 && <p className="t2 fs12">{t(`The slow 1% spends most of its time in: ${stage[slow.name] ?? slow.name} (${f.us(slow.p99_us)}).`, `느린 1%는 대부분의 시간을 ${stage[slow.name] ?? slow.name}에 씁니다 (${f.us(slow.p99_us)}).`)}</p>}<div className="legend">{e.stages.map((s, i) => <span key={s.name}><i className="sw box" style={{ background: C[i % 5] }} />{stage[s.name] ?? s.name}</span>)}</div></div> : <p className="t3">{t('No request to measure yet.', '아직 잴 요청이 없습니다.')}</p>}</Panel>
+        <Panel className={evidence ? 'c6 m12' : 'c12'} title={t('Where the time goes', '시간이 쓰이는 곳')}>{busy && e.stages.some((s) => s.count > 0) ? <div className="col" style={{ gap: 8 }}>{rows.map(([n, k]) => { const sum = e.stages.reduce((a, s) => a + s[k], 0); return <div key={n} className="row"><span className="t3 fs12" style={{ width: 32 }}>{n}</span><div className="grow"><div style={{ width: `${Math.max(4, (sum / widest) * 100)}%` }}><Planks h={14} parts={e.stages.map((s, i) => ({ w: s[k], c: C[i % 5], label: `${stage[s.name] ?? s.name} ${f.us(s[k])}` }))} /></div></div><span className="num m right" style={{ width: 80 }}>{f.us(sum)}</span></div>; })}{slow && slowShare > 0.5 && <p className="t2 fs12">{t(`The slow 1% spends most of its time in: ${stage[slow.name] ?? slow.name} (${f.us(slow.p99_us)}).`, `느린 1%는 대부분의 시간을 ${stage[slow.name] ?? slow.name}에 씁니다 (${f.us(slow.p99_us)}).`)}</p>}<div className="legend">{e.stages.map((s, i) => <span key={s.name}><i className="sw box" style={{ background: C[i % 5] }} />{stage[s.name] ?? s.name}</span>)}</div></div> : <p className="t3">{t('No request to measure yet.', '아직 잴 요청이 없습니다.')}</p>}</Panel>
+        <ShadowPanel e={e} className="c6 m12" />
         <MonitorPanels endpoint={e.name} />
         <div className="c6 m12">{e.state === 'ready' && <TryIt endpoint={e.name} model={e.model} />}</div>
         <div className="c6 m12">{e.state === 'ready' && <EndpointCalls endpoint={e.name} />}</div>
+        {model && e.arms[0] && <ExpectPanel model={model} version={e.arms[0].version} className="c6 m12" />}
+        <HistoryPanel endpoint={e.name} className="c6 m12" />
         <div className="c12"><EndpointLog endpoint={e.name} model={e.model} log={e.log} /></div>
       </div>
+      {promote && rival && <PromoteDialog model={e.model} version={rival} close={() => setPromote(false)} />}
       {back && earlier && champion && <RollbackDialog model={e.model} from={champion} to={earlier.from} close={() => setBack(false)} />}
     </div>
   );

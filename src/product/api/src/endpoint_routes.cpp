@@ -217,13 +217,32 @@ base::Result<Response> get_endpoint(const Services& s, const Request& request) {
     out.set("shadow", shadow.set("evidence", status.shadow_evidence));
   }
   out.set("cpu", Json::object({{"measured", count(status.cpu_calls)},
-                               {"mean_us", status.cpu_mean_us}}));
+                               {"mean_us", status.cpu_mean_us},
+                               {"hour_price", s.cpu_hour_price}}));
   out.set("monitor", nullptr);
   TRY_ASSIGN(const auto watched, s.monitor->watched(status.config.project));
   for (const auto& config : watched) {
     if (config.endpoint == name) out.set("monitor", config.to_json());
   }
   return answer(std::move(out));
+}
+
+// For the history: "churn: canary, champion=1 5=0.05, shadow 6".
+std::string route_text(const serve::EndpointConfig& config) {
+  const auto word = [](const Json& value) {
+    return value.is_string() ? value.as_string() : value.dump();
+  };
+  std::string out = config.model;
+  const Json& route = config.route;
+  if (!route.is_object()) return out + ": champion";
+  out += ": " + route["kind"].as_string_or("weighted") + ",";
+  for (const Json& arm : route["arms"].items()) {
+    out += " " + word(arm.has("version") ? arm["version"] : arm["selector"]);
+    if (arm.has("weight")) out += "=" + arm["weight"].dump();
+  }
+  if (!route["shadow"].is_null()) out += ", shadow " + word(route["shadow"]);
+  if (route["stopped"].as_bool()) out += ", stopped";
+  return out;
 }
 
 // Two arms of one version would have nothing to tell apart.
@@ -268,7 +287,7 @@ base::Result<Response> put_endpoint(const Services& s, const Request& request, C
   if (!phase.empty() && phase != "running") TRY(s.server->forget_experiment(name));
   TRY(s.server->put_endpoint(config));
   TRY(s.tracking->put_document(project, "endpoint", name, config.to_json()));
-  TRY(audit(s, context, "endpoint.put", name, config.model));
+  TRY(audit(s, context, "endpoint.put", name, route_text(config)));
   s.events->publish("project:" + project, R"({"type":"changed","kind":"endpoint"})");
   TRY_ASSIGN(const auto status, s.server->status(name));
   return answer(endpoint_json(status));

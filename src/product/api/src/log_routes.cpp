@@ -10,6 +10,8 @@ namespace maru::api {
 namespace {
 
 constexpr std::size_t kReplayLast = 100;
+constexpr std::size_t kHistoryRows = 20;
+constexpr std::size_t kHistoryLooked = 1000;  // entries of the whole server's audit
 constexpr std::size_t kReplayIds = 1000;
 constexpr double kReplayTolerance = 1e-9;
 
@@ -135,11 +137,35 @@ base::Result<Response> run_replay(const Services& s, const Request& request) {
   return answer(std::move(out));
 }
 
+// Who changed the route, or the alias that it follows, newest first.
+base::Result<Response> get_history(const Services& s, const Request& request) {
+  const std::string name(request.param("endpoint"));
+  TRY_ASSIGN(const auto status, s.server->status(name));
+  TRY_ASSIGN(const auto log, s.tracking->audit_log(kHistoryLooked));
+  Json rows = Json::array();
+  const std::string aliases = status.config.model + "@";
+  for (const auto& entry : log) {
+    const bool route = entry.object == name && (entry.action.starts_with("endpoint.") ||
+                                                entry.action.starts_with("canary."));
+    const bool alias = entry.action.starts_with("alias.") && entry.object.starts_with(aliases);
+    if (!route && !alias) continue;
+    rows.push(Json::object({{"time_us", entry.time_us},
+                            {"principal", entry.principal},
+                            {"action", entry.action},
+                            {"object", entry.object},
+                            {"detail", entry.detail}}));
+    if (rows.size() >= kHistoryRows) break;
+  }
+  return answer(Json::object({{"rows", std::move(rows)}}));
+}
+
 }  // namespace
 
 void add_log_routes(Router& router, const Services& s) {
   router.add(Method::kGet, "/api/v1/endpoints/{endpoint}/log", {Permission::kRead},
              [s](const Request& request, Context&) { return get_log(s, request); });
+  router.add(Method::kGet, "/api/v1/endpoints/{endpoint}/history", {Permission::kRead},
+             [s](const Request& request, Context&) { return get_history(s, request); });
   router.add(Method::kPost, "/api/v1/endpoints/{endpoint}/replay", {Permission::kPredict},
              [s](const Request& request, Context&) { return run_replay(s, request); });
 }
