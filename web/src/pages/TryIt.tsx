@@ -27,7 +27,7 @@ function Answer({ call }: { call: ReturnType<typeof usePredict> }) {
   const word = isPrediction(p) ? String(p.prediction) : typeof p === 'number' ? f.sig(p, 5) : typeof p === 'string' ? p : JSON.stringify(p);
   return <>
     {call.error && <div style={{ marginTop: 12 }}><ErrorNote error={call.error} /></div>}
-    {p !== undefined && call.data && <div className="api-ans" data-testid="answer"><div className="row wrap"><span className="answer">{word}{call.data.unit ? ' ' + call.data.unit : ''}</span>{isPrediction(p) && p.probability != null && <span className="num t2">{t('probability', '확률')} {f.pct(p.probability, 2)}</span>}<Chip s="alias" className="soft">v{call.data.version}</Chip><code className="t3 fs12">{call.data.id}</code></div>{isPrediction(p) && p.probabilities && <dl className="kv num">{Object.entries(p.probabilities).map(([k, v]) => [<dt key={k}>{k}</dt>, <dd key={k + 'v'}>{f.pct(v, 2)}</dd>])}</dl>}{why && <Pulls e={why} of={isPrediction(p) ? String(p.prediction) : undefined} />}</div>}
+    {p !== undefined && call.data && <div className="api-ans" data-testid="answer"><div className="row wrap"><span className="answer">{word}{call.data.unit ? ' ' + call.data.unit : ''}</span>{isPrediction(p) && p.probability != null && <span className="num t2">{t('probability', '확률')} {f.pct(p.probability, 2)}</span>}<Chip s="alias" className="soft">{call.data.fallback ? t('fallback', '대체 답') : `v${call.data.version}`}</Chip><code className="t3 fs12">{call.data.id}</code></div>{isPrediction(p) && p.probabilities && <dl className="kv num">{Object.entries(p.probabilities).map(([k, v]) => [<dt key={k}>{k}</dt>, <dd key={k + 'v'}>{f.pct(v, 2)}</dd>])}</dl>}{why && <Pulls e={why} of={isPrediction(p) ? String(p.prediction) : undefined} />}</div>}
   </>;
 }
 

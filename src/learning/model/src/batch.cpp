@@ -145,6 +145,7 @@ std::vector<std::string> input_names(const Signature& signature) {
 }  // namespace
 
 bool is_ignored(const Signature& signature, std::string_view name) {
+  if (signature.open) return true;
   for (const std::string& known : signature.ignored)
     if (known == name) return true;
   return false;

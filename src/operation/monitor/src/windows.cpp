@@ -93,6 +93,17 @@ void merge(stats::DriftReport& into, stats::DriftReport&& more) {
   if (into.culprits.is_null()) into.culprits = std::move(more.culprits);
 }
 
+// A fallback's answers (version 0) say nothing about a model.
+void keep_models(data::Table& rows) {
+  const data::Column* version = rows.find("version");
+  if (version == nullptr) return;
+  std::vector<std::uint32_t> keep;
+  for (std::size_t row = 0; row < rows.rows(); ++row)
+    if (!version->is_valid(row) || version->number(row) != 0)
+      keep.push_back(static_cast<std::uint32_t>(row));
+  if (keep.size() < rows.rows()) rows = rows.take(keep);
+}
+
 void describe_rows(const data::Table& rows, Window& out) {
   std::set<int> versions;
   double sum = 0, scored = 0;
@@ -127,9 +138,10 @@ base::Status Watcher::measure_labels(const Watched& watched, Window& window) {
   LogQuery query;
   query.from_us = window.from_us;
   query.to_us = window.to_us;
-  query.columns = {"id", "score", "prediction"};
+  query.columns = {"id", "version", "score", "prediction"};
   query.sample = kMetricRows;
-  TRY_ASSIGN(const data::Table rows, options_.log->query(config.endpoint, query));
+  TRY_ASSIGN(data::Table rows, options_.log->query(config.endpoint, query));
+  keep_models(rows);
   const Realised measured = realised(config, rows, labels);
   window.labelled = measured.labelled;
   window.realised = measured.value;
@@ -150,7 +162,8 @@ base::Result<Window> Watcher::compute(const Watched& watched, std::int64_t from_
   query.from_us = from_us;
   query.to_us = to_us;
   query.sample = kWindowSampleRows;
-  TRY_ASSIGN(const data::Table rows, options_.log->query(config.endpoint, query));
+  TRY_ASSIGN(data::Table rows, options_.log->query(config.endpoint, query));
+  keep_models(rows);
   describe_rows(rows, out);
   if (with_drift && out.rows >= rows_for_verdict(config)) {
     stats::DriftOptions drift;

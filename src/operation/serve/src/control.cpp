@@ -2,6 +2,7 @@
 #include <chrono>
 #include <future>
 
+#include "fallback.h"
 #include "impl.h"
 #include "maru/base/log.h"
 #include "maru/base/text.h"
@@ -61,7 +62,8 @@ std::vector<std::string> Server::Impl::near_names() const {
 void Server::Impl::publish() {
   auto next = std::make_unique<Table>();
   for (const auto& [name, endpoint] : endpoints) {
-    if (endpoint->entry) next->entries.emplace(name, endpoint->entry);
+    if (const EntryPtr& entry = endpoint->entry ? endpoint->entry : endpoint->cold)
+      next->entries.emplace(name, entry);
   }
   table.replace(std::move(next));
 }
@@ -92,6 +94,17 @@ ArmPtr Server::Impl::arm_of(Endpoint& endpoint, const std::string& name,
   arm->log_rule = endpoint.log_rule;
   arm->lane = lane_of(endpoint, *arm->loaded, arm->stats->lane);
   return arm;
+}
+
+// Null when none is declared, or when what is declared is wrong.
+ArmPtr Server::Impl::fallback_of(Endpoint& endpoint, const EndpointConfig& config) {
+  auto bundle = fallback_bundle(config.fallback);
+  if (!bundle || *bundle == nullptr) return nullptr;
+  auto loaded = std::make_shared<LoadedVersion>();
+  loaded->model = config.model;
+  loaded->version = kFallbackVersion;
+  loaded->bundle = std::move(*bundle);
+  return arm_of(endpoint, config.name, std::move(loaded), nullptr);
 }
 
 base::Result<EntryPtr> Server::Impl::build(Endpoint& endpoint, const EndpointConfig& config,
@@ -125,6 +138,9 @@ base::Result<EntryPtr> Server::Impl::build(Endpoint& endpoint, const EndpointCon
     TRY_ASSIGN(auto ready, acquire(config.model, version));
     entry->shadow = arm_of(endpoint, config.name, std::move(ready), nullptr);
   }
+  if ((entry->fallback = fallback_of(endpoint, config)) != nullptr)
+    for (const ArmPtr& arm : entry->arms)
+      TRY(check_fallback(*entry->fallback->loaded->bundle, *arm->loaded->bundle));
   TRY(add_experiment(*entry, same_route ? old : nullptr));
   return EntryPtr(std::move(entry));
 }
@@ -184,6 +200,24 @@ std::vector<ArmPtr> Server::Impl::extras(Endpoint& endpoint, const EndpointConfi
   return out;
 }
 
+// While the first version loads, or when there is none, the fallback answers.
+base::Status Server::Impl::answer_when_cold(Endpoint& endpoint, const EndpointConfig& config,
+                                            const EntryPtr& old) {
+  TRY(fallback_bundle(config.fallback));
+  if (old) return {};
+  std::shared_ptr<Entry> cold;
+  if (ArmPtr arm = fallback_of(endpoint, config)) {
+    cold = std::make_shared<Entry>();
+    cold->config = config;
+    cold->arms.push_back(std::move(arm));
+    cold->shares = {{1}};
+  }
+  const std::lock_guard lock(mutex);
+  endpoint.cold = std::move(cold);
+  if (!endpoint.removed) publish();
+  return {};
+}
+
 // Makes `config` the endpoint's route. Whatever fails leaves the route that serves; the reason is kept.
 base::Status Server::Impl::apply(const std::shared_ptr<Endpoint>& endpoint,
                                  const EndpointConfig& config, bool only_when_moved) {
@@ -198,6 +232,7 @@ base::Status Server::Impl::apply(const std::shared_ptr<Endpoint>& endpoint,
   TRY_ASSIGN(endpoint->log_rule, LogRule::parse(config.log));
   TRY_ASSIGN(endpoint->execution, parse_execution(config.execution));
   TRY_ASSIGN(endpoint->bounds, Bounds::parse(config.bounds));
+  TRY(answer_when_cold(*endpoint, config, old));
   auto built = build(*endpoint, config, old);
   std::vector<std::shared_ptr<const LoadedVersion>>
       dropped;  // models are freed after the lock is released
@@ -232,6 +267,7 @@ base::Status Server::Impl::apply(const std::shared_ptr<Endpoint>& endpoint,
   entry->extra = extras(*endpoint, config);
   endpoint->config = config;
   endpoint->entry = std::move(entry);
+  endpoint->cold.reset();
   publish();
   return {};
 }
@@ -317,6 +353,7 @@ base::Status Server::put_endpoint(const EndpointConfig& config) {
   TRY(LogRule::parse(config.log));
   TRY(parse_execution(config.execution));
   TRY(Bounds::parse(config.bounds));
+  TRY(fallback_bundle(config.fallback));
   Impl& impl = *impl_;
   std::shared_ptr<Endpoint> endpoint;
   {
@@ -341,6 +378,7 @@ std::shared_ptr<Endpoint> Server::Impl::take_out(
   auto gone = std::make_shared<Endpoint>();
   at->second->removed = true;
   gone->entry.swap(at->second->entry);
+  gone->cold.swap(at->second->cold);
   gone->previous.swap(at->second->previous);
   gone->on_demand.swap(at->second->on_demand);
   endpoints.erase(at);

@@ -88,6 +88,12 @@ void version_metrics(std::string& out, const std::vector<Series>& all) {
     line(out, "maru_request_errors_total", s.labels + ",reason=\"model\"",
          s.of(s.stats->model_errors));
   }
+  head(out, "maru_fallback_answers_total", "counter",
+       "Requests that the endpoint's fallback answered; among maru_requests_total they are version "
+       "0");
+  for (const Series& s : all)
+    if (s.stats->version == kFallbackVersion)
+      line(out, "maru_fallback_answers_total", s.labels, static_cast<double>(s.stats->requests()));
   family(out, all, "maru_predictions_total", "counter", "Rows predicted",
          [](const Series& s) { return s.of(s.stats->rows); });
   head(out, "maru_request_duration_seconds", "histogram",

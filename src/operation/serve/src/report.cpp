@@ -2,6 +2,7 @@
 #include <cmath>
 #include <set>
 
+#include "fallback.h"
 #include "impl.h"
 #include "maru/base/json.h"
 #include "maru/base/text.h"
@@ -54,6 +55,8 @@ EndpointStatus status_of(const Endpoint& endpoint, std::int64_t now_us) {
   out.reason = endpoint.reason;
   endpoint.stats->report(now_us, out);
   out.shadow_shed = endpoint.stats->shadow_shed.read();
+  if (!out.config.fallback.is_null())
+    out.fallback_answers = endpoint.stats->version(out.config.model, kFallbackVersion)->requests();
   if (!endpoint.entry) return out;
   const Entry& entry = *endpoint.entry;
   for (std::size_t i = 0; i < entry.arms.size(); ++i) {
@@ -108,6 +111,7 @@ Json EndpointConfig::to_json() const {
   if (!log.is_null()) out.set("log", log);
   if (!execution.is_null()) out.set("execution", execution);
   if (!bounds.is_null()) out.set("bounds", bounds);
+  if (!fallback.is_null()) out.set("fallback", fallback);
   return out;
 }
 
@@ -131,6 +135,8 @@ base::Result<EndpointConfig> EndpointConfig::from_json(const Json& json) {
   TRY(parse_execution(out.execution));
   out.bounds = json["bounds"];
   TRY(Bounds::parse(out.bounds));
+  out.fallback = json["fallback"];
+  TRY(fallback_bundle(out.fallback));
   return out;
 }
 

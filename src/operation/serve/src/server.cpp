@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "fallback.h"
 #include "impl.h"
 #include "maru/base/check.h"
 #include "maru/base/id.h"
@@ -216,6 +217,7 @@ base::Result<Picked> Server::Impl::pick(std::string_view name, const CallOptions
     }
     picked.arm = entry.arms[choice.arm];
     if (entry.shadow) picked.shadow = entry.shadow;
+    if (entry.fallback) picked.fallback = entry.fallback;
   });
   if (picked.arm) return picked;
   return pick_slowly(name, call);
@@ -362,6 +364,10 @@ base::Result<Answer> Server::choose(std::string_view name, const CallOptions& op
   TRY_ASSIGN(Picked picked, impl_->pick(name, options));
   Answer answer;
   answer.version = picked.arm->loaded->version;
+  if (answer.version == kFallbackVersion && !options.fallback)
+    return base::fail(
+        Code::kUnavailable,
+        "endpoint has no model that serves; its fallback answers: " + std::string(name));
   const model::Bundle* bundle = picked.arm->loaded->bundle.get();
   answer.bundle = std::shared_ptr<const model::Bundle>(std::move(picked.arm), bundle);
   return answer;
@@ -433,10 +439,16 @@ base::Result<Answer> Server::Impl::run_picked(Picked& picked, const CallOptions&
                                               std::int64_t start_ns, const Fill& fill,
                                               model::Predictions& out) {
   auto answer = run_rows(picked, call, start_ns, fill, out);
-  if (answer || !picked.failed || !picked.stable) return answer;
-  Picked stable{picked.stable, nullptr, base::new_id(*options.clock), nullptr};
-  tag_id(stable.id, stable.arm->loaded->version, 0);
-  return run_rows(stable, call, start_ns, fill, out);
+  if (answer || !picked.failed) return answer;
+  if (picked.stable) {
+    Picked stable{picked.stable, nullptr, base::new_id(*options.clock), nullptr, nullptr};
+    tag_id(stable.id, stable.arm->loaded->version, 0);
+    answer = run_rows(stable, call, start_ns, fill, out);
+    if (answer || !stable.failed) return answer;
+  }
+  if (!picked.fallback) return answer;
+  Picked constant{picked.fallback, nullptr, {}, nullptr, nullptr};
+  return run_rows(constant, call, start_ns, fill, out);
 }
 
 base::Result<Answer> Server::predict(std::string_view name, const CallOptions& options,

@@ -21,6 +21,7 @@ std::string begin_answer(const serve::Answer& answer, std::size_t rows) {
   body += answer.id;
   body += R"(","version":)";
   body += std::to_string(answer.version);
+  if (answer.version == serve::kFallbackVersion) body += R"(,"fallback":true)";
   body += R"(,"predictions":)";
   return body;
 }
@@ -106,7 +107,9 @@ base::Result<Response> predict(const Services& s, const Request& request, Contex
       },
       predictions);
   if (!chosen) return tl::unexpected<base::Error>(chosen.error());
-  return Response::json_text(std::move(body));
+  Response response = Response::json_text(std::move(body));
+  if (chosen->version == serve::kFallbackVersion) response.headers.set("X-Maru-Fallback", "true");
+  return response;
 }
 
 // What came back about predictions: labels go to the monitor, rewards to the route.
@@ -275,11 +278,14 @@ base::Result<Response> put_endpoint(const Services& s, const Request& request, C
   // A route that is put again does not change what is said beside it.
   if (const auto now = s.server->status(name); now) {
     const Json kept = now->config.to_json();
-    for (const char* key : {"log", "execution", "bounds"})
+    for (const char* key : {"log", "execution", "bounds", "fallback"})
       if (!body.has(key)) body.set(key, kept[key]);
   }
   TRY_ASSIGN(const auto config, serve::EndpointConfig::from_json(body));
-  TRY(s.tracking->registry().get_model(project, config.model));
+  // An endpoint with a fallback may come before its model.
+  if (const auto known = s.tracking->registry().get_model(project, config.model);
+      !known && (config.fallback.is_null() || known.error().code != base::Code::kNotFound))
+    return tl::unexpected<base::Error>(known.error());
   TRY(refuse_same_version(s, config));
   // A canary that came to its end is tried again by putting its route once more.
   const auto before = s.server->status(name);
@@ -340,6 +346,7 @@ Json endpoint_json(const serve::EndpointStatus& status) {
                        {"arms", arms},
                        {"shadow", shadow},
                        {"experiment", status.experiment},
+                       {"fallback_answers", count(status.fallback_answers)},
                        {"latency", latency_json(status.latency)}});
 }
 

@@ -229,6 +229,8 @@ void write_response(const ModelInferRequest& request, const model::InferRequest&
   // Rewards and labels come back by the prediction's own id.
   if (!call.id.empty())
     (*out.mutable_parameters())["prediction_id"].set_string_param(done.answer.id);
+  if (done.answer.version == serve::kFallbackVersion)
+    (*out.mutable_parameters())["fallback"].set_bool_param(true);
   bool raw = call.binary_outputs;
   for (const TensorValue& tensor : done.outputs) raw = raw || !has_typed_form(tensor);
   for (const TensorValue& tensor : done.outputs) {

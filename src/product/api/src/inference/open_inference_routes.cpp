@@ -120,7 +120,7 @@ Response write_answer(const std::string& name, const InferRequest& call,
     response.headers.set("Content-Type", "application/octet-stream");
     response.headers.set(kJsonLength, std::to_string(length));
   }
-  response.headers.set("X-Prediction-Id", answer.id);
+  mark_answer(response, answer);
   return response;
 }
 

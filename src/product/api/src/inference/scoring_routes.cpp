@@ -161,7 +161,7 @@ std::string predictions_json(const model::Predictions& predictions) {
 
 Response answered(std::string body, const serve::Answer& answer) {
   Response response = json_exactly(std::move(body));
-  response.headers.set("X-Prediction-Id", answer.id);
+  mark_answer(response, answer);
   return response;
 }
 
@@ -181,7 +181,7 @@ base::Result<Response> answer_tensors(const Services& s, const serve::CallOption
 base::Result<Response> score_csv(const Services& s, const Request& request,
                                  const serve::CallOptions& options, const std::string& endpoint) {
   TRY_ASSIGN(const data::Table table, data::read_delimited_text(request.body));
-  TRY_ASSIGN(const Described described, describe(s, endpoint, 0));
+  TRY_ASSIGN(const Described described, describe(s, endpoint, 0, true));
   if (described.answer.bundle->tensors() != nullptr) {
     TRY_ASSIGN(auto tensors,
                tensors_of_frame(described.inputs, rows_of_table(described.inputs, table)));
@@ -211,7 +211,7 @@ base::Result<Response> invocations(const Services& s, const Request& request, Co
                       "JSON formatted string. " +
                           body.error().message);
   TRY(check_forms(*body));
-  TRY_ASSIGN(const Described described, describe(s, endpoint, 0));
+  TRY_ASSIGN(const Described described, describe(s, endpoint, 0, true));
   if (described.answer.bundle->tensors() != nullptr) {
     TRY_ASSIGN(auto tensors, tensors_of_forms(described.inputs, *body));
     return answer_tensors(s, options, endpoint, std::move(tensors));

@@ -56,7 +56,7 @@ class Call {
 
   base::Status open() {
     TRY_ASSIGN(options_.version, resolve_version(services_, target_.name, target_.selector));
-    TRY_ASSIGN(described_, describe(services_, target_.name, options_.version));
+    TRY_ASSIGN(described_, describe(services_, target_.name, options_.version, true));
     return {};
   }
   const Described& described() const { return described_; }
@@ -124,7 +124,7 @@ class Call {
 
 Response answered(std::string body, const serve::Answer& answer) {
   Response response = json_exactly(std::move(body));
-  response.headers.set("X-Prediction-Id", answer.id);
+  mark_answer(response, answer);
   return response;
 }
 

@@ -32,8 +32,15 @@ base::Result<int> parse_version(std::string_view text) {
   return version;
 }
 
-base::Result<Described> describe(const Services& services, std::string_view name, int version) {
+void mark_answer(Response& response, const serve::Answer& answer) {
+  response.headers.set("X-Prediction-Id", answer.id);
+  if (answer.version == serve::kFallbackVersion) response.headers.set("X-Maru-Fallback", "true");
+}
+
+base::Result<Described> describe(const Services& services, std::string_view name, int version,
+                                 bool fallback) {
   serve::CallOptions options;
+  options.fallback = fallback;
   options.version = version;
   Described out;
   auto chosen = services.server->choose(name, options);

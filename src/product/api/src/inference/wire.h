@@ -30,7 +30,12 @@ struct Described {
   serve::Answer answer;
   std::vector<model::TensorSpec> inputs, outputs;
 };
-base::Result<Described> describe(const Services& services, std::string_view name, int version);
+// `fallback`: for an endpoint without a model, its fallback will do.
+base::Result<Described> describe(const Services& services, std::string_view name, int version,
+                                 bool fallback = false);
+
+// X-Prediction-Id, and X-Maru-Fallback where no model gave the answer.
+void mark_answer(Response& response, const serve::Answer& answer);
 
 // As the protocol's other servers name it: "maru", "onnxruntime_onnx", "python".
 std::string_view platform_of(const model::Bundle& bundle);

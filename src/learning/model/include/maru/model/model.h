@@ -39,6 +39,7 @@ struct Signature {
   std::string label;                 // what is predicted, as the project wrote it
   std::vector<std::string>
       ignored;  // columns that training knew and dropped: accepted in a row, and not used
+  bool open = false;  // rows may have any columns, which are not used; not part of its JSON
   // The classes as the label column has them, where `classes` are other names for them; else empty.
   std::vector<std::string> label_values;
   base::Json

@@ -22,6 +22,7 @@ namespace maru::serve {
 
 inline constexpr std::size_t kShadowQueueLimit =
     256;  // mirrored requests that wait; beyond: shed and counted
+inline constexpr int kFallbackVersion = 0;  // of answers that no model gave
 inline constexpr std::size_t kOnDemandVersions =
     2;  // versions outside the route kept per endpoint because a caller named them
 inline constexpr std::int64_t kOnDemandWaitMs = 5000;  // how long such a caller waits for the load
@@ -92,6 +93,8 @@ struct EndpointConfig {
   base::Json bounds;  // what a version may cost to be safe to serve (docs/serving.md); null: none
   base::Json
       execution;  // how calls of models of tensors wait and run (docs/serving.md); null: the defaults
+  base::Json
+      fallback;  // the answer without a model, or when it failed (docs/serving.md); null: none
   base::Json to_json() const;
   static base::Result<EndpointConfig> from_json(const base::Json& json);
 };
@@ -132,7 +135,8 @@ struct EndpointStatus {
   LatencySummary latency;         // last 5 minutes; per_second over the last 10 whole seconds
   std::vector<std::pair<std::string, LatencySummary>>
       stages;  // of answered calls: parse, queue, features, model, post, as far as there were any
-  std::uint64_t not_sampled = 0;  // answered calls that the endpoint's `log` leaves out
+  std::uint64_t fallback_answers = 0;  // that the declared fallback gave
+  std::uint64_t not_sampled = 0;       // answered calls that the endpoint's `log` leaves out
   // CPU time of answered calls, where it was measured (kCpuEvery).
   std::uint64_t cpu_calls = 0;
   double cpu_mean_us = 0;
@@ -147,7 +151,7 @@ struct EndpointStatus {
 struct Answer {
   std::string id;
   std::shared_ptr<const model::Bundle> bundle;
-  int version = 0;
+  int version = 0;  // 0: the endpoint's fallback
   std::int64_t model_ns = 0;
 };
 
@@ -169,6 +173,7 @@ struct CallOptions {
   std::string_view trace_id;           // of the caller's trace; must outlive the call
   base::StageTimes* times = nullptr;   // filled when not null
   const WriteAnswer* write = nullptr;  // called on success, before the call is counted
+  bool fallback = false;               // choose() may answer with the endpoint's fallback
   model::InputBatch* rows = nullptr;   // gets a copy of what the model was given, when not null
 };
 
@@ -259,7 +264,7 @@ class Server {
 
   // What a call of this name asks of its thread. Takes no lock.
   Pace pace(std::string_view name, int version) const;
-  // Picks the version that answers (route, stickiness). kNotFound, kUnavailable while loading. `name` is an endpoint, or a model when no endpoint has the name.
+  // Picks the version that answers (route, stickiness). kNotFound, kUnavailable while loading, also where a fallback would answer unless options.fallback. `name` is an endpoint, or a model when no endpoint has the name.
   base::Result<Answer> choose(std::string_view name, const CallOptions& options) const;
   // choose() + run. `fill` writes the rows for the chosen version's signature.
   using Fill = std::function<base::Status(const model::Signature&, model::InputBatch&)>;
