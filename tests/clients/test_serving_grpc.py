@@ -352,3 +352,17 @@ def test_an_address_of_its_own_tokens_and_a_stop_that_loses_nothing(trained, tmp
         with pytest.raises(grpc.RpcError) as end:
             next(watch)
         assert end.value.code() == CODE.UNAVAILABLE
+
+
+def test_traces_and_times_come_back_in_metadata(service, server, models):
+    """W3C trace context as gRPC metadata: the same trace goes on, in the answer and in the prediction log; times only when asked for"""
+    trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+    answer, call = service.ModelInfer.with_call(typed(), metadata=(("traceparent", f"00-{trace}-00f067aa0ba902b7-01"), ("x-maru-timing", "1")))
+    told = dict(call.initial_metadata())
+    version, same, span, flags = told["traceparent"].split("-")
+    assert (version, same, flags) == ("00", trace, "01") and len(span) == 16 and span != "00f067aa0ba902b7"
+    assert "model;dur=" in told["server-timing"] and "total;dur=" in told["server-timing"]
+    rows = requests.get(f"{server.url}/api/v1/endpoints/{answer.model_name}/log?trace_id={trace}", timeout=30)
+    assert rows.status_code == 200 and [row["version"] for row in rows.json()["rows"]] == [1]
+    _, bare = service.ModelInfer.with_call(typed(), metadata=(("traceparent", "00-no"),))
+    assert not {"traceparent", "server-timing"} & set(dict(bare.initial_metadata()))
