@@ -88,6 +88,12 @@ async function endpoints({ base, open, get, settle, step, endpoint }) {
   const log = await until(() => get(`/endpoints/${endpoint}/log?limit=50`), (l) => l.rows.some((r) => r.id === id));
   step('the answer’s id is in the request log', log.rows.some((r) => r.id === id), id);
   await page.getByText(id).nth(1).waitFor().then(() => step('the page shows the request by itself', true), () => step('the page shows the request by itself', false));
+  for (const [name, word] of [['Python', 'urllib'], ['JavaScript', 'fetch('], ['C++', 'curl_easy'], ['curl', 'curl -sS']]) { await page.getByRole('group', { name: 'Language' }).getByRole('button', { name, exact: true }).click(); step(`a call in ${name} is shown`, (await page.locator('[data-testid=call] pre').innerText()).includes(word)); }
+  await page.getByRole('button', { name: `Replay ${id}` }).click(); const dialog = page.locator('[data-testid=replay-form]');
+  await dialog.getByRole('button', { name: 'Ask again' }).click(); await dialog.locator('[data-testid=replay-report]').waitFor();
+  step('a logged request replayed on the version that answered is the same', (await dialog.innerText()).includes('none of 1 differs')); await page.keyboard.press('Escape');
+  await page.getByLabel('Id', { exact: true }).fill(id); await page.getByRole('button', { name: 'Find', exact: true }).click();
+  step('a logged request is found by its id', await until(() => page.locator('[data-testid=last-requests] tbody tr').count(), (n) => n === 1) === 1);
   step('live charts keep their canvas', await page.evaluate(() => window.before.every((c) => c.isConnected)));
   step('the endpoint page logs no error', errors.length === 0, errors.join(' | ')); await context.close();
 }

@@ -61,6 +61,7 @@ cli
   $ grep '^nv_inference_request_success{model="shop",version="1"} ' metrics
   nv_inference_request_success{model="shop",version="1"} 9
   $ for name in request_failure count exec_count request_duration_us queue_duration_us compute_input_duration_us compute_infer_duration_us compute_output_duration_us pending_request_count; do grep -q "^nv_inference_$name{model=\"shop\",version=\"1\"" metrics || echo "no nv_inference_$name"; done
+  $ for name in nv_cpu_utilization nv_cpu_memory_total_bytes nv_cpu_memory_used_bytes process_cpu_seconds_total process_resident_memory_bytes 'maru_log_rows_total{endpoint="shop",outcome="accepted"}' 'maru_log_shed_total{endpoint="shop",reason="row_bytes"}' 'maru_log_not_sampled_total{endpoint="shop"}'; do grep -q "^$name [0-9]" metrics || echo "no $name"; done
   $ grep -q '^nv_model_load_duration_secs{model="shop",version="1"} 0' metrics && grep -q '^maru_request_cpu_seconds_count{endpoint="shop"' metrics && echo there
   there
   $ python3 - <<'EOF'

@@ -75,7 +75,6 @@ EndpointStatus status_of(const Endpoint& endpoint, std::int64_t now_us) {
   }
   if (entry.shadow) {
     out.shadow_version = entry.shadow->loaded->version;
-    out.shadow_evidence = endpoint.stats->shadow_book.report(out.shadow_version);
   }
   out.queue = queue_json(entry);
   if (entry.experiment) {
@@ -155,7 +154,10 @@ base::Result<EndpointStatus> Server::status(const std::string& name) const {
   if (found == impl_->endpoints.end())
     return base::fail(base::Code::kNotFound, "no endpoint has the name: " + name,
                       base::did_you_mean(name, impl_->near_names()));
-  return status_of(*found->second, impl_->options.clock->now_us());
+  EndpointStatus out = status_of(*found->second, impl_->options.clock->now_us());
+  if (out.shadow_version > 0)
+    out.shadow_evidence = found->second->stats->shadow_book.report(out.shadow_version);
+  return out;
 }
 
 std::vector<ServedVersion> Server::versions() const {

@@ -65,6 +65,7 @@ void add_routes(Router& router, const Services& services) {
   add_batch_routes(router, services);
   add_monitor_routes(router, services);
   add_status_routes(router, services);
+  add_metrics_route(router, services);
   add_search_routes(router, services);
   add_lineage_routes(router, services);
   inference::add_open_inference_routes(router, services);

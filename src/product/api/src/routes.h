@@ -21,6 +21,7 @@ void add_experiment_routes(Router& router, const Services& services);
 void add_tracking_routes(Router& router, const Services& services);
 void add_model_routes(Router& router, const Services& services);
 void add_guide_routes(Router& router, const Services& services);
+void add_metrics_route(Router& router, const Services& services);
 void add_log_routes(Router& router, const Services& services);
 void add_endpoint_routes(Router& router, const Services& services);
 void add_batch_routes(Router& router, const Services& services);

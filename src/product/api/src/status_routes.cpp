@@ -426,11 +426,6 @@ void add_status_routes(Router& router, const Services& s) {
              [s](const Request&, Context&) -> base::Result<Response> {
                return s.ready() ? Response::text("ready\n") : Response::text("not ready\n", 503);
              });
-  router.add(Method::kGet, "/metrics", {Permission::kRead, RunOn::kServe},
-             [s](const Request&, Context&) -> base::Result<Response> {
-               return Response::text(s.server->metrics_text(), 200,
-                                     "text/plain; version=0.0.4; charset=utf-8");
-             });
 }
 
 }  // namespace maru::api
