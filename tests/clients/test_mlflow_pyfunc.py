@@ -185,6 +185,30 @@ def ask_frame_with_a_bad_time(server):
     return requests.post(f"{server.url}/invocations?endpoint=frame", json={"dataframe_records": [{"x": 1.0, "t": "soon"}]}, timeout=60)
 
 
+class Scaled(mlflow.pyfunc.PythonModel):
+    def predict(self, context, model_input, params=None):
+        return [float(x) * (params or {}).get("factor", 1.0) for x in model_input["x"]]
+
+
+def test_params_of_predict_reach_the_model(python_server):
+    frame = pandas.DataFrame({"x": [1.0, 2.0]})
+    logged("scaled", mlflow.pyfunc, None, python_model=Scaled(), signature=infer_signature(frame, [1.0], params={"factor": 2.0}))
+    put_endpoint(python_server, "scaled")
+    url, rows = f"{python_server.url}/invocations?endpoint=scaled", {"columns": ["x"], "data": [[1.0], [2.0]]}
+
+    def predictions(**more):
+        answer = requests.post(url, json={"dataframe_split": rows, **more}, timeout=60)
+        assert answer.status_code == 200, answer.text
+        return answer.json()["predictions"]
+
+    assert predictions() == [2.0, 4.0]  # the signature's default
+    assert predictions(params={"factor": 10.0}) == [10.0, 20.0]
+    refused = requests.post(url, json={"dataframe_split": rows, "params": {"factor": "many"}}, timeout=60)
+    assert refused.status_code == 400 and "factor" in refused.json()["message"], refused.text
+    call = {"parameters": {"params": {"factor": 3.0}}, "inputs": [{"name": "x", "datatype": "FP64", "shape": [2], "data": [1, 2]}]}
+    assert requests.post(f"{python_server.url}/v2/models/scaled/infer", json=call, timeout=60).json()["outputs"][0]["data"] == [3.0, 6.0]
+
+
 def test_what_the_model_raises_is_told(python_server, odd):
     answer = ask(python_server, "raise")
     assert answer.status_code == 400 and "RuntimeError: 이것은 안 된다" in answer.json()["message"]

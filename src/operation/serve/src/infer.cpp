@@ -121,6 +121,7 @@ void Server::Impl::answered(const TensorRequestPtr& request, LaneCall::Result&& 
     again->call = std::make_shared<LaneCall>();
     again->call->tensors = std::move(request->call->tensors);
     again->call->wanted = request->call->wanted;
+    again->call->params = request->call->params;
     again->call->priority = request->call->priority;
     again->call->deadline_ns = request->call->deadline_ns;
     again->call->cancel = request->call->cancel;
@@ -173,8 +174,8 @@ void Server::Impl::mirror_tensors(const TensorRequest& request,
         PredictionRecord record;
         std::vector<TensorValue> answer;
         const std::int64_t start_ns = options.clock->monotonic_ns();
-        const base::Status ran =
-            shadow->loaded->bundle->tensors()->run(call->tensors, call->wanted, answer);
+        const base::Status ran = shadow->loaded->bundle->tensors()->run_with(
+            call->tensors, call->wanted, call->params, answer);
         Timing timing;
         timing.time_us = options.clock->now_us();
         timing.set(0, 0, options.clock->monotonic_ns() - start_ns);
@@ -252,6 +253,7 @@ Server::Impl::TensorRequestPtr Server::Impl::tensor_request(Picked&& picked,
   LaneCall& lane_call = *out->call;
   lane_call.tensors = std::move(tensors);
   lane_call.wanted = std::move(wanted);
+  if (call.params != nullptr) lane_call.params = *call.params;
   lane_call.priority = call.priority;
   lane_call.deadline_ns = call.deadline_ns;
   if (call.cancel != nullptr) lane_call.cancel = *call.cancel;

@@ -97,7 +97,7 @@ bool Lane::answered_before(const LaneCallPtr& call) {
     if (execution_.batch_rows > 1 && rows_first_ && together_) call->rows = rows_of(call->tensors);
     if (!cache_) return false;
   }
-  call->content = content_of(call->tensors, call->wanted);
+  call->content = content_of(call->tensors, call->wanted, call->params);
   LaneCall::Result result;
   {
     const Lock lock(mutex_);
@@ -257,6 +257,7 @@ void Lane::gather(Batch& batch, std::size_t level) {
       const LaneCall& call = *levels_[level][at];
       const bool fits = call.rows > 0 && rows + call.rows <= execution_.batch_rows &&
                         !is_over(call, now_ns) && call.wanted == batch.front()->wanted &&
+                        call.params == batch.front()->params &&
                         same_but_rows(call.tensors, batch.front()->tensors);
       if (!fits) {
         ++at;
@@ -283,7 +284,8 @@ bool Lane::run_together(const Batch& batch, std::int64_t began_ns) {
   }
   std::vector<model::TensorValue> outputs;
   const std::int64_t cpu_start_ns = base::thread_cpu_ns();
-  if (!model_.run(join_rows(parts), batch.front()->wanted, outputs)) return false;
+  if (!model_.run_with(join_rows(parts), batch.front()->wanted, batch.front()->params, outputs))
+    return false;
   const std::int64_t model_ns = clock_.monotonic_ns() - began_ns;
   const std::int64_t cpu_ns =
       (base::thread_cpu_ns() - cpu_start_ns) / static_cast<std::int64_t>(batch.size());
@@ -311,7 +313,7 @@ bool Lane::run_together(const Batch& batch, std::int64_t began_ns) {
 void Lane::run_alone(const LaneCallPtr& call, std::int64_t began_ns) {
   LaneCall::Result result;
   const std::int64_t start_ns = clock_.monotonic_ns(), cpu_start_ns = base::thread_cpu_ns();
-  result.status = model_.run(call->tensors, call->wanted, result.outputs);
+  result.status = model_.run_with(call->tensors, call->wanted, call->params, result.outputs);
   result.model_ns = clock_.monotonic_ns() - start_ns;
   if (!model_.waits()) result.cpu_ns = base::thread_cpu_ns() - cpu_start_ns;
   result.queue_ns = began_ns - call->came_ns;

@@ -24,6 +24,7 @@ namespace maru::serve {
 struct LaneCall {
   std::vector<model::TensorValue> tensors;
   std::vector<std::string> wanted;  // outputs; all when empty
+  base::Json params;                // of the model's own; null: none
   int priority = 0;                 // 1 before 2 before 3; 0 is 2
   std::int64_t deadline_ns = 0;     // on the lane's clock; 0: the execution's timeout, or none
   base::CancelToken cancel;

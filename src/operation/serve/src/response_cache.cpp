@@ -17,7 +17,7 @@ void add(std::string& out, std::string_view text) {
 }  // namespace
 
 std::string content_of(const std::vector<model::TensorValue>& tensors,
-                       const std::vector<std::string>& wanted) {
+                       const std::vector<std::string>& wanted, const base::Json& params) {
   std::string out;
   out.reserve(bytes_of(tensors) + 64 * tensors.size());
   for (const model::TensorValue& tensor : tensors) {
@@ -29,6 +29,7 @@ std::string content_of(const std::vector<model::TensorValue>& tensors,
     out += ';';
   }
   for (const std::string& name : wanted) add(out, name);
+  if (!params.is_null()) out += ';' + params.dump();
   return base::sha256_hex(out);
 }
 

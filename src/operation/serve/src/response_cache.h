@@ -9,9 +9,9 @@
 
 namespace maru::serve {
 
-// The SHA-256 of what a call of a version depends on: names, types, shapes and elements of its tensors, and the outputs it wants.
+// The SHA-256 of what a call of a version depends on: names, types, shapes and elements of its tensors, the outputs it wants, and the model's own parameters.
 std::string content_of(const std::vector<model::TensorValue>& tensors,
-                       const std::vector<std::string>& wanted);
+                       const std::vector<std::string>& wanted, const base::Json& params);
 std::uint64_t bytes_of(const std::vector<model::TensorValue>& tensors);
 
 // Answers by content, the least lately used given up first, bounded in bytes and in age. Not thread safe: the lane's lock guards it.

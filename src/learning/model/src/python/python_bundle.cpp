@@ -70,13 +70,19 @@ class PythonModel final : public TensorModel {
 
   Status run(const std::vector<TensorValue>& tensors, const std::vector<std::string>& wanted,
              std::vector<TensorValue>& out) const override {
+    return run_with(tensors, wanted, {}, out);
+  }
+
+  Status run_with(const std::vector<TensorValue>& tensors, const std::vector<std::string>& wanted,
+                  const Json& params, std::vector<TensorValue>& out) const override {
     TRY_ASSIGN(const auto ordered, order_inputs(inputs_, tensors));
     const std::int64_t deadline_ns =
         options_.clock->monotonic_ns() + options_.call_timeout_ms * 1'000'000;
     TRY_ASSIGN(const Turn turn, take_turn());
     const PackedTensors packed(ordered);
-    TRY_ASSIGN(const Frame answer, turn.worker().call(Json::object({{"inputs", packed.list()}}),
-                                                      packed.parts(), deadline_ns));
+    Json head = Json::object({{"inputs", packed.list()}});
+    if (!params.is_null()) head.set("params", params);
+    TRY_ASSIGN(const Frame answer, turn.worker().call(head, packed.parts(), deadline_ns));
     if (answer.head.has("error")) return refusal(answer.head);
     TRY_ASSIGN(out, unpack_tensors(answer.head["outputs"], answer.body));
     return select_outputs(wanted, out);

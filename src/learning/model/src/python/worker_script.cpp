@@ -197,9 +197,13 @@ def example():
         OUTPUTS = [{"name": "predictions", "datatype": "FP64", "shape": [-1]}]
 
 
+def predicted(asked, params):
+    return MODEL.predict(asked) if params is None else MODEL.predict(asked, params=params)
+
+
 def answer(head, body):
     try:
-        packed = [encode(name, one) for name, one in results(MODEL.predict(given(head, body)))]
+        packed = [encode(name, one) for name, one in results(predicted(given(head, body), head.get("params")))]
     except MemoryError as error:
         return refuse(error, "memory")
     except Exception as error:

@@ -59,7 +59,7 @@ http::RunOn place_of_reading(const Services& s, std::string_view name, std::stri
 
 namespace {
 
-// The schedule policy of the protocol: https://github.com/triton-inference-server/server, extension_schedule_policy.
+// The protocol's extension "schedule_policy".
 base::Status read_schedule(const model::InferRequest& call, serve::CallOptions& options) {
   for (const char* name : {"timeout", "priority"}) {
     const Json& value = call.parameters[name];
@@ -78,6 +78,12 @@ base::Status read_schedule(const model::InferRequest& call, serve::CallOptions& 
   if (options.deadline_ns == 0 || deadline_ns < options.deadline_ns)
     options.deadline_ns = deadline_ns;
   return {};
+}
+
+// What MLflow calls params, of the model's own predict().
+const Json* params_of(const model::InferRequest& call) {
+  const Json& params = call.parameters["params"];
+  return params.is_object() ? &params : nullptr;
 }
 
 std::vector<std::string> wanted_outputs(const model::InferRequest& call) {
@@ -105,6 +111,7 @@ base::Result<InferenceAnswer> finish(const std::string& name, const model::Infer
 base::Result<InferenceAnswer> infer(const Services& s, const std::string& name,
                                     serve::CallOptions options, model::InferRequest& call) {
   TRY(read_schedule(call, options));
+  options.params = params_of(call);
   std::vector<model::TensorValue> outputs;
   auto answer =
       call.parameters["explain"].as_bool()
@@ -131,6 +138,7 @@ base::Result<Response> infer_response(const Services& s, const std::string& name
   };
   auto kept = std::make_shared<Waiting>(
       Waiting{name, std::move(options), std::move(call), std::move(write), {}});
+  kept->options.params = params_of(kept->call);
   Response out;
   out.later = [server = s.server, kept](std::function<void(base::Result<Response>)> answer) {
     kept->answer = std::move(answer);

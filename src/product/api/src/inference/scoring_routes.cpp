@@ -166,9 +166,10 @@ Response answered(std::string body, const serve::Answer& answer) {
 }
 
 base::Result<Response> answer_tensors(const Services& s, const serve::CallOptions& options,
-                                      const std::string& endpoint,
-                                      std::vector<TensorValue> tensors) {
+                                      const std::string& endpoint, std::vector<TensorValue> tensors,
+                                      const Json& params = {}) {
   model::InferRequest call;
+  if (!params.is_null()) call.parameters = Json::object({{"params", params}});
   call.inputs = std::move(tensors);
   return infer_response(
       s, endpoint, options, std::move(call),
@@ -213,8 +214,11 @@ base::Result<Response> invocations(const Services& s, const Request& request, Co
   TRY(check_forms(*body));
   TRY_ASSIGN(const Described described, describe(s, endpoint, 0, true));
   if (described.answer.bundle->tensors() != nullptr) {
+    const Json& params = (*body)["params"];
+    if (!params.is_null() && !params.is_object())
+      return base::fail(Code::kInvalidArgument, "params must be a JSON dictionary");
     TRY_ASSIGN(auto tensors, tensors_of_forms(described.inputs, *body));
-    return answer_tensors(s, options, endpoint, std::move(tensors));
+    return answer_tensors(s, options, endpoint, std::move(tensors), params);
   }
   TRY_ASSIGN(const Json rows, rows_of_forms(described.answer.bundle->signature(), *body));
   model::Predictions predictions;

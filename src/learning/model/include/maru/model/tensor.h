@@ -73,6 +73,13 @@ class TensorModel {
   virtual base::Status run(const std::vector<TensorValue>& tensors,
                            const std::vector<std::string>& wanted,
                            std::vector<TensorValue>& out) const = 0;
+  // The same with parameters of the model's own, an object; null: none. kInvalidArgument from a model that takes none.
+  virtual base::Status run_with(const std::vector<TensorValue>& tensors,
+                                const std::vector<std::string>& wanted, const base::Json& params,
+                                std::vector<TensorValue>& out) const {
+    if (params.is_null()) return run(tensors, wanted, out);
+    return base::fail(base::Code::kInvalidArgument, "the model takes no `params`");
+  }
   // Whether run() waits for another process, so that its thread should be one that may wait.
   virtual bool waits() const { return false; }
   // How many run() at a time get on; 0: as many as there are cores.
