@@ -92,8 +92,67 @@ ArmPtr Server::Impl::arm_of(Endpoint& endpoint, const std::string& name,
   arm->endpoint_stats = endpoint.stats;
   arm->guard = std::move(guard);
   arm->log_rule = endpoint.log_rule;
+  if (endpoint.lookup && arm->loaded->version != kFallbackVersion)
+    if (auto view = LookupView::make(endpoint.lookup, arm->loaded->bundle->signature()); view)
+      arm->features = std::move(*view);
   arm->lane = lane_of(endpoint, *arm->loaded, arm->stats->lane);
   return arm;
+}
+
+// The table that the same declaration has in memory already, else a new one, read now.
+base::Result<std::shared_ptr<Lookup>> Server::Impl::lookup_of(const EndpointConfig& config,
+                                                              const EntryPtr& old) {
+  if (config.features.is_null()) return std::shared_ptr<Lookup>();
+  if (old && old->lookup && old->config.features == config.features &&
+      old->config.project == config.project)
+    return old->lookup;
+  if (options.features == nullptr)
+    return base::fail(Code::kUnimplemented, "there are no datasets here to look features up in");
+  TRY_ASSIGN(LookupSpec spec, LookupSpec::parse(config.features));
+  auto lookup = std::make_shared<Lookup>(std::move(spec), config.project, options.features);
+  if (auto read = lookup->refresh(); !read) {
+    base::Error error = std::move(read.error());
+    if (error.code == Code::kNotFound) error.code = Code::kFailedPrecondition;  // not of the model
+    return tl::unexpected<base::Error>(std::move(error));
+  }
+  lookup->checked_us = options.clock->now_us();
+  return lookup;
+}
+
+// Whether datasets have newer snapshots is looked up on loader threads, one at a time for each endpoint.
+void Server::Impl::check_lookups() {
+  std::vector<std::shared_ptr<Lookup>> due;
+  const std::int64_t now_us = options.clock->now_us();
+  {
+    const std::lock_guard lock(mutex);
+    for (const auto& [name, endpoint] : endpoints) {
+      if (!endpoint->entry || !endpoint->entry->lookup) continue;
+      Lookup& lookup = *endpoint->entry->lookup;
+      if (now_us - lookup.checked_us < kLookupCheckUs || lookup.checking.exchange(true)) continue;
+      lookup.checked_us = now_us;
+      due.push_back(endpoint->entry->lookup);
+    }
+  }
+  for (const auto& lookup : due) {
+    const auto refresh = [lookup] {
+      if (const auto read = lookup->refresh(); !read)
+        base::log_error("features stay as they are",
+                        {{"dataset", lookup->spec().dataset}, {"reason", read.error().text()}});
+      lookup->checking = false;
+    };
+    if (options.loader == nullptr) {
+      refresh();
+      continue;
+    }
+    waiters.begin();
+    const base::Status queued = options.loader->submit([this, refresh] {
+      refresh();
+      waiters.end();
+    });
+    if (queued) continue;
+    lookup->checking = false;
+    waiters.end();
+  }
 }
 
 // Null when none is declared, or when what is declared is wrong.
@@ -112,6 +171,8 @@ base::Result<EntryPtr> Server::Impl::build(Endpoint& endpoint, const EndpointCon
   auto entry = std::make_shared<Entry>();
   entry->config = config;
   TRY_ASSIGN(entry->route, parse_route(config.route));
+  TRY_ASSIGN(entry->lookup, lookup_of(config, old));
+  endpoint.lookup = entry->lookup;
   const RouteSpec& route = entry->route;
   const bool same_route =
       old && old->config.model == config.model && old->config.route == config.route;
@@ -129,6 +190,7 @@ base::Result<EntryPtr> Server::Impl::build(Endpoint& endpoint, const EndpointCon
       entry->guard = std::make_shared<CanaryGuard>(route.max_error_rate);
     }
     TRY(endpoint.bounds.check(*ready));
+    if (entry->lookup) TRY(LookupView::make(entry->lookup, ready->bundle->signature()));
     entry->arms.push_back(
         arm_of(endpoint, config.name, std::move(ready), canary ? entry->guard : nullptr));
     entry->identities.push_back(route.arms[i].identity);
@@ -239,6 +301,7 @@ base::Status Server::Impl::apply(const std::shared_ptr<Endpoint>& endpoint,
   const std::lock_guard lock(mutex);
   if (endpoint->removed) return {};
   if (!built) {
+    endpoint->lookup = old ? old->lookup : nullptr;
     endpoint->reason = built.error().text();
     if (old) {
       base::log_error("route kept", {{"endpoint", config.name}, {"reason", endpoint->reason}});
@@ -354,6 +417,7 @@ base::Status Server::put_endpoint(const EndpointConfig& config) {
   TRY(parse_execution(config.execution));
   TRY(Bounds::parse(config.bounds));
   TRY(fallback_bundle(config.fallback));
+  if (!config.features.is_null()) TRY(LookupSpec::parse(config.features));
   Impl& impl = *impl_;
   std::shared_ptr<Endpoint> endpoint;
   {

@@ -20,6 +20,7 @@
 #include "experiment.h"
 #include "lane.h"
 #include "log_rule.h"
+#include "lookup.h"
 #include "maru/serve/serve.h"
 #include "reward_book.h"
 #include "route.h"
@@ -51,6 +52,7 @@ struct ServedArm {
   std::shared_ptr<CanaryGuard> guard;  // of a canary arm only
   LogRule log_rule;
   std::shared_ptr<Lane> lane;  // of a model of tensors
+  std::shared_ptr<const LookupView> features;
 };
 using ArmPtr = std::shared_ptr<const ServedArm>;
 
@@ -64,6 +66,7 @@ struct Entry {
   std::vector<ArmPtr> extra;               // the previous versions and those that callers named
   ArmPtr shadow;
   ArmPtr fallback;  // answers when the model fails; null: none
+  std::shared_ptr<Lookup> lookup;
   std::shared_ptr<CanaryGuard> guard;
 };
 using EntryPtr = std::shared_ptr<const Entry>;
@@ -95,6 +98,7 @@ struct Endpoint {
   LogRule log_rule;
   Execution execution;
   Bounds bounds;
+  std::shared_ptr<Lookup> lookup;
   std::map<const LoadedVersion*, std::weak_ptr<Lane>> lanes;  // guarded by `work`
   EntryPtr entry;
   EntryPtr cold;  // answers while there is no entry: the fallback alone; null: none
@@ -174,6 +178,9 @@ struct Server::Impl {
   base::Status add_on_demand(const std::shared_ptr<Endpoint>& endpoint, int version);
   base::Status answer_when_cold(Endpoint& endpoint, const EndpointConfig& config,
                                 const EntryPtr& old);
+  base::Result<std::shared_ptr<Lookup>> lookup_of(const EndpointConfig& config,
+                                                  const EntryPtr& old);
+  void check_lookups();
   ArmPtr fallback_of(Endpoint& endpoint, const EndpointConfig& config);
   ArmPtr arm_of(Endpoint& endpoint, const std::string& name,
                 std::shared_ptr<const LoadedVersion> loaded, std::shared_ptr<CanaryGuard> guard);

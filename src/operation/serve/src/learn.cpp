@@ -80,6 +80,7 @@ base::Status Server::Impl::step(const std::string& name, const EntryPtr& entry) 
 
 void Server::tick() {
   impl_->sweep_lanes();
+  impl_->check_lookups();
   std::vector<std::pair<std::string, EntryPtr>> learning;
   {
     const std::lock_guard lock(impl_->mutex);

@@ -207,6 +207,7 @@ std::uint64_t waiting_calls(const Endpoint& endpoint, const std::string& model, 
 struct Named {
   std::string labels;
   std::shared_ptr<EndpointStats> stats;
+  std::shared_ptr<Lookup> lookup;
 };
 
 template <class Value>
@@ -229,6 +230,16 @@ void endpoint_metrics(std::string& out, const std::vector<Named>& all) {
   family(out, all, "maru_log_not_sampled_total",
          "Rows that the endpoint's rule keeps out of the prediction log",
          [](Stats e) -> const Counter& { return e.not_sampled; });
+  head(out, "maru_feature_lookups_total", "counter",
+       "Rows whose features were looked up; stale ones are also found or missing");
+  for (const Named& each : all) {
+    if (!each.lookup) continue;
+    for (const auto& [result, counter] :
+         {std::pair{"found", &each.lookup->found}, std::pair{"missing", &each.lookup->missing},
+          std::pair{"stale", &each.lookup->stale}})
+      line(out, "maru_feature_lookups_total", each.labels + ",result=\"" + result + "\"",
+           static_cast<double>(counter->read()));
+  }
 }
 
 }  // namespace
@@ -240,7 +251,8 @@ std::string Server::metrics_text() const {
     const std::lock_guard lock(impl_->mutex);
     for (const auto& [name, endpoint] : impl_->endpoints) {
       const std::string labels = "endpoint=\"" + label(name) + "\"";
-      endpoints.push_back({labels, endpoint->stats});
+      endpoints.push_back(
+          {labels, endpoint->stats, endpoint->entry ? endpoint->entry->lookup : nullptr});
       for (auto& stats : endpoint->stats->versions()) {
         const std::string version = ",version=\"" + std::to_string(stats->version) + "\"";
         const auto record = impl_->records.find({stats->model, stats->version});

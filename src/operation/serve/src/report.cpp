@@ -59,6 +59,7 @@ EndpointStatus status_of(const Endpoint& endpoint, std::int64_t now_us) {
     out.fallback_answers = endpoint.stats->version(out.config.model, kFallbackVersion)->requests();
   if (!endpoint.entry) return out;
   const Entry& entry = *endpoint.entry;
+  if (entry.lookup) out.features = entry.lookup->report(now_us);
   for (std::size_t i = 0; i < entry.arms.size(); ++i) {
     const ServedArm& served = *entry.arms[i];
     Arm arm;
@@ -111,6 +112,7 @@ Json EndpointConfig::to_json() const {
   if (!execution.is_null()) out.set("execution", execution);
   if (!bounds.is_null()) out.set("bounds", bounds);
   if (!fallback.is_null()) out.set("fallback", fallback);
+  if (!features.is_null()) out.set("features", features);
   return out;
 }
 
@@ -136,6 +138,8 @@ base::Result<EndpointConfig> EndpointConfig::from_json(const Json& json) {
   TRY(Bounds::parse(out.bounds));
   out.fallback = json["fallback"];
   TRY(fallback_bundle(out.fallback));
+  out.features = json["features"];
+  if (!out.features.is_null()) TRY(LookupSpec::parse(out.features));
   return out;
 }
 

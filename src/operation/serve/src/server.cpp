@@ -384,10 +384,19 @@ base::Result<Answer> Server::Impl::run_rows(Picked& picked, const CallOptions& c
   ScratchUse scratch;
 
   if (bundle.tensors() != nullptr) return refuse_rows(bundle);
-  base::Status done = fill(bundle.signature(), scratch->batch);
-  const std::int64_t filled_ns = clock.monotonic_ns();
-  std::int64_t end_ns = filled_ns;
+  const LookupView* const features = arm.features.get();
+  base::Status done =
+      fill(features == nullptr ? bundle.signature() : features->signature(), scratch->batch);
+  const std::int64_t parsed_ns = clock.monotonic_ns();
+  std::int64_t filled_ns = parsed_ns;
   Timing timing;
+  if (done && features != nullptr) {
+    done = features->complete(scratch->batch, clock.now_us(), shard);
+    filled_ns = clock.monotonic_ns();
+    timing.features_ns = filled_ns - parsed_ns;
+    picked.failed = !done && done.error().code == Code::kUnavailable;  // a fallback may answer
+  }
+  std::int64_t end_ns = filled_ns;
   if (!done) {
     timing.outcome = Timing::Outcome::kInputError;
   } else if (scratch->batch.rows == 0) {
@@ -413,7 +422,7 @@ base::Result<Answer> Server::Impl::run_rows(Picked& picked, const CallOptions& c
     post_ns = clock.monotonic_ns() - end_ns;
   }
   timing.time_us = clock.now_us();
-  timing.set(call.parse_ns + filled_ns - start_ns, queued_ns(call, start_ns), answer.model_ns,
+  timing.set(call.parse_ns + parsed_ns - start_ns, queued_ns(call, start_ns), answer.model_ns,
              post_ns);
   timing.cpu_ns = cpu.spent_ns();
   tell_times(timing, call.times);

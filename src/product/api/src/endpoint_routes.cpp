@@ -278,7 +278,7 @@ base::Result<Response> put_endpoint(const Services& s, const Request& request, C
   // A route that is put again does not change what is said beside it.
   if (const auto now = s.server->status(name); now) {
     const Json kept = now->config.to_json();
-    for (const char* key : {"log", "execution", "bounds", "fallback"})
+    for (const char* key : {"log", "execution", "bounds", "fallback", "features"})
       if (!body.has(key)) body.set(key, kept[key]);
   }
   TRY_ASSIGN(const auto config, serve::EndpointConfig::from_json(body));
@@ -347,6 +347,7 @@ Json endpoint_json(const serve::EndpointStatus& status) {
                        {"shadow", shadow},
                        {"experiment", status.experiment},
                        {"fallback_answers", count(status.fallback_answers)},
+                       {"features", status.features},
                        {"latency", latency_json(status.latency)}});
 }
 

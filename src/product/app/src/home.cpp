@@ -67,6 +67,7 @@ struct Home::Impl {
   std::unique_ptr<monitor::PredictionLog> log;
   std::unique_ptr<RegistrySource> source;
   std::unique_ptr<LogSink> sink;
+  std::unique_ptr<DatasetFeatures> features;
   std::unique_ptr<serve::Server> server;
   std::unique_ptr<monitor::Monitor> monitor;
   std::unique_ptr<executor::InProcessExecutor> in_process;
@@ -147,6 +148,8 @@ base::Status Home::Impl::open_operation() {
   serve::Server::Options server_options;
   server_options.source = source.get();
   server_options.sink = sink.get();
+  features = std::make_unique<DatasetFeatures>(*datasets);
+  server_options.features = features.get();
   server_options.loader = &loader_pool;
   server_options.compute = &serve_pool;
   server_options.waiting = &waiting_pool;

@@ -79,6 +79,18 @@ base::Result<std::vector<std::pair<std::string, std::vector<int>>>> RegistrySour
   return out;
 }
 
+base::Result<serve::FeatureSource::State> DatasetFeatures::current(const std::string& project,
+                                                                   const std::string& dataset) {
+  TRY_ASSIGN(const data::Snapshot snapshot, datasets_.resolve(project, dataset));
+  return State{snapshot.id, snapshot.created_us, snapshot.rows};
+}
+
+base::Result<data::Table> DatasetFeatures::read(const std::string& snapshot,
+                                                const std::vector<std::string>& columns) {
+  TRY_ASSIGN(const data::Snapshot found, datasets_.snapshot(snapshot));
+  return datasets_.read(found, columns);
+}
+
 namespace {
 
 // Whose call, when, and where its time went.

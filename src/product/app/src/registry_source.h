@@ -2,6 +2,7 @@
 #include <mutex>
 #include <string>
 
+#include "maru/data/dataset.h"
 #include "maru/monitor/monitor.h"
 #include "maru/serve/serve.h"
 #include "maru/tracking/tracking.h"
@@ -20,6 +21,18 @@ class RegistrySource final : public serve::ModelSource {
   tracking::Tracking& tracking_;
   std::string folder_, project_;
   std::mutex mutex_;  // one export at a time
+};
+
+// Feature lookups over the data room's datasets.
+class DatasetFeatures final : public serve::FeatureSource {
+ public:
+  explicit DatasetFeatures(data::Datasets& datasets) : datasets_(datasets) {}
+  base::Result<State> current(const std::string& project, const std::string& dataset) override;
+  base::Result<data::Table> read(const std::string& snapshot,
+                                 const std::vector<std::string>& columns) override;
+
+ private:
+  data::Datasets& datasets_;
 };
 
 // Answered requests become rows of the prediction log. Never blocks.

@@ -43,6 +43,20 @@ class ModelSource {
 inline constexpr unsigned kCpuEvery =
     16;  // of the calls that a thread answers one in so many has its CPU time measured: a system call twice
 
+// Where the tables of feature lookups come from: the data room's datasets. Implemented by app. Called on loader threads only.
+class FeatureSource {
+ public:
+  struct State {
+    std::string snapshot;         // differs when the rows do
+    std::int64_t updated_us = 0;  // when the snapshot was made
+    std::uint64_t rows = 0;
+  };
+  virtual ~FeatureSource() = default;
+  virtual base::Result<State> current(const std::string& project, const std::string& dataset) = 0;
+  virtual base::Result<data::Table> read(const std::string& snapshot,
+                                         const std::vector<std::string>& columns) = 0;
+};
+
 // One answered (or failed) request, for the prediction log. Row-major copies are made only when a sink is set.
 struct PredictionRecord {
   std::string id;  // 32 hex digits
@@ -95,6 +109,7 @@ struct EndpointConfig {
       execution;  // how calls of models of tensors wait and run (docs/serving.md); null: the defaults
   base::Json
       fallback;  // the answer without a model, or when it failed (docs/serving.md); null: none
+  base::Json features;  // columns looked up by key (docs/serving.md); null: none
   base::Json to_json() const;
   static base::Result<EndpointConfig> from_json(const base::Json& json);
 };
@@ -135,6 +150,8 @@ struct EndpointStatus {
   LatencySummary latency;         // last 5 minutes; per_second over the last 10 whole seconds
   std::vector<std::pair<std::string, LatencySummary>>
       stages;  // of answered calls: parse, queue, features, model, post, as far as there were any
+  base::Json
+      features;  // of the lookup: dataset, snapshot, rows, bytes, found, missing, stale, reason; null: none
   std::uint64_t fallback_answers = 0;  // that the declared fallback gave
   std::uint64_t not_sampled = 0;       // answered calls that the endpoint's `log` leaves out
   // CPU time of answered calls, where it was measured (kCpuEvery).
@@ -222,6 +239,7 @@ class Server {
     ModelSource* source = nullptr;
     PredictionSink* sink = nullptr;  // may be null
     base::Pool* loader = nullptr;
+    FeatureSource* features = nullptr;  // null: endpoints that look features up are refused
     // Run models of tensors that compute, and those that another process runs. Null: the caller's thread does.
     base::Pool* compute = nullptr;
     base::Pool* waiting = nullptr;
