@@ -75,10 +75,16 @@ http POST /api/v1/endpoints/simple/replay
   {}
   => 200
   {"rows": 1, "same_bits": 1, "different": 0, "failed": 0}
+# The calls that the page shows for it run as they are, too.
+cli
+  $ curl -s "$URL/api/v1/endpoints/simple/examples" >calls.json; for i in 0 1 2; do python3 -c 'import json, sys; e = json.load(open("calls.json"))["examples"][int(sys.argv[1])]; open(e["run"].split()[1], "w").write(e["code"]); print(e["run"])' $i | sh | grep -c OUTPUT0; done
+  1
+  1
+  1
 cli
   $ python3 -c 'import json; print(json.dumps({"inputs": [{"name": n, "datatype": "INT32", "shape": [600, 16], "data": list(range(9600))} for n in ("INPUT0", "INPUT1")]}))' >large.json; curl -s -o /dev/null -w '%{http_code}\n' --data-binary @large.json "$URL/v2/models/simple/infer"
   200
   $ curl -s "$URL/api/v1/endpoints/simple" | python3 -c 'import json, sys; print(json.load(sys.stdin)["log"])'
-  {'accepted': 1, 'written': \d, 'shed': 1, 'shed_by': {'queue_rows': 0, 'queue_bytes': 0, 'row_bytes': 1}, 'not_sampled': 0} (re)
+  {'accepted': 4, 'written': \d, 'shed': 1, 'shed_by': {'queue_rows': 0, 'queue_bytes': 0, 'row_bytes': 1}, 'not_sampled': 0} (re)
 
 server stop
