@@ -143,6 +143,18 @@ def test_every_protocol_gives_the_models_own_answers(python_server, trees, rows)
     assert answer["outputs"][0]["data"] == expected
 
 
+def test_calls_are_logged_and_replayed(python_server, trees, rows):
+    """What a model in Python was asked is in the prediction log, and asked again it says the same, to the last bit"""
+    endpoint = f"{python_server.url}/api/v1/endpoints/trees"
+    before = requests.get(endpoint, timeout=30).json()["log"]["accepted"]
+    score(python_server, "trees", rows.head(3))
+    assert requests.get(endpoint, timeout=30).json()["log"]["accepted"] == before + 1
+    row = requests.get(endpoint + "/log?limit=1", timeout=30).json()["rows"][0]
+    assert set(row["inputs"]) == set(rows.columns) and row["stages"]["model_us"] > 0 and row["cpu_us"] is None  # another process's
+    report = requests.post(endpoint + "/replay", json={"last": 1}, timeout=60).json()
+    assert (report["rows"], report["same_bits"], report["different"], report["failed"]) == (1, 1, 0, 0), report
+
+
 @pytest.mark.parametrize("spoil, part", [
     (lambda row: row.pop("city"), "city"), (lambda row: row.update(amount="much"), "expected a number"),
     (lambda row: row.update(colour="red"), "unknown input `colour`"), (lambda row: row.update(city=3), "expected a text")])
