@@ -21,7 +21,7 @@
 namespace maru::serve {
 
 inline constexpr std::size_t kShadowQueueLimit =
-    256;  // mirrored requests that wait; beyond: shed and counted
+    256;                                    // mirrored requests that wait; beyond: shed and counted
 inline constexpr int kFallbackVersion = 0;  // of answers that no model gave
 inline constexpr std::size_t kOnDemandVersions =
     2;  // versions outside the route kept per endpoint because a caller named them
@@ -146,8 +146,9 @@ struct EndpointStatus {
       shadow_differences =
           0;  // mirrored; of those answered differently (another class, or a value off by 1e-6)
   std::uint64_t shadow_shed = 0;  // not mirrored because the queue was full
-  base::Json shadow_evidence;     // how its numbers differ (ShadowBook); null: nothing compared yet
-  LatencySummary latency;         // last 5 minutes; per_second over the last 10 whole seconds
+  base::Json
+      shadow_evidence;  // how its numbers differ (ShadowBook); null: nothing compared yet, and in list()
+  LatencySummary latency;  // last 5 minutes; per_second over the last 10 whole seconds
   std::vector<std::pair<std::string, LatencySummary>>
       stages;  // of answered calls: parse, queue, features, model, post, as far as there were any
   base::Json
@@ -185,8 +186,7 @@ struct CallOptions {
   std::int64_t parse_ns = 0, received_ns = 0;
   std::int64_t deadline_ns = 0;  // on the server's clock; 0: none. For models of tensors
   int priority = 0;              // of models of tensors that wait: 1 before 2 before 3; 0 is 2
-  const base::Json* params =
-      nullptr;  // of a model that takes some of its own (mlflow.pyfunc); null: none
+  const base::Json* params = nullptr;  // of a model that takes some of its own (mlflow.pyfunc); null: none
   const base::CancelToken* cancel = nullptr;  // a caller who goes; null: never
   bool log = true;
   std::string_view trace_id;           // of the caller's trace; must outlive the call
