@@ -50,7 +50,8 @@ std::shared_ptr<Exchange> open_exchange(ServerCore& core, Method method, Headers
   out->context.trace_id = plain_id(id) ? std::string(id) : base::new_id(*core.options.clock);
   const std::string_view packing = request.headers.get("Accept-Encoding");
   request.trace = read_trace(request.headers, *core.options.clock);
-  if (request.headers.get("X-Maru-Timing") == "1") request.times = std::make_shared<base::StageTimes>();
+  if (request.headers.get("X-Maru-Timing") == "1")
+    request.times = std::make_shared<base::StageTimes>();
   out->gzip_wanted = !packing.empty() && accepts_gzip(packing);
   return out;
 }

@@ -186,7 +186,8 @@ struct CallOptions {
   std::int64_t parse_ns = 0, received_ns = 0;
   std::int64_t deadline_ns = 0;  // on the server's clock; 0: none. For models of tensors
   int priority = 0;              // of models of tensors that wait: 1 before 2 before 3; 0 is 2
-  const base::Json* params = nullptr;  // of a model that takes some of its own (mlflow.pyfunc); null: none
+  const base::Json* params =
+      nullptr;  // of a model that takes some of its own (mlflow.pyfunc); null: none
   const base::CancelToken* cancel = nullptr;  // a caller who goes; null: never
   bool log = true;
   std::string_view trace_id;           // of the caller's trace; must outlive the call
