@@ -111,6 +111,7 @@ Json EndpointConfig::to_json() const {
   if (!log.is_null()) out.set("log", log);
   if (!execution.is_null()) out.set("execution", execution);
   if (!bounds.is_null()) out.set("bounds", bounds);
+  out.set("lane", experimental ? "experimental" : "production");
   if (!fallback.is_null()) out.set("fallback", fallback);
   if (!features.is_null()) out.set("features", features);
   return out;
@@ -134,6 +135,11 @@ base::Result<EndpointConfig> EndpointConfig::from_json(const Json& json) {
   TRY(LogRule::parse(out.log));
   out.execution = json["execution"];
   TRY(parse_execution(out.execution));
+  const std::string lane = json["lane"].as_string_or("production");
+  if (lane != "production" && lane != "experimental")
+    return base::fail(base::Code::kInvalidArgument, "lane is none: " + lane,
+                      "production or experimental");
+  out.experimental = lane == "experimental";
   out.bounds = json["bounds"];
   TRY(Bounds::parse(out.bounds));
   out.fallback = json["fallback"];

@@ -268,6 +268,14 @@ base::Status refuse_same_version(const Services& s, const serve::EndpointConfig&
   return {};
 }
 
+// The production lane is the operators'; the experimental one is the editors' too. Out of a lane and into it, both must be allowed.
+base::Status check_lane(const Context& context, const std::string& name, bool production) {
+  if (!production || http::allows(context.principal.role, Permission::kOperate)) return {};
+  return base::fail(base::Code::kPermissionDenied,
+                    "endpoint is in production, where operators change it: " + name,
+                    R"(editors may change endpoints of {"lane": "experimental"})");
+}
+
 base::Result<Response> put_endpoint(const Services& s, const Request& request, Context& context) {
   TRY_ASSIGN(Json body, body_json(request));
   if (!body.is_object())
@@ -278,10 +286,12 @@ base::Result<Response> put_endpoint(const Services& s, const Request& request, C
   // A route that is put again does not change what is said beside it.
   if (const auto now = s.server->status(name); now) {
     const Json kept = now->config.to_json();
-    for (const char* key : {"log", "execution", "bounds", "fallback", "features"})
+    for (const char* key : {"log", "execution", "bounds", "fallback", "features", "lane"})
       if (!body.has(key)) body.set(key, kept[key]);
+    TRY(check_lane(context, name, !now->config.experimental));
   }
   TRY_ASSIGN(const auto config, serve::EndpointConfig::from_json(body));
+  TRY(check_lane(context, name, !config.experimental));
   // An endpoint with a fallback may come before its model.
   if (const auto known = s.tracking->registry().get_model(project, config.model);
       !known && (config.fallback.is_null() || known.error().code != base::Code::kNotFound))
@@ -302,7 +312,8 @@ base::Result<Response> put_endpoint(const Services& s, const Request& request, C
 base::Result<Response> delete_endpoint(const Services& s, const Request& request,
                                        Context& context) {
   const std::string project = project_of(request), name(request.param("endpoint"));
-  TRY(s.server->status(name));
+  TRY_ASSIGN(const auto now, s.server->status(name));
+  TRY(check_lane(context, name, !now.config.experimental));
   TRY(s.tracking->remove_document(project, "endpoint", name));
   TRY(s.monitor->unwatch(name));
   TRY(s.server->remove_endpoint(name));
@@ -343,6 +354,7 @@ Json endpoint_json(const serve::EndpointStatus& status) {
                        {"state", status.state},
                        {"reason", status.reason},
                        {"route", status.config.route},
+                       {"lane", status.config.experimental ? "experimental" : "production"},
                        {"arms", arms},
                        {"shadow", shadow},
                        {"experiment", status.experiment},
@@ -375,9 +387,9 @@ void add_endpoint_routes(Router& router, const Services& s) {
   router.add(Method::kGet, "/api/v1/endpoints/{endpoint}", {Permission::kRead},
              [s](const Request& request, Context&) { return get_endpoint(s, request); });
   router.add(
-      Method::kPut, "/api/v1/endpoints/{endpoint}", {Permission::kOperate},
+      Method::kPut, "/api/v1/endpoints/{endpoint}", {Permission::kWrite},
       [s](const Request& request, Context& context) { return put_endpoint(s, request, context); });
-  router.add(Method::kDelete, "/api/v1/endpoints/{endpoint}", {Permission::kOperate},
+  router.add(Method::kDelete, "/api/v1/endpoints/{endpoint}", {Permission::kWrite},
              [s](const Request& request, Context& context) {
                return delete_endpoint(s, request, context);
              });

@@ -317,6 +317,10 @@ void add_endpoint_changes(CLI::App& endpoint, Arguments& a) {
       ->capture_default_str();
   for (CLI::App* command : {split, bandit, canary})
     command->add_option("--reward", e.reward, "binary or continuous");
+  add("set", "lane, queue, batches, cache and bounds, as NAME=VALUE",
+      "maru endpoint set slow queue_calls=200 batch_rows=32", endpoint_set)
+      ->add_option("settings", e.settings, "docs/serving.md names them; NAME= is the default again")
+      ->required();
   add("stop", "kill switch: the first arm answers everything", "maru endpoint stop churn",
       endpoint_stop);
   CLI::App* log = add("log", "logged predictions, or what share is logged",

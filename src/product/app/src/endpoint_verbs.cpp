@@ -271,6 +271,41 @@ void print_replay(const Json& report) {
 
 }  // namespace
 
+// What may be set where: "lane" on its own, what a version may cost under `bounds`, all else under `execution`.
+int endpoint_set(const Invocation& invocation, const EndpointOptions& options) {
+  return with_session(invocation, [&](Session& session) -> Result<int> {
+    TRY_ASSIGN(const Json now, session.call(Method::kGet, path_of(options.name)));
+    Json body = Json::object({{"model", now["model"]}, {"route", now["route"]}});
+    Json parts = Json::object(
+        {{"execution", now["config"]["execution"]}, {"bounds", now["config"]["bounds"]}});
+    for (const std::string& setting : options.settings) {
+      const std::size_t equals = setting.find('=');
+      if (equals == 0 || equals == std::string::npos)
+        return base::fail(Code::kInvalidArgument, "a setting is not NAME=VALUE: " + setting,
+                          "batch_rows=32");
+      const std::string name = setting.substr(0, equals), text = setting.substr(equals + 1);
+      if (name == "lane") {
+        body.set("lane", text.empty() ? "production" : text);
+        continue;
+      }
+      const char* part = name == "p99_us" || name == "memory_bytes" ? "bounds" : "execution";
+      Json next = Json::object();
+      for (const auto& [key, value] : parts[part].members())
+        if (key != name) next.set(key, value);
+      const auto number = base::parse_json(text);
+      if (!text.empty()) next.set(name, number ? *number : Json(text));
+      parts.set(part, next.size() == 0 ? Json() : std::move(next));
+    }
+    for (const auto& [key, value] : parts.members()) body.set(key, value);
+    TRY_ASSIGN(const Json done, session.call(Method::kPut, path_of(options.name), body));
+    if (invocation.json)
+      print(done.dump() + "\n");
+    else
+      print_endpoint(done);
+    return 0;
+  });
+}
+
 int endpoint_log(const Invocation& invocation, const EndpointOptions& options) {
   if (options.sample >= 0) {
     return with_session(invocation, [&](Session& session) -> Result<int> {

@@ -95,6 +95,7 @@ struct EndpointOptions {
   double tolerance = 1e-9;
   double sample = -1;  // of the log; < 0: as it is
   std::string trace;
+  std::vector<std::string> settings;  // "batch_rows=32"
 };
 int endpoint_list(const Invocation& invocation);
 int endpoint_show(const Invocation& invocation, const EndpointOptions& options);
@@ -103,6 +104,7 @@ int endpoint_split(const Invocation& invocation, const EndpointOptions& options)
 int endpoint_canary(const Invocation& invocation, const EndpointOptions& options);  // step by step
 int endpoint_bandit(const Invocation& invocation, const EndpointOptions& options);
 int endpoint_stop(const Invocation& invocation, const EndpointOptions& options);  // the kill switch
+int endpoint_set(const Invocation& invocation, const EndpointOptions& options);
 int endpoint_log(const Invocation& invocation, const EndpointOptions& options);
 // Logged predictions asked again of a version; exit code 1 when some differ.
 int endpoint_replay(const Invocation& invocation, const EndpointOptions& options);

@@ -102,8 +102,9 @@ struct Arm {
 
 struct EndpointConfig {
   std::string project = "default", name, model;
-  base::Json route;   // docs/routing.md; null: the alias champion with weight 1
-  base::Json log;     // which answered calls are logged (docs/observability.md); null: all
+  base::Json route;           // docs/routing.md; null: the alias champion with weight 1
+  base::Json log;             // which answered calls are logged (docs/observability.md); null: all
+  bool experimental = false;  // of the lane that editors may change; else operators only
   base::Json bounds;  // what a version may cost to be safe to serve (docs/serving.md); null: none
   base::Json
       execution;  // how calls of models of tensors wait and run (docs/serving.md); null: the defaults
