@@ -17,6 +17,7 @@ import { curl, usePage } from '../ui/page';
 import { Panel } from '../ui/Panel';
 import { Planks } from '../ui/Planks';
 import { Stat } from '../ui/Stat';
+import { AroundPanel } from './EndpointAround';
 import { EndpointCalls } from './EndpointCalls';
 import { EndpointLog } from './EndpointLog';
 import { ExpectPanel, HistoryPanel, ShadowPanel } from './EndpointPanels';
@@ -40,8 +41,8 @@ function Traffic({ e }: { e: E }) {
   const t = useT(); const f = useFmt();
   const versions = useMemo(() => [...new Set(e.traffic.flatMap((p) => Object.keys(p.by_version)))].sort((a, b) => Number(a) - Number(b)), [e.traffic]);
   const x = useMemo(() => e.traffic.map((p) => p.time_us / 1e6), [e.traffic]);
-  const lines = versions.map((v, i) => ({ label: 'v' + v, color: SERIES[i % 8], dash: DASH[i % 8], y: e.traffic.map((p) => p.by_version[v] ?? 0), fill: undefined }));
-  const legend = <div className="legend">{versions.map((v, i) => <span key={v}><i className="sw" style={{ background: SERIES[i % 8] }} />v{v}</span>)}</div>;
+  const lines = versions.map((v, i) => ({ label: v === '0' ? t('fallback', '대체 답') : 'v' + v, color: SERIES[i % 8], dash: DASH[i % 8], y: e.traffic.map((p) => p.by_version[v] ?? 0), fill: undefined }));
+  const legend = <div className="legend">{versions.map((v, i) => <span key={v}><i className="sw" style={{ background: SERIES[i % 8] }} />{v === '0' ? t('fallback', '대체 답') : 'v' + v}</span>)}</div>;
   return <Panel className="c8 m12" title={t('Live traffic', '실시간 트래픽')} hint={t('requests a second, by version', '초당 요청, 버전별')} right={legend}>{x.length > 1 ? <TimeChart time x={x} lines={lines} min={0} height={230} label={t(`Requests a second over ${x.length} seconds`, `${x.length}초 동안의 초당 요청`)} fmt={f.int} /> : <p className="t3" style={{ padding: '70px 0', textAlign: 'center' }}>{x.length ? t('Too few requests to draw in the last 15 minutes.', '최근 15분간 요청이 너무 적어 그릴 수 없습니다.') : t('No request in the last 15 minutes.', '최근 15분간 요청이 없습니다.')}</p>}</Panel>;
 }
 
@@ -78,6 +79,7 @@ function EndpointPage({ e, live }: { e: E; live: Live }) {
         <div className="c6 m12">{e.state === 'ready' && <TryIt endpoint={e.name} model={e.model} />}</div>
         <div className="c6 m12">{e.state === 'ready' && <EndpointCalls endpoint={e.name} />}</div>
         {model && e.arms[0] && <ExpectPanel model={model} version={e.arms[0].version} className="c6 m12" />}
+        <AroundPanel e={e} className="c6 m12" />
         <HistoryPanel endpoint={e.name} className="c6 m12" />
         <div className="c12"><EndpointLog endpoint={e.name} model={e.model} log={e.log} /></div>
       </div>
