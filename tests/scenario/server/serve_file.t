@@ -25,17 +25,17 @@ cli
   $ ls -d ${TMPDIR:-/tmp}/maru-serve-* 2>/dev/null | wc -l
   0
   $ mkdir -p t/maru-serve-killed t/maru-serve-begun && touch t/maru-serve-killed/lock
-  $ TMPDIR=t maru serve nothing.onnx
+  $ TMPDIR=t maru serve nothing.onnx --listen 127.0.0.1:0
   ! maru: no model at: .*nothing.onnx.* (re)
   [4]
   $ ls t
   maru-serve-begun
-  $ maru serve nothing.onnx
+  $ maru serve nothing.onnx --listen 127.0.0.1:0
   ! maru: no model at: .*nothing.onnx.* (re)
   [4]
-  $ echo hello > text.onnx; maru serve text.onnx
+  $ echo hello > text.onnx; maru serve text.onnx --listen 127.0.0.1:0
   ! maru: .*no ONNX model.* (re)
   [1]
-  $ maru serve tiny.json tiny.json --name two
+  $ maru serve tiny.json tiny.json --name two --listen 127.0.0.1:0
   ! maru: one name for several files.* (re)
   [1]
