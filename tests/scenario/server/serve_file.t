@@ -2,8 +2,11 @@
 file tiny.json
   {"version":[3,2,0],"learner":{"feature_names":["age","visits"],"gradient_booster":{"name":"gbtree","model":{"tree_info":[0],"trees":[{"left_children":[1,-1,-1],"right_children":[2,-1,-1],"split_indices":[1,0,0],"split_conditions":[3.0,-1.0,1.0],"default_left":[1,0,0],"split_type":[0,0,0],"tree_param":{"size_leaf_vector":"1"}}]}},"learner_model_param":{"base_score":"5E-1","num_class":"0","num_feature":"2","num_target":"1"},"objective":{"name":"binary:logistic"}}}
 
+cli
+  $ mkdir temporary
+
 server
-  $ maru serve tiny.json --name buys --listen 127.0.0.1:0
+  $ env TMPDIR=temporary maru serve tiny.json --name buys --listen 127.0.0.1:0
 
 http POST /api/v1/endpoints/buys/predict
   {"instances": [{"age": 30, "visits": 3}, {"age": 30, "visits": 2.9}, {"age": null, "visits": null}]}
@@ -22,8 +25,7 @@ http POST /api/v1/endpoints/buys/predict
 server stop
 
 cli
-  $ ls -d ${TMPDIR:-/tmp}/maru-serve-* 2>/dev/null | wc -l
-  0
+  $ ls temporary
   $ mkdir -p t/maru-serve-killed t/maru-serve-begun && touch t/maru-serve-killed/lock
   $ TMPDIR=t maru serve nothing.onnx --listen 127.0.0.1:0
   ! maru: no model at: .*nothing.onnx.* (re)
