@@ -15,7 +15,7 @@ import pytest
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 REPO = pathlib.Path(__file__).resolve().parents[2]
-NAMES = ["trees", "linear", "classes", "regression"]
+NAMES = ["trees", "linear", "classes", "regression", "calibrated", "seconds"]
 MISSING_TIME = -(2**63)
 
 

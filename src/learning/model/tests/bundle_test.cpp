@@ -4,6 +4,7 @@
 #include "graphs.h"
 #include "maru/base/file.h"
 #include "maru/base/id.h"
+#include "maru/model/postprocess.h"
 
 using namespace graphs;
 
@@ -172,6 +173,19 @@ TEST_CASE("many threads ask one bundle at once and get the same bits") {
 }
 
 // For tests/clients/test_bundle_mlflow.py: leaves bundles and what they answer in the folder of MARU_BUNDLE_OUT.
+namespace {
+
+Model processed(Model m, const char* declared) {
+  const auto json = base::parse_json(declared);
+  REQUIRE(json);
+  const auto post = model::Postprocess::from_json(*json);
+  REQUIRE(post);
+  REQUIRE(post->append(m.graph, m.signature));
+  return m;
+}
+
+}  // namespace
+
 TEST_CASE("bundles for other clients") {
   const char* out = std::getenv("MARU_BUNDLE_OUT");
   if (out == nullptr) return;
@@ -179,7 +193,15 @@ TEST_CASE("bundles for other clients") {
       {"trees", tree_model(600, 40, 6)},
       {"linear", linear_model(600)},
       {"classes", tree_model(600, 30, 5, model::Task::kMulticlass, 3)},
-      {"regression", tree_model(600, 30, 5, model::Task::kRegression)}};
+      {"regression", tree_model(600, 30, 5, model::Task::kRegression)},
+      {"calibrated",
+       processed(
+           tree_model(600, 40, 6),
+           R"({"calibration": {"slope": 1.6, "intercept": -0.3}, "clamp": {"min": 0.05}, "round": 3})")},
+      {"seconds",
+       processed(
+           tree_model(600, 30, 5, model::Task::kRegression),
+           R"({"unit": {"name": "seconds", "multiply": 60, "offset": 2}, "clamp": {"max": 40}, "round": 1})")}};
   REQUIRE(base::make_folders(out));
   for (const auto& [name, m] : models) {
     const std::string folder = base::join_path(out, name);
