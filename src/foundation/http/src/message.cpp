@@ -104,9 +104,8 @@ Response error_response(const base::Error& error, std::string_view request_id) {
                                               {"hint", hinted->hint},
                                               {"request_id", request_id}});
   Response out = Response::json(body, base::http_status(error.code));
-  if (error.code == base::Code::kUnavailable || error.code == base::Code::kResourceExhausted) {
+  if (out.status == 503 || out.status == 429 || out.status == 504)
     out.headers.add("Retry-After", "1");
-  }
   return out;
 }
 

@@ -246,8 +246,8 @@ Response format_error(const RouteOptions* options, const base::Error& error, con
                       const base::Context& context) {
   if (options == nullptr || !options->error_format) return error_response(error, context.trace_id);
   Response out = options->error_format(error, request, context);
-  if ((out.status == 503 || out.status == 429) && !out.headers.has("Retry-After"))
-    out.headers.add("Retry-After", "1");
+  const bool later = out.status == 503 || out.status == 429 || out.status == 504;
+  if (later && !out.headers.has("Retry-After")) out.headers.add("Retry-After", "1");
   return out;
 }
 
