@@ -299,7 +299,7 @@ def test_tls_and_the_protocol_that_it_names(tmp_path):
         for flag, version in (("--http2", "2"), ("--http1.1", "1.1")):
             for path, part in (("/healthz", "ok"), ("/", "<html"), ("/api/v1/openapi.json", "openapi")):
                 done = subprocess.run(["curl", "-sS", "--compressed", flag, "--cacert", str(certificate), "-w", "\n%{http_version} %{http_code}",
-                                       server.url + path],
+                                       "-H", "Accept: text/html, */*", server.url + path],
                                       capture_output=True, text=True, check=True)
                 assert done.stdout.endswith(f"\n{version} 200") and part in done.stdout.lower(), done.stdout[-300:]
     finally:
