@@ -21,6 +21,7 @@ import { AroundPanel } from './EndpointAround';
 import { EndpointCalls } from './EndpointCalls';
 import { EndpointLog } from './EndpointLog';
 import { ExpectPanel, HistoryPanel, ShadowPanel } from './EndpointPanels';
+import { QueuePanel } from './EndpointQueue';
 import { MonitorPanels } from './MonitorPanels';
 import { PromoteDialog } from './PromoteDialog';
 import { RollbackDialog } from './RollbackDialog';
@@ -80,6 +81,7 @@ function EndpointPage({ e, live }: { e: E; live: Live }) {
         <div className="c6 m12">{e.state === 'ready' && <EndpointCalls endpoint={e.name} />}</div>
         {model && e.arms[0] && <ExpectPanel model={model} version={e.arms[0].version} className="c6 m12" />}
         <AroundPanel e={e} className="c6 m12" />
+        <QueuePanel e={e} className="c6 m12" />
         <HistoryPanel endpoint={e.name} className="c6 m12" />
         <div className="c12"><EndpointLog endpoint={e.name} model={e.model} log={e.log} /></div>
       </div>

@@ -27,7 +27,7 @@ export function RoutePanel({ e }: { e: E }) {
   const mode = kind === 'canary' ? t('canary', '카나리') : kind === 'bandit' ? t('bandit', '밴딧') : e.experiment && e.experiment.reward !== 'none' ? 'A/B' : t('fixed', '고정');
   return (
     <Panel className="c4 m12" title={t('Route', '라우팅')} hint={t('who gets which version', '버전별 비율')} right={e.arms.length > 1 ? <span className="t3 fs12">{mode}</span> : undefined}>
-      <div className="lane"><span className="t3 fs12 row gap1"><Radio size={12} />{t('production lane', '운영 경로')}</span>
+      <div className="lane"><span className="t3 fs12 row gap1"><Radio size={12} />{e.lane === 'experimental' ? t('experimental lane', '실험 경로') : t('production lane', '운영 경로')}</span>
         <div className="splitbar">{e.arms.map((a, i) => <div key={a.version} className={'v' + (i % 4)} style={{ flexGrow: Math.max(shares[i], 0.08) }}><b>v{a.version}</b><span className="num">{f.pct(shares[i], shares[i] > 0 && shares[i] < 0.01 ? 1 : 0)}</span></div>)}</div>
         {e.arms.length === 2 && kind === 'weighted' && !stopped && <Split share={shares[0]} version={e.arms[0].version} busy={put.isPending} apply={(s) => put.mutate(written([s, 100 - s]))} />}
         {e.arms.length > 1 && <div className="row fs12">{stopped ? <span className="bad">{t(`Stopped: v${e.arms[0].version} answers everything.`, `정지됨: v${e.arms[0].version}이 모두 답합니다.`)}</span> : <span className="t3">{t('applies at once, no reload', '즉시 적용, 재적재 없음')}</span>}
@@ -36,7 +36,7 @@ export function RoutePanel({ e }: { e: E }) {
         {kind === 'canary' && <div className="row wrap gap1 fs12"><span className="t3">{t('goes back by itself when', '스스로 되돌아가는 때')}</span>{(route?.rollback_on ?? ['errors', 'latency_p99']).map((w) => <span key={w} className="chip plain">{back[w] ?? w}</span>)}</div>}
         {put.error && <ErrorNote error={put.error} />}</div>
       <table className="tb" style={{ marginTop: 10 }}><thead><tr><th>{t('Version', '버전')}</th><th>{t('Chosen by', '선택 기준')}</th><th className="r">{t('Answered', '응답')}</th><th className="r">{t('Failed', '실패')}</th></tr></thead><tbody>{e.arms.map((a) => <tr key={a.version}><td><A className="link m" to={href('models', `${e.model}@${a.version}`)}>v{a.version}</A></td><td className="t2">{a.selector ? '@' + a.selector.replace(/^@/, '') : '–'}</td><td className="r">{f.int(a.requests)}</td><td className={'r ' + (a.errors ? 'bad' : '')}>{f.int(a.errors)}</td></tr>)}</tbody></table>
-      {e.shadow && <div className="lane" style={{ borderBottom: 0, paddingBottom: 0 }}><span className="t3 fs12 row gap1"><GitFork size={12} />{t('experimental lane', '실험 경로')}</span><p className="t2 fs12">{t(`v${e.shadow.version} answers nobody: ${f.int(e.shadow.requests)} compared, ${f.int(e.shadow.differences)} differ.`, `v${e.shadow.version}은 섀도: 비교 ${f.int(e.shadow.requests)}건, 차이 ${f.int(e.shadow.differences)}건.`)}</p></div>}
+      {e.shadow && <div className="lane" style={{ borderBottom: 0, paddingBottom: 0 }}><span className="t3 fs12 row gap1"><GitFork size={12} />{t('shadow', '섀도')}</span><p className="t2 fs12">{t(`v${e.shadow.version} answers nobody: ${f.int(e.shadow.requests)} compared, ${f.int(e.shadow.differences)} differ.`, `v${e.shadow.version}은 섀도: 비교 ${f.int(e.shadow.requests)}건, 차이 ${f.int(e.shadow.differences)}건.`)}</p></div>}
     </Panel>
   );
 }
