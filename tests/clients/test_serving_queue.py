@@ -17,6 +17,7 @@ from mlflow.models import infer_signature
 warnings.filterwarnings("ignore")
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
 SECONDS = 0.2  # of a call of the model
+LONG = 2000.0  # asks for a call of two seconds
 
 
 class Slow(mlflow.pyfunc.PythonModel):
@@ -24,7 +25,7 @@ class Slow(mlflow.pyfunc.PythonModel):
 
     def predict(self, context, model_input, params=None):
         began = time.monotonic()
-        time.sleep(SECONDS)
+        time.sleep(2 if model_input["x"].iloc[0] == LONG else SECONDS)
         size = len(model_input)
         return pandas.DataFrame({"rows": [float(size)] * size, "began": [began] * size, "new": numpy.random.random(size),
                                  "x": model_input["x"].to_numpy()})
@@ -161,3 +162,15 @@ def test_a_version_above_its_bounds_does_not_serve(slow_server):
     answer = requests.put(f"{slow_server.url}/api/v1/endpoints/small", json={"model": "slow", "bounds": {"memory_bytes": 1_000_000}}, timeout=180)
     assert answer.status_code == 422, answer.text
     assert "not safe to serve" in answer.text
+
+
+def test_a_stop_waits_for_what_is_under_way(slow_server):
+    """The last test of the file: the server is gone after it."""
+    name = endpoint(slow_server, "last", queue_calls=10)
+    row(ask(slow_server, name))
+    with concurrent.futures.ThreadPoolExecutor(3) as pool:
+        under_way = [pool.submit(ask, slow_server, name, LONG), pool.submit(ask, slow_server, name, 1.0)]
+        time.sleep(0.5)
+        slow_server.process.terminate()
+        assert [row(future.result())["x"] for future in under_way] == [LONG, 1.0]
+    assert slow_server.process.wait(30) == 0
