@@ -60,6 +60,20 @@ cli timeout=120
   javascript answers
   cpp answers
 
+# With features looked up by key the calls bring a key that the dataset has, and leave out what is looked up.
+cli
+  $ printf 'visitor,age\n12,44\n' >people.csv && maru data import people.csv --name people --server $URL >/dev/null
+http PUT /api/v1/endpoints/shop
+  {"model": "visitors", "features": {"dataset": "people", "key": "visitor", "columns": ["age"]}}
+  => 200
+cli timeout=120
+  $ python3 check.py $URL shop
+  curl answers
+  python answers
+  javascript answers
+  $ curl -s $URL/api/v1/endpoints/shop/examples | python3 -c 'import json, sys; row = json.load(sys.stdin)["row"]; print(row["visitor"], "age" in row)'
+  12 False
+
 http GET /api/v1/endpoints/nowhere/openapi.json
   => 404
 http GET /api/v1/endpoints/nowhere/examples

@@ -77,6 +77,18 @@ Json tensor_row(const model::TensorModel& tensors, const Json& example) {
   return out.members().size() == 1 ? out.members().front().second : out;
 }
 
+bool is_looked_up(const EndpointFacts& facts, const std::string& name) {
+  return std::find(facts.looked_up.begin(), facts.looked_up.end(), name) != facts.looked_up.end();
+}
+
+Json key_json(const data::Column& key) {
+  if (key.rows() == 0 || !key.is_valid(0)) return {};
+  if (key.type == data::ColumnType::kText || key.type == data::ColumnType::kTimestamp)
+    return key.display(0);
+  if (key.type == data::ColumnType::kFloat) return key.reals[0];
+  return key.integers[0];
+}
+
 // ---- schemas
 
 Json distinct_values(const data::Table& sample, const model::Input& input) {
@@ -123,11 +135,23 @@ Json input_schema(const model::Input& input, const data::Table& sample) {
   return out;
 }
 
-Json row_schema(const model::Signature& signature, const data::Table& sample) {
+Json row_schema(const EndpointFacts& facts) {
+  const model::Signature& signature = facts.bundle->signature();
   Json properties = Json::object(), required = Json::array();
+  for (const data::Column& key : facts.keys.columns) {
+    if (signature.index_of(key.name) < 0)
+      properties.set(key.name,
+                     Json::object({{"description", "the key that features are looked up by"},
+                                   {"examples", Json::array({key_json(key)})}}));
+    required.push(key.name);
+  }
   for (const model::Input& input : signature.inputs) {
-    properties.set(input.name, input_schema(input, sample));
-    if (input.required) required.push(input.name);
+    Json schema = input_schema(input, facts.bundle->sample());
+    const bool looked_up = is_looked_up(facts, input.name);
+    if (looked_up) schema.set("description", "looked up by the key when it is left out");
+    properties.set(input.name, std::move(schema));
+    if (input.required && !looked_up && facts.keys.index_of(input.name) < 0)
+      required.push(input.name);
   }
   for (const std::string& name : signature.ignored)
     if (!properties.has(name))
@@ -260,15 +284,15 @@ Json feedback_path() {
                                 {"content", body_of(Json::object({{"type", "object"}}))}}))}})}});
 }
 
-Json schemas(const model::Bundle& bundle) {
+Json schemas(const EndpointFacts& facts) {
+  const model::Bundle& bundle = *facts.bundle;
   const model::Signature& signature = bundle.signature();
   const model::TensorModel* tensors = bundle.tensors();
   const Json text = Json::object({{"type", "string"}});
   const Json rows = Json::object({{"type", "array"}, {"items", ref("Row")}});
   const Json predictions = Json::object({{"type", "array"}, {"items", ref("Prediction")}});
   return Json::object(
-      {{"Row", tensors != nullptr ? tensor_row_schema(tensors->inputs())
-                                  : row_schema(signature, bundle.sample())},
+      {{"Row", tensors != nullptr ? tensor_row_schema(tensors->inputs()) : row_schema(facts)},
        {"Prediction", tensors != nullptr ? Json::object() : prediction_schema(signature)},
        {"Predict", Json::object({{"type", "object"},
                                  {"properties", Json::object({{"instances", rows}})},
@@ -399,16 +423,23 @@ std::string path_of(const EndpointFacts& facts) {
 
 }  // namespace
 
-Json example_row(const model::Bundle& bundle) {
+Json example_row(const EndpointFacts& facts) {
+  const model::Bundle& bundle = *facts.bundle;
   if (bundle.tensors() != nullptr)
     return tensor_row(*bundle.tensors(), bundle.metadata()["example"]);
-  return column_row(bundle.signature(), bundle.sample());
+  Json row = column_row(bundle.signature(), bundle.sample());
+  if (facts.keys.columns.empty()) return row;
+  Json out = Json::object();
+  for (const data::Column& key : facts.keys.columns) out.set(key.name, key_json(key));
+  for (const auto& [name, value] : row.members())
+    if (!out.has(name) && !is_looked_up(facts, name)) out.set(name, value);
+  return out;
 }
 
 Json endpoint_openapi(const EndpointFacts& facts) {
   const Json bearer = Json::object({{"type", "http"}, {"scheme", "bearer"}});
   Json paths = Json::object();
-  paths.set(path_of(facts) + "/predict", predict_path(facts, example_row(*facts.bundle)));
+  paths.set(path_of(facts) + "/predict", predict_path(facts, example_row(facts)));
   paths.set(path_of(facts) + "/feedback", feedback_path());
   return Json::object(
       {{"openapi", "3.1.0"},
@@ -420,12 +451,12 @@ Json endpoint_openapi(const EndpointFacts& facts) {
        {"security", Json::array({Json::object(), Json::object({{"token", Json::array()}})})},
        {"paths", std::move(paths)},
        {"components", Json::object({{"securitySchemes", Json::object({{"token", bearer}})},
-                                    {"schemas", schemas(*facts.bundle)}})}});
+                                    {"schemas", schemas(facts)}})}});
 }
 
 Json endpoint_examples(const EndpointFacts& facts) {
   const std::string url = facts.base_url + path_of(facts) + "/predict";
-  const Json body = Json::object({{"instances", Json::array({example_row(*facts.bundle)})}});
+  const Json body = Json::object({{"instances", Json::array({example_row(facts)})}});
   const std::string text = body.dump();
   const auto example = [](const char* language, const char* title, const char* run,
                           std::string code) {

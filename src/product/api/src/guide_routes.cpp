@@ -1,5 +1,6 @@
 // What callers of an endpoint are told: its own OpenAPI document, and calls to copy.
 #include "endpoint_guide.h"
+#include "maru/data/engine.h"
 #include "routes.h"
 
 namespace maru::api {
@@ -13,6 +14,23 @@ std::string base_url(const Request& request) {
                                           "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
                                           "0123456789.-_:[]") == std::string::npos;
   return (request.tls ? "https://" : "http://") + (plain ? host : "127.0.0.1:7400");
+}
+
+// A key that the dataset has, so that the calls shown find something.
+base::Status add_lookup(const Services& s, const serve::EndpointConfig& config,
+                        EndpointFacts& facts) {
+  const Json& features = config.features;
+  if (!features.is_object()) return {};
+  TRY_ASSIGN(const auto snapshot,
+             s.datasets->resolve(config.project, features["dataset"].as_string()));
+  TRY_ASSIGN(const std::string relation, s.datasets->relation(snapshot));
+  std::string keys;
+  const Json key = features["key"].is_array() ? features["key"] : Json::array({features["key"]});
+  for (const Json& name : key.items())
+    keys += (keys.empty() ? "" : ", ") + data::quote_identifier(name.as_string());
+  TRY_ASSIGN(facts.keys, s.engine->query("select " + keys + " from " + relation + " limit 1"));
+  for (const Json& name : features["columns"].items()) facts.looked_up.push_back(name.as_string());
+  return {};
 }
 
 struct Guide {
@@ -30,6 +48,7 @@ base::Result<Guide> open_guide(const Services& s, const Request& request) {
   out.facts.bundle = out.chosen.bundle.get();
   if (status.arms.size() > 1)
     out.facts.sticky_header = status.config.route["sticky"]["header"].as_string_or("X-Route-Key");
+  TRY(add_lookup(s, status.config, out.facts));
   return out;
 }
 
@@ -46,7 +65,7 @@ void add_guide_routes(Router& router, const Services& s) {
                TRY_ASSIGN(const Guide guide, open_guide(s, request));
                return answer(Json::object({{"endpoint", guide.facts.name},
                                            {"version", guide.facts.version},
-                                           {"row", example_row(*guide.facts.bundle)},
+                                           {"row", example_row(guide.facts)},
                                            {"examples", endpoint_examples(guide.facts)}}));
              });
 }

@@ -204,7 +204,7 @@ TEST_CASE("names that could end a string stay inside it, in every language") {
   facts.base_url = "http://h:1";
   facts.version = 3;
   facts.bundle = &model;
-  const base::Json row = example_row(model);
+  const base::Json row = example_row(facts);
   CHECK(row.members().size() == 2);
   const base::Json examples = endpoint_examples(facts);
   for (const base::Json& example : examples.items()) {
@@ -220,4 +220,11 @@ TEST_CASE("names that could end a string stay inside it, in every language") {
   CHECK(schema["properties"].members().size() == 2);
   CHECK(document["paths"].has("/api/v1/endpoints/a%20b%27c/predict"));
   CHECK(document["components"]["schemas"]["Prediction"]["type"].is_array());
+  // With features looked up by key a call brings the key, and may leave out what is looked up.
+  facts.keys.columns = {integers("customer", {7})};
+  facts.looked_up = {"it's \"odd\"\n)json\""};
+  CHECK(example_row(facts).dump() == R"({"customer":7,"n":2.5})");
+  const base::Json wide = endpoint_openapi(facts)["components"]["schemas"]["Row"];
+  CHECK(wide["required"].dump() == R"(["customer"])");
+  CHECK(wide["properties"].members().size() == 3);
 }
