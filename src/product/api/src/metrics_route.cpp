@@ -1,13 +1,12 @@
 // GET /metrics: what serving counts, the prediction log, and this process and its machine.
-#include <sys/resource.h>
 #include <sys/sysinfo.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
 #include <cstdio>
 
 #include "maru/base/text.h"
+#include "maru/base/usage.h"
 #include "routes.h"
 
 namespace maru::api {
@@ -80,25 +79,17 @@ double cpu_utilization() {
   return all == 0 ? 0 : 1 - static_cast<double>(std::min(idle, all)) / static_cast<double>(all);
 }
 
-double resident_bytes() {
-  std::FILE* file = std::fopen("/proc/self/statm", "r");
-  if (file == nullptr) return 0;
-  unsigned long long pages = 0, resident = 0;
-  const int read = std::fscanf(file, "%llu %llu", &pages, &resident);
-  std::fclose(file);
-  return read == 2 ? static_cast<double>(resident) * static_cast<double>(::sysconf(_SC_PAGESIZE))
-                   : 0;
-}
-
 void process_metrics(std::string& out, const Services& s) {
-  rusage usage{};
-  ::getrusage(RUSAGE_SELF, &usage);
-  const auto seconds = [](const timeval& t) {
-    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) * 1e-6;
-  };
+  const base::ProcessUsage usage = base::process_usage();
   single(out, "process_cpu_seconds_total", "counter", "CPU time of this process",
-         seconds(usage.ru_utime) + seconds(usage.ru_stime));
-  single(out, "process_resident_memory_bytes", "gauge", "Memory of this process", resident_bytes());
+         usage.cpu_seconds);
+  single(out, "process_resident_memory_bytes", "gauge", "Memory of this process",
+         static_cast<double>(usage.resident_bytes));
+  single(out, "maru_children_cpu_seconds_total", "counter",
+         "CPU time of the processes that this one started: models in Python, commands",
+         usage.children_cpu_seconds);
+  single(out, "maru_children_resident_memory_bytes", "gauge", "Memory of those that run",
+         static_cast<double>(usage.children_resident_bytes));
   single(out, "process_start_time_seconds", "gauge", "When this process began, since 1970",
          static_cast<double>(s.started_us) * 1e-6);
   struct sysinfo machine {};

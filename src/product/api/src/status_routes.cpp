@@ -1,5 +1,3 @@
-#include <sys/resource.h>
-
 #include <algorithm>
 #include <cmath>
 #include <optional>
@@ -7,6 +5,7 @@
 #include "maru/base/file.h"
 #include "maru/base/number_text.h"
 #include "maru/base/text.h"
+#include "maru/base/usage.h"
 #include "routes.h"
 
 namespace maru::api {
@@ -43,24 +42,6 @@ base::Result<Overview> read_overview(const Services& s, const std::string& proje
   TRY_ASSIGN(out.watched, s.monitor->watched(project));
   out.endpoints = s.server->list();
   return out;
-}
-
-std::uint64_t rss_bytes() {
-  std::FILE* file = std::fopen("/proc/self/statm", "r");
-  if (file == nullptr) return 0;
-  unsigned long long pages = 0, resident = 0;
-  const int read = std::fscanf(file, "%llu %llu", &pages, &resident);
-  std::fclose(file);
-  return read == 2 ? resident * 4096 : 0;
-}
-
-double cpu_seconds() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  const auto seconds = [](const timeval& t) {
-    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6;
-  };
-  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
 std::string stage_of(const std::string& kind) {
@@ -366,9 +347,11 @@ Json cost_json(const Services& s, const Overview& overview) {
   double model_us = 0;
   for (const auto& endpoint : overview.endpoints)
     model_us = std::max(model_us, endpoint.latency.mean_us);
-  return Json::object({{"cpu_seconds", cpu_seconds()},
+  const base::ProcessUsage usage = base::process_usage();
+  return Json::object({{"cpu_seconds", usage.cpu_seconds + usage.children_cpu_seconds},
                        {"predictions", count(predictions)},
-                       {"rss_bytes", count(rss_bytes())},
+                       {"rss_bytes", count(usage.resident_bytes + usage.children_resident_bytes)},
+                       {"processes", count(usage.children)},
                        {"disk_bytes", count(disk)},
                        {"disk_free_bytes", count(base::free_bytes(s.home))},
                        {"cpu_us_per_prediction", model_us}});
