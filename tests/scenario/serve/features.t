@@ -74,6 +74,18 @@ http POST /api/v1/endpoints/buys/predict
   => 412
   {"hint": "its key is not in people"}
 
+# The same from the command line; an empty value takes it away.
+cli
+  $ maru endpoint set buys features= --server $URL > /dev/null; curl -s $URL/api/v1/endpoints/buys | grep -o '"features":null'
+  "features":null
+  $ maru endpoint set buys 'features={"dataset": "people", "key": "customer"' --server $URL
+  ! maru: no JSON after features=.* (re)
+  [1]
+  $ maru endpoint set buys 'features={"dataset": "people", "key": "customer", "columns": ["age"]}' 'fallback={"prediction": 0.25}' --server $URL > /dev/null
+  $ curl -s $URL/api/v1/endpoints/buys | grep -oE '"fallback":\{"prediction":0.25\}|"dataset":"people","found"'
+  "dataset":"people","found"
+  "fallback":{"prediction":0.25}
+
 # A declaration that cannot be is refused, and what serves stays.
 http PUT /api/v1/endpoints/buys
   {"model": "buys", "features": {"dataset": "people", "key": "customer", "columns": ["height"]}}

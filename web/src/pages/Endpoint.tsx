@@ -17,7 +17,7 @@ import { curl, usePage } from '../ui/page';
 import { Panel } from '../ui/Panel';
 import { Planks } from '../ui/Planks';
 import { Stat } from '../ui/Stat';
-import { AroundPanel } from './EndpointAround';
+import { AroundPanel, lookOf } from './EndpointAround';
 import { EndpointCalls } from './EndpointCalls';
 import { EndpointLog } from './EndpointLog';
 import { ExpectPanel, HistoryPanel, ShadowPanel } from './EndpointPanels';
@@ -77,7 +77,7 @@ function EndpointPage({ e, live }: { e: E; live: Live }) {
         <Panel className={evidence ? 'c6 m12' : 'c12'} title={t('Where the time goes', '시간이 쓰이는 곳')}>{busy && e.stages.some((s) => s.count > 0) ? <div className="col" style={{ gap: 8 }}>{rows.map(([n, k]) => { const sum = e.stages.reduce((a, s) => a + s[k], 0); return <div key={n} className="row"><span className="t3 fs12" style={{ width: 32 }}>{n}</span><div className="grow"><div style={{ width: `${Math.max(4, (sum / widest) * 100)}%` }}><Planks h={14} parts={e.stages.map((s, i) => ({ w: s[k], c: C[i % 5], label: `${stage[s.name] ?? s.name} ${f.us(s[k])}` }))} /></div></div><span className="num m right" style={{ width: 80 }}>{f.us(sum)}</span></div>; })}{slow && slowShare > 0.5 && <p className="t2 fs12">{t(`The slow 1% spends most of its time in: ${stage[slow.name] ?? slow.name} (${f.us(slow.p99_us)}).`, `느린 1%는 대부분의 시간을 ${stage[slow.name] ?? slow.name}에 씁니다 (${f.us(slow.p99_us)}).`)}</p>}<div className="legend">{e.stages.map((s, i) => <span key={s.name}><i className="sw box" style={{ background: C[i % 5] }} />{stage[s.name] ?? s.name}</span>)}</div></div> : <p className="t3">{t('No request to measure yet.', '아직 잴 요청이 없습니다.')}</p>}</Panel>
         <ShadowPanel e={e} className="c6 m12" />
         <MonitorPanels endpoint={e.name} />
-        <div className="c6 m12">{e.state === 'ready' && <TryIt endpoint={e.name} model={e.model} />}</div>
+        <div className="c6 m12">{e.state === 'ready' && <TryIt endpoint={e.name} model={e.model} look={lookOf(e)} />}</div>
         <div className="c6 m12">{e.state === 'ready' && <EndpointCalls endpoint={e.name} />}</div>
         {model && e.arms[0] && <ExpectPanel model={model} version={e.arms[0].version} className="c6 m12" />}
         <AroundPanel e={e} className="c6 m12" />

@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::uint32_t kMaxDepth = 512;  // explain() recurses
 constexpr std::size_t kMaxPoints = 64;
+constexpr double kMostRows = 1e30;    // fits a float
 constexpr double kLeastShare = 1e-9;  // of a tree's rows that a leaf counts as, though none came
 
 // Gauss-Legendre on [0,1]: exact for polynomials of a degree below 2 N. Newton's method from the usual first guess of each root.
@@ -181,7 +182,7 @@ void Forest::keep_tree_covers(const Builder& builder, std::size_t number, std::s
     const double cover = builder.splits[at].cover;
     rows += cover >= 0 ? cover : std::numeric_limits<double>::quiet_NaN();
   }
-  if (tree.size() > 1 && !(rows > 0 && std::isfinite(rows))) {
+  if (tree.size() > 1 && !(rows > 0 && rows < kMostRows)) {
     why_unexplained_ = "its trees do not tell how many training rows reached each leaf";
     return;
   }

@@ -317,7 +317,7 @@ void add_endpoint_changes(CLI::App& endpoint, Arguments& a) {
       ->capture_default_str();
   for (CLI::App* command : {split, bandit, canary})
     command->add_option("--reward", e.reward, "binary or continuous");
-  add("set", "lane, queue, batches, cache and bounds, as NAME=VALUE",
+  add("set", "lane, queue, batches, cache, bounds, fallback and features, as NAME=VALUE",
       "maru endpoint set slow queue_calls=200 batch_rows=32", endpoint_set)
       ->add_option("settings", e.settings, "docs/serving.md names them; NAME= is the default again")
       ->required();

@@ -271,7 +271,7 @@ void print_replay(const Json& report) {
 
 }  // namespace
 
-// What may be set where: "lane" on its own, what a version may cost under `bounds`, all else under `execution`.
+// What may be set where: "lane" on its own, "fallback" and "features" as JSON, what a version may cost under `bounds`, all else under `execution`.
 int endpoint_set(const Invocation& invocation, const EndpointOptions& options) {
   return with_session(invocation, [&](Session& session) -> Result<int> {
     TRY_ASSIGN(const Json now, session.call(Method::kGet, path_of(options.name)));
@@ -286,6 +286,14 @@ int endpoint_set(const Invocation& invocation, const EndpointOptions& options) {
       const std::string name = setting.substr(0, equals), text = setting.substr(equals + 1);
       if (name == "lane") {
         body.set("lane", text.empty() ? "production" : text);
+        continue;
+      }
+      if (name == "fallback" || name == "features") {
+        const auto value = base::parse_json(text.empty() ? "null" : text);
+        if (!value)
+          return base::fail(Code::kInvalidArgument, "no JSON after " + name + "=: " + text,
+                            R"(fallback='{"prediction": 12.5}')");
+        body.set(name, *value);
         continue;
       }
       const char* part = name == "p99_us" || name == "memory_bytes" ? "bounds" : "execution";
