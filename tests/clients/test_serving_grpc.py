@@ -366,3 +366,47 @@ def test_traces_and_times_come_back_in_metadata(service, server, models):
     assert rows.status_code == 200 and [row["version"] for row in rows.json()["rows"]] == [1]
     _, bare = service.ModelInfer.with_call(typed(), metadata=(("traceparent", "00-no"),))
     assert not {"traceparent", "server-timing"} & set(dict(bare.initial_metadata()))
+
+
+TREE = {"version": [3, 2, 0], "learner": {
+    "feature_names": ["age", "visits"], "objective": {"name": "binary:logistic"},
+    "learner_model_param": {"base_score": "5E-1", "num_class": "0", "num_feature": "2", "num_target": "1"},
+    "gradient_booster": {"name": "gbtree", "model": {"tree_info": [0], "trees": [{
+        "left_children": [1, 3, -1, -1, -1], "right_children": [2, 4, -1, -1, -1], "split_indices": [1, 0, 0, 0, 0],
+        "split_conditions": [3.0, 40.0, 1.0, -2.0, 0.0], "sum_hessian": [40, 30, 10, 15, 15], "default_left": [1, 0, 0, 0, 0],
+        "split_type": [0, 0, 0, 0, 0], "tree_param": {"size_leaf_vector": "1"}}]}}}}
+
+
+def row(**values):
+    out = []
+    for name, value in values.items():
+        out.append(triton.InferInput(name, [1, 1], "FP64"))
+        out[-1].set_data_from_numpy(numpy.array([[value]], numpy.float64))
+    return out
+
+
+def test_triton_asks_why(server, client, tmp_path):
+    (tmp_path / "tree.json").write_text(json.dumps(TREE))
+    done = subprocess.run([BINARY, "model", "import", str(tmp_path / "tree.json"), "--name", "why", "--server", server.url],
+                          capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    plain = client.infer("why", row(age=30, visits=1))
+    assert plain.as_numpy("explain.base") is None
+    why = client.infer("why", row(age=30, visits=1), parameters={"explain": True})
+    assert (why.as_numpy("scores") == plain.as_numpy("scores")).all()
+    assert [name.decode() for name in why.as_numpy("explain.columns")] == ["age", "visits"]
+    assert numpy.allclose(why.as_numpy("explain.contributions"), [[-0.875, -0.625]], atol=1e-9)  # worked out in tests/scenario/serve/explain.t
+    assert numpy.allclose(why.as_numpy("explain.base"), [-0.5], atol=1e-9)
+    with pytest.raises(InferenceServerException, match="cannot be explained"):
+        client.infer("simple", tensors(), parameters={"explain": True})
+
+
+def test_a_fallback_says_so(server, client):
+    answer = requests.put(server.url + "/api/v1/endpoints/cold", json={"model": "cold", "fallback": {"prediction": 12.5}}, timeout=20)
+    assert answer.status_code == 200, answer.text
+    result = client.infer("cold", row(anything=1))
+    assert result.as_numpy("scores").tolist() == [[12.5]]
+    response = result.get_response()
+    assert response.model_version == "0" and response.parameters["fallback"].bool_param
+    assert not client.is_model_ready("cold")
+    assert requests.delete(server.url + "/api/v1/endpoints/cold", timeout=20).ok
