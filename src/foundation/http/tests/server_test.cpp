@@ -10,6 +10,7 @@
 using namespace maru;
 using namespace maru::http;
 using maru::http::test::Peer;
+using maru::http::test::SlowRoute;
 using maru::http::test::TestServer;
 
 namespace {
@@ -348,19 +349,11 @@ TEST_CASE("other refusals have their own status") {
 
 TEST_CASE("a full pool answers 503 with Retry-After, and inline routes go on") {
   TestServer t;
-  std::promise<void> release;
-  const std::shared_future<void> released = release.get_future().share();
-  std::atomic<int> entered{0};
-  t.router.add(Method::kGet, "/slow", {Permission::kPublic, RunOn::kWork},
-               [&, released](const Request&, base::Context&) -> base::Result<Response> {
-                 ++entered;
-                 released.wait();
-                 return Response::text("done");
-               });
+  SlowRoute slow(t, RunOn::kWork);
   REQUIRE(t.server->start());
   Peer first(t.port());
   first.send(get("/slow"));
-  while (entered == 0) CHECK(Peer(t.port()).connected());
+  while (slow.entered == 0) CHECK(Peer(t.port()).connected());
   Peer second(t.port());
   second.send(get("/slow"));  // waits in the queue of one
   while (t.work.queued() == 0) CHECK(Peer(t.port()).connected());
@@ -372,22 +365,14 @@ TEST_CASE("a full pool answers 503 with Retry-After, and inline routes go on") {
   third.send(get("/hello"));
   CHECK(third.answer().status == 200);
   CHECK(t.server->counters().shed == 1);
-  release.set_value();
+  slow.release.set_value();
   CHECK(first.answer().body == "done");
   CHECK(second.answer().body == "done");
 }
 
 TEST_CASE("X-Request-Timeout: what waited longer is answered 504 and not begun") {
   TestServer t;
-  std::promise<void> release;
-  const std::shared_future<void> released = release.get_future().share();
-  std::atomic<int> entered{0};
-  t.router.add(Method::kGet, "/slow", {Permission::kPublic, RunOn::kWork},
-               [&, released](const Request&, base::Context&) -> base::Result<Response> {
-                 ++entered;
-                 released.wait();
-                 return Response::text("done");
-               });
+  SlowRoute slow(t, RunOn::kWork);
   REQUIRE(t.server->start());
   const auto with = [](const char* timeout) {
     return "GET /slow HTTP/1.1\r\nHost: localhost\r\nX-Request-Timeout: " + std::string(timeout) +
@@ -395,14 +380,14 @@ TEST_CASE("X-Request-Timeout: what waited longer is answered 504 and not begun")
   };
   Peer first(t.port());
   first.send(with("1h"));
-  while (entered == 0) CHECK(Peer(t.port()).connected());
+  while (slow.entered == 0) CHECK(Peer(t.port()).connected());
   Peer second(t.port());
   second.send(with("0.000001"));
   while (t.work.queued() == 0) CHECK(Peer(t.port()).connected());
-  release.set_value();
+  slow.release.set_value();
   CHECK(first.answer().body == "done");
   CHECK(second.answer().status == 504);
-  CHECK(entered == 1);
+  CHECK(slow.entered == 1);
   for (const char* wrong : {"soon", "-1s", "0", "25h", "1e99"}) {
     first.send(with(wrong));
     const auto refused = first.answer();

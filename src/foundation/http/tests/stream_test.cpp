@@ -17,6 +17,7 @@
 using namespace maru;
 using namespace maru::http;
 using maru::http::test::Peer;
+using maru::http::test::SlowRoute;
 using maru::http::test::TestServer;
 
 namespace {
@@ -452,15 +453,7 @@ TEST_CASE("connections over the cap of one peer get 503") {
 
 TEST_CASE("stop finishes what is in flight, closes idle connections, refuses new ones") {
   TestServer t;
-  std::promise<void> release;
-  const std::shared_future<void> released = release.get_future().share();
-  std::atomic<int> entered{0};
-  t.router.add(Method::kGet, "/slow", {Permission::kPublic, RunOn::kBlocking},
-               [&, released](const Request&, base::Context&) -> base::Result<Response> {
-                 ++entered;
-                 released.wait();
-                 return Response::text("finished");
-               });
+  SlowRoute slow(t, RunOn::kBlocking);
   REQUIRE(t.server->start());
   const std::uint16_t port = t.port();
   Peer idle(port);
@@ -474,14 +467,14 @@ TEST_CASE("stop finishes what is in flight, closes idle connections, refuses new
     busy.emplace_back(port);
     busy.back().send("GET /slow HTTP/1.1\r\n" + kHost + "\r\n");
   }
-  while (entered < 3) CHECK(Peer(port).connected());
+  while (slow.entered < 3) CHECK(Peer(port).connected());
   auto stopped = std::async(std::launch::async, [&] { t.server->stop(); });
   CHECK(idle.all().empty());  // returns only once it is closed
   CHECK(events.wait_for("\r\n0\r\n\r\n"));
-  release.set_value();
+  slow.release.set_value();
   for (Peer& peer : busy) {
     const auto answer = peer.answer();
-    CHECK(answer.body == "finished");
+    CHECK(answer.body == "done");
     CHECK(answer.head.find("Connection: close") != std::string::npos);
   }
   busy.clear();

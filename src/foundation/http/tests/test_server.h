@@ -1,5 +1,6 @@
 #pragma once
 #include <atomic>
+#include <future>
 #include <memory>
 #include <string>
 
@@ -97,6 +98,22 @@ struct TestServer {
         [this](const Request& request, base::Context&) -> base::Result<Response> {
           return hub.subscribe({"run:*", "endpoint:a"}, request.headers.get("Last-Event-ID"));
         });
+  }
+};
+
+// GET /slow: answers "done" once it is released. To be made before the server starts.
+struct SlowRoute {
+  std::promise<void> release;
+  std::atomic<int> entered{0};
+
+  SlowRoute(TestServer& server, RunOn where) {
+    const std::shared_future<void> released = release.get_future().share();
+    server.router.add(Method::kGet, "/slow", {Permission::kPublic, where},
+                      [this, released](const Request&, base::Context&) -> base::Result<Response> {
+                        ++entered;
+                        released.wait();
+                        return Response::text("done");
+                      });
   }
 };
 

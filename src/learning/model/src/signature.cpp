@@ -23,21 +23,6 @@ TensorType tensor_of(InputKind kind) {
   return kind == InputKind::kTimestamp ? TensorType::kInt64 : TensorType::kDouble;
 }
 
-InputKind kind_of(data::ColumnType type) {
-  switch (type) {
-    case data::ColumnType::kBool:
-      return InputKind::kBoolean;
-    case data::ColumnType::kInteger:
-      return InputKind::kInteger;
-    case data::ColumnType::kText:
-      return InputKind::kText;
-    case data::ColumnType::kTimestamp:
-      return InputKind::kTimestamp;
-    default:
-      return InputKind::kNumber;
-  }
-}
-
 Json example_of(const data::Table& table, const std::string& name) {
   const data::Column* column = table.find(name);
   if (column == nullptr) return {};
@@ -66,6 +51,21 @@ base::Result<Task> parse_task(std::string_view name) {
     if (name == kTasks[i]) return static_cast<Task>(i);
   return fail(Code::kInvalidArgument, "unknown task: " + std::string(name),
               "known: binary, multiclass, regression");
+}
+
+InputKind kind_of(data::ColumnType type) {
+  switch (type) {
+    case data::ColumnType::kBool:
+      return InputKind::kBoolean;
+    case data::ColumnType::kInteger:
+      return InputKind::kInteger;
+    case data::ColumnType::kText:
+      return InputKind::kText;
+    case data::ColumnType::kTimestamp:
+      return InputKind::kTimestamp;
+    default:
+      return InputKind::kNumber;
+  }
 }
 
 std::string_view kind_name(InputKind kind) { return kKinds[static_cast<std::size_t>(kind)]; }

@@ -26,21 +26,6 @@ tl::unexpected<base::Error> wrong(const std::string& what, std::string hint = {}
 
 bool is_number(InputKind kind) { return kind != InputKind::kText && kind != InputKind::kTimestamp; }
 
-InputKind kind_of(data::ColumnType type) {
-  switch (type) {
-    case data::ColumnType::kBool:
-      return InputKind::kBoolean;
-    case data::ColumnType::kInteger:
-      return InputKind::kInteger;
-    case data::ColumnType::kText:
-      return InputKind::kText;
-    case data::ColumnType::kTimestamp:
-      return InputKind::kTimestamp;
-    default:
-      return InputKind::kNumber;
-  }
-}
-
 bool is_missing(InputKind kind, const InputColumn& column, std::size_t row) {
   if (kind == InputKind::kText) return column.texts[row].empty();
   if (kind == InputKind::kTimestamp) return column.times[row] == model::kMissingTime;
@@ -106,7 +91,7 @@ model::Signature signature_of(const data::Table& table, const std::vector<std::s
   out.task = model::Task::kRegression;
   for (const std::string& name : names)
     if (const data::Column* column = table.find(name))
-      out.inputs.push_back({name, kind_of(column->type), false, {}});
+      out.inputs.push_back({name, model::kind_of(column->type), false, {}});
   return out;
 }
 

@@ -22,6 +22,7 @@ base::Result<Task> parse_task(std::string_view name);
 enum class InputKind : std::uint8_t { kNumber, kInteger, kBoolean, kText, kTimestamp };
 std::string_view kind_name(InputKind kind);  // "number", "integer", "boolean", "text", "timestamp"
 base::Result<InputKind> parse_kind(std::string_view name);
+InputKind kind_of(data::ColumnType type);
 inline constexpr std::int64_t kMissingTime = std::numeric_limits<std::int64_t>::min();
 
 struct Input {
