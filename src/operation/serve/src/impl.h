@@ -166,6 +166,7 @@ struct Server::Impl {
   struct Spare;
   std::uint64_t held_bytes() const;
   std::optional<Spare> longest_unused() const;
+  std::optional<Spare> kept_for_roll_back() const;
   base::Status make_room(const LoadedVersion& newcomer);
 
   // control.cpp: on loader threads

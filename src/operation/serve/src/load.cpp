@@ -126,7 +126,7 @@ base::Result<std::shared_ptr<const LoadedVersion>> Server::Impl::acquire(const s
   return result;
 }
 
-// What may go: loaded because a caller named it, and not pinned by load().
+// What may go: loaded because a caller named it and not pinned by load(), or kept for a roll-back.
 struct Server::Impl::Spare {
   std::shared_ptr<Endpoint> endpoint;
   std::shared_ptr<const LoadedVersion>
@@ -169,7 +169,16 @@ std::optional<Server::Impl::Spare> Server::Impl::longest_unused() const {
   return out;
 }
 
-// Frees what was loaded for callers only, the longest unused first, until the newcomer fits under the cap.
+// With `mutex` held: a version that waits for a roll-back, which then loads it again.
+std::optional<Server::Impl::Spare> Server::Impl::kept_for_roll_back() const {
+  for (const auto& [name, endpoint] : endpoints) {
+    if (endpoint->entry && !endpoint->previous.empty())
+      return Spare{endpoint, endpoint->previous.back(), 0};
+  }
+  return {};
+}
+
+// Frees what was loaded for callers only, the longest unused first, then what waits for a roll-back, until the newcomer fits under the cap.
 base::Status Server::Impl::make_room(const LoadedVersion& newcomer) {
   if (options.memory_bytes == 0) return {};
   const std::uint64_t needed = newcomer.bundle->memory_bytes();
@@ -179,7 +188,8 @@ base::Status Server::Impl::make_room(const LoadedVersion& newcomer) {
     const std::lock_guard lock(mutex);
     const std::uint64_t held = held_bytes();
     if (held + needed <= options.memory_bytes) return {};
-    const auto spare = longest_unused();
+    auto spare = longest_unused();
+    if (!spare) spare = kept_for_roll_back();
     if (!spare)
       return base::fail(Code::kUnavailable,
                         "the model needs " + std::to_string(needed) +
@@ -196,6 +206,7 @@ base::Status Server::Impl::make_room(const LoadedVersion& newcomer) {
     Endpoint& endpoint = *spare->endpoint;
     version = spare->version;
     std::erase(endpoint.on_demand, version);
+    std::erase(endpoint.previous, version);
     auto entry = std::make_shared<Entry>(*endpoint.entry);
     std::erase_if(entry->extra, [&](const ArmPtr& arm) { return arm->loaded == version; });
     endpoint.entry = std::move(entry);

@@ -58,6 +58,17 @@ TEST_CASE("under the cap, a model on its own goes whole, one that was loaded on 
   CHECK(stand.source.alive() == std::vector<int>{2, 1});
 }
 
+TEST_CASE("under the cap, what waits for a roll-back goes before a new version is refused") {
+  Stand stand = with_cap(40);
+  REQUIRE(stand.put());
+  for (const int version : {2, 3, 1, 2}) {
+    stand.source.point("champion", version);
+    REQUIRE(stand.server->refresh("m"));
+    CHECK(stand.ask() == version);
+    CHECK(stand.source.alive().size() == 2);
+  }
+}
+
 TEST_CASE("a version above the endpoint's bounds does not come into the route") {
   Stand stand;
   stand.bounds = *base::parse_json(R"({"memory_bytes": 25, "p99_us": 1000})");
