@@ -67,7 +67,7 @@ function EndpointPage({ e, live }: { e: E; live: Live }) {
         <Stat k={t('failed', '실패')} v={f.int(failed)} tone={failed ? 'bad' : 'ok'} d={f.pct(answered + failed ? failed / (answered + failed) : 0, 2)} />
         <Stat k="p50" v={seen(live.p50_us || l.p50_us)} d={t('last 5 minutes', '최근 5분')} /><Stat k="p99" v={seen(live.p99_us || l.p99_us)} d={`p95 ${seen(l.p95_us)}`} />
         <Stat k={t('logged', '기록')} v={f.int(e.log.written)} d={e.log.shed ? t(`${f.int(e.log.shed)} not kept`, `${f.int(e.log.shed)}건 버림`) : e.log.not_sampled ? t(`${f.int(e.log.not_sampled)} not sampled`, `표본 제외 ${f.int(e.log.not_sampled)}건`) : t('none lost', '유실 없음')} />
-        <Stat k={t('CPU a request', '요청당 CPU')} v={e.cpu.measured ? f.us(e.cpu.mean_us) : '–'} d={e.cpu.measured && e.cpu.hour_price ? t(`${f.sig(((e.cpu.mean_us * 1e6) / 3.6e9) * e.cpu.hour_price, 2)} a million requests`, `백만 건당 ${f.sig(((e.cpu.mean_us * 1e6) / 3.6e9) * e.cpu.hour_price, 2)}`) : t('measured one in 16', '16건마다 측정')} />
+        <Stat k={t('CPU a request', '요청당 CPU')} v={e.cpu.measured ? f.us(e.cpu.mean_us) : '–'} d={e.cpu.measured && e.cpu.hour_price ? t(`${f.sig(((e.cpu.mean_us * 1e6) / 3.6e9) * e.cpu.hour_price, 2)} per million`, `백만 건당 ${f.sig(((e.cpu.mean_us * 1e6) / 3.6e9) * e.cpu.hour_price, 2)}`) : t('measured one in 16', '16건마다 측정')} />
         <Stat k={t('versions', '버전')} v={e.arms.map((a) => 'v' + a.version).join(' ') || '–'} d={e.shadow ? t(`v${e.shadow.version} in shadow`, `v${e.shadow.version} 섀도`) : t('no shadow', '섀도 없음')} />
       </div>
       <div className="grid12">
