@@ -47,9 +47,9 @@ class Client(threading.Thread):
             self.problem = error
 
 
-def maru(home, *words):
+def maru(home, *words, codes=(0,)):
     done = subprocess.run([BINARY, *words, "--home", home, "--json"], capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == 0, f"maru {' '.join(words)}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
+    assert done.returncode in codes, f"maru {' '.join(words)}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
     return json.loads(done.stdout)
 
 
@@ -64,7 +64,7 @@ def prepare(folder, rng):
             file.write(f"{age},{plan},{visits},{int(rng.random() < chance)}\n")
     maru(home, "init", table, "--label", "bought", "--out", project)
     model = maru(home, "run", project, "--budget", "2s")["model"]
-    maru(home, "run", project, "--budget", "3s")
+    maru(home, "run", project, "--budget", "3s", codes=(0, 3))  # 3: it is no better than the first, which a slow machine may bring about
     return home, model
 
 
