@@ -35,6 +35,7 @@ class Slow(mlflow.pyfunc.PythonModel):
 def slow_server(tmp_path_factory):
     server = Server(tmp_path_factory.mktemp("queue") / "home", "--python-interpreter", sys.executable)
     mlflow.set_tracking_uri(server.url)
+    mlflow.set_experiment("Default")  # not that of another file's server
     frame = pandas.DataFrame({"x": [1.0]})
     signature = infer_signature(frame, pandas.DataFrame({"rows": [1.0], "began": [1.0], "new": [1.0], "x": [1.0]}))
     with mlflow.start_run():
