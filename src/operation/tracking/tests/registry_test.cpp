@@ -108,7 +108,8 @@ TEST_CASE("stages: any case, one newest version each, others archived on demand"
   CHECK(head->versions[2].version == 2);
 }
 
-TEST_CASE("a version is ready when it is an MLflow model, else foreign; only then Maru promotes it") {
+TEST_CASE(
+    "a version is ready when it is an MLflow model, else foreign; only then Maru promotes it") {
   TestHouse house;
   auto& registry = house.tracking->registry();
   auto& artifacts = house.tracking->artifacts();

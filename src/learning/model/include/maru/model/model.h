@@ -39,7 +39,7 @@ struct Signature {
   double threshold = 0.5;            // binary: score >= threshold predicts classes[1]
   std::string label;                 // what is predicted, as the project wrote it
   std::vector<std::string>
-      ignored;  // columns that training knew and dropped: accepted in a row, and not used
+      ignored;        // columns that training knew and dropped: accepted in a row, and not used
   bool open = false;  // rows may have any columns, which are not used; not part of its JSON
   // The classes as the label column has them, where `classes` are other names for them; else empty.
   std::vector<std::string> label_values;
