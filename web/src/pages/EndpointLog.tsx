@@ -21,7 +21,7 @@ export function EndpointLog({ endpoint, model, log }: { endpoint: string; model:
     <Panel title={t('Last requests', '최근 요청')} hint={lost || undefined} right={<button className="btn sm" onClick={() => setReplay([])}><History size={13} />{t('Replay', '다시 물어보기')}</button>} flush>
       <form className="row" style={{ padding: '0 14px 10px' }} onSubmit={(e) => { e.preventDefault(); ask(typed.trim()); }}>
         <select className="input" style={{ width: 'auto' }} aria-label={t('Find by', '찾을 기준')} value={by} onChange={(e) => setBy(e.target.value as typeof by)}><option value="id">{t('request id', '요청 식별자')}</option><option value="trace_id">{t('trace id', '추적 식별자')}</option></select>
-        <input className="input mono grow" aria-label={t('Id', '식별자')} placeholder="4bf92f3577b34da6a3ce929d0e0e4736" value={typed} onChange={(e) => { type(e.target.value); if (!e.target.value) ask(''); }} />
+        <input className="input mono grow" aria-label={t('Id', '식별자')} placeholder={t('32 hexadecimal digits', '16진수 32자리')} value={typed} onChange={(e) => { type(e.target.value); if (!e.target.value) ask(''); }} />
         <button className="btn" aria-label={t('Find', '찾기')} disabled={!HEX.test(typed.trim())}><Search size={13} /></button>
       </form>
       {q.error && <ErrorNote error={q.error} />}

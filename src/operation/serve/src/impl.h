@@ -134,6 +134,7 @@ struct Server::Impl {
   base::Result<Answer> run_rows(Picked& picked, const CallOptions& call, std::int64_t start_ns,
                                 const Fill& fill, model::Predictions& out);
   void finish(const ServedArm& arm, const Timing& timing, std::size_t shard);
+  void queue_shadow(EndpointStats& stats, std::function<void()> job);
   void mirror(const Picked& picked, const model::InputBatch& batch,
               const model::Predictions& answer, const std::string& id,
               const std::string& principal);
@@ -154,6 +155,7 @@ struct Server::Impl {
                                   std::vector<std::string>&& wanted);
   void enqueue(const TensorRequestPtr& request, bool wait);
   void answered(const TensorRequestPtr& request, LaneCall::Result&& result);
+  void ask_stable(TensorRequest& failed, std::int64_t waited_ns);
   void mirror_tensors(const TensorRequest& request, const std::vector<model::TensorValue>& outputs,
                       const std::string& id);
   std::shared_ptr<Lane> lane_of(Endpoint& endpoint, const LoadedVersion& version,

@@ -13,15 +13,13 @@ namespace {
 using base::Code;
 using model::TensorValue;
 
-constexpr double kSameWithin = 1e-6;  // of a value, or of 1
-
 bool same_numbers(const TensorValue& a, const TensorValue& b) {
   if (a.bytes == b.bytes) return true;
   const std::size_t count = a.elements();
   for (std::size_t i = 0; i < count; ++i) {
     const double x = model::element_as_double(a, i), y = model::element_as_double(b, i);
     if (std::isnan(x) && std::isnan(y)) continue;
-    if (!(x == y || std::abs(x - y) <= kSameWithin * std::max(1.0, std::abs(x)))) return false;
+    if (x != y && !same_score(x, y)) return false;
   }
   return true;
 }
@@ -113,22 +111,8 @@ void Server::Impl::answered(const TensorRequestPtr& request, LaneCall::Result&& 
                          : Timing::Outcome::kModelError;
   tell_times(timing, options_of.times);
   finish(arm, timing, shard);
-  if (timing.outcome == Timing::Outcome::kModelError && picked.stable) {
-    auto again = std::make_shared<TensorRequest>(*request);
-    again->picked = Picked{picked.stable, nullptr, base::new_id(*options.clock), nullptr};
-    tag_id(again->picked.id, again->picked.arm->loaded->version, 0);
-    again->waited_ns += result.queue_ns + result.model_ns;
-    again->call = std::make_shared<LaneCall>();
-    again->call->tensors = std::move(request->call->tensors);
-    again->call->wanted = request->call->wanted;
-    again->call->params = request->call->params;
-    again->call->priority = request->call->priority;
-    again->call->deadline_ns = request->call->deadline_ns;
-    again->call->cancel = request->call->cancel;
-    again->call->principal = request->call->principal;
-    if (again->picked.arm->lane)
-      return enqueue(again, true);  // helps: no thread of a pool waits for another
-  }
+  if (timing.outcome == Timing::Outcome::kModelError && picked.stable && picked.stable->lane)
+    return ask_stable(*request, request->waited_ns + result.queue_ns + result.model_ns);
   if (!result.status) return request->done(tl::unexpected<base::Error>(result.status.error()), {});
   Answer answer;
   answer.id = next_id(picked);
@@ -151,55 +135,46 @@ void Server::Impl::answered(const TensorRequestPtr& request, LaneCall::Result&& 
   request->done(std::move(answer), std::move(result.outputs));
 }
 
+// The same call, answered by the arm that the failed one stands beside.
+void Server::Impl::ask_stable(TensorRequest& failed, std::int64_t waited_ns) {
+  Picked stable{failed.picked.stable, nullptr, base::new_id(*options.clock), nullptr, nullptr};
+  tag_id(stable.id, stable.arm->loaded->version, 0);
+  const auto again =
+      tensor_request(std::move(stable), failed.options, failed.start_ns,
+                     std::move(failed.call->tensors), std::move(failed.call->wanted));
+  again->call->deadline_ns = failed.call->deadline_ns;
+  again->waited_ns = waited_ns;
+  again->done = std::move(failed.done);
+  enqueue(again, true);  // helps: no thread of a pool waits for another
+}
+
 // The shadow's model sees the same tensors, later and for nobody.
 void Server::Impl::mirror_tensors(const TensorRequest& request,
                                   const std::vector<TensorValue>& outputs, const std::string& id) {
   const ArmPtr shadow = request.picked.shadow;
-  EndpointStats& stats = *shadow->endpoint_stats;
-  const std::size_t shard = thread_number() % kShards;
-  const bool room = options.loader != nullptr && shadow->lane &&
-                    shadows_waiting.fetch_add(1, std::memory_order_relaxed) < kShadowQueueLimit;
-  const auto shed = [&] {
-    shadows_waiting.fetch_sub(1, std::memory_order_relaxed);
-    stats.shadow_shed.add(shard, 1);
-  };
-  if (!room) {
-    if (options.loader != nullptr && shadow->lane) shed();
-    return;
-  }
-  waiters.begin();
-  const auto kept = std::make_shared<const std::vector<TensorValue>>(outputs);
-  const base::Status queued = options.loader->submit(
-      [this, shadow, call = request.call, kept, id, principal = request.options.principal] {
-        PredictionRecord record;
-        std::vector<TensorValue> answer;
-        const std::int64_t start_ns = options.clock->monotonic_ns();
-        const base::Status ran = shadow->loaded->bundle->tensors()->run_with(
-            call->tensors, call->wanted, call->params, answer);
-        Timing timing;
-        timing.time_us = options.clock->now_us();
-        timing.set(0, 0, options.clock->monotonic_ns() - start_ns);
-        const std::size_t at = thread_number() % kShards;
-        EndpointStats& counted = *shadow->endpoint_stats;
-        counted.shadow_requests.add(at, 1);
-        if (!ran) counted.shadow_errors.add(at, 1);
-        if (!ran || !same_outputs(*kept, answer)) counted.shadow_differences.add(at, 1);
-        if (options.sink != nullptr) {
-          record.id = id;
-          record.principal = principal;
-          record.shadow = true;
-          record.tensors = &call->tensors;
-          record.answer = &answer;
-          if (!ran) record.error = ran.error().text();
-          model::InputBatch none;
-          lend(*options.sink, *shadow, timing, {}, record, none);
-        }
-        shadows_waiting.fetch_sub(1, std::memory_order_relaxed);
-        waiters.end();
-      });
-  if (queued) return;
-  waiters.end();
-  shed();
+  if (!shadow->lane) return;
+  queue_shadow(*shadow->endpoint_stats, [this, shadow, outputs, id, call = request.call,
+                                         principal = request.options.principal] {
+    std::vector<TensorValue> answer;
+    const std::int64_t start_ns = options.clock->monotonic_ns();
+    const base::Status ran = shadow->loaded->bundle->tensors()->run_with(
+        call->tensors, call->wanted, call->params, answer);
+    Timing timing;
+    timing.time_us = options.clock->now_us();
+    timing.set(0, 0, options.clock->monotonic_ns() - start_ns);
+    note_mirrored(*shadow->endpoint_stats, ran.has_value(),
+                  ran.has_value() && same_outputs(outputs, answer));
+    if (options.sink == nullptr) return;
+    PredictionRecord record;
+    record.id = id;
+    record.principal = principal;
+    record.shadow = true;
+    record.tensors = &call->tensors;
+    record.answer = &answer;
+    if (!ran) record.error = ran.error().text();
+    model::InputBatch none;
+    lend(*options.sink, *shadow, timing, {}, record, none);
+  });
 }
 
 // Of an arm that has no lane: now, on this thread.

@@ -1,6 +1,7 @@
 #include "request.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace maru::serve {
 
@@ -50,6 +51,17 @@ void lend(PredictionSink& sink, const ServedArm& arm, const Timing& timing,
   }
   sink.record(std::move(record));
   if (answered) std::swap(record.inputs, batch);
+}
+
+bool same_score(double answered, double shadow) {
+  return std::abs(answered - shadow) <= 1e-6 * std::max(1.0, std::abs(answered));
+}
+
+void note_mirrored(EndpointStats& stats, bool answered, bool same) {
+  const std::size_t shard = thread_number() % kShards;
+  stats.shadow_requests.add(shard, 1);
+  if (!answered) stats.shadow_errors.add(shard, 1);
+  if (!same) stats.shadow_differences.add(shard, 1);
 }
 
 }  // namespace maru::serve

@@ -27,5 +27,8 @@ bool logged(const ServedArm& arm, const CallOptions& call, const std::string& id
 // The rows are lent: a sink that does not keep them leaves their memory for the next call of this thread. A failed call has no rows.
 void lend(PredictionSink& sink, const ServedArm& arm, const Timing& timing,
           const model::Predictions& answer, PredictionRecord& record, model::InputBatch& batch);
+// Whether a shadow's value counts as the answered one: to 1e-6 of it, or of 1. NaN is like nothing.
+bool same_score(double answered, double shadow);
+void note_mirrored(EndpointStats& stats, bool answered, bool same);
 
 }  // namespace maru::serve

@@ -105,8 +105,7 @@ bool answers_differ(const model::Signature& a_signature, const model::Prediction
       if (model::predicted_class(a_signature, a, row) !=
           model::predicted_class(b_signature, b, row))
         return true;
-    } else if (!(std::abs(a.score(row) - b.score(row)) <=
-                 1e-6 * std::max(1.0, std::abs(a.score(row))))) {
+    } else if (!same_score(a.score(row), b.score(row))) {
       return true;
     }
   }
@@ -283,27 +282,30 @@ void Server::Impl::finish(const ServedArm& arm, const Timing& timing, std::size_
     guard->off.store(true, std::memory_order_relaxed);
 }
 
+// A bounded queue on the loader's threads; what does not fit is counted.
+void Server::Impl::queue_shadow(EndpointStats& stats, std::function<void()> job) {
+  const std::size_t shard = thread_number() % kShards;
+  if (options.loader == nullptr) return stats.shadow_shed.add(shard, 1);
+  if (shadows_waiting.fetch_add(1, std::memory_order_relaxed) < kShadowQueueLimit) {
+    waiters.begin();
+    if (options.loader->submit([this, job = std::move(job)] {
+          job();
+          shadows_waiting.fetch_sub(1, std::memory_order_relaxed);
+          waiters.end();
+        }))
+      return;
+    waiters.end();
+  }
+  shadows_waiting.fetch_sub(1, std::memory_order_relaxed);
+  stats.shadow_shed.add(shard, 1);
+}
+
 void Server::Impl::mirror(const Picked& picked, const model::InputBatch& batch,
                           const model::Predictions& answer, const std::string& id,
                           const std::string& principal) {
-  EndpointStats& stats = *picked.shadow->endpoint_stats;
-  const std::size_t shard = thread_number() % kShards;
-  if (options.loader == nullptr ||
-      shadows_waiting.fetch_add(1, std::memory_order_relaxed) >= kShadowQueueLimit) {
-    if (options.loader != nullptr) shadows_waiting.fetch_sub(1, std::memory_order_relaxed);
-    stats.shadow_shed.add(shard, 1);
-    return;
-  }
-  waiters.begin();
-  const base::Status queued = options.loader->submit([this, picked, batch, answer, id, principal] {
+  queue_shadow(*picked.shadow->endpoint_stats, [this, picked, batch, answer, id, principal] {
     run_shadow(picked, batch, answer, id, principal);
-    shadows_waiting.fetch_sub(1, std::memory_order_relaxed);
-    waiters.end();
   });
-  if (queued) return;
-  shadows_waiting.fetch_sub(1, std::memory_order_relaxed);
-  waiters.end();
-  stats.shadow_shed.add(shard, 1);
 }
 
 void Server::Impl::run_shadow(const Picked& picked, const model::InputBatch& batch,
@@ -312,7 +314,6 @@ void Server::Impl::run_shadow(const Picked& picked, const model::InputBatch& bat
   const ServedArm& arm = *picked.shadow;
   const model::Bundle& shadow = *arm.loaded->bundle;
   const model::Signature& from = picked.arm->loaded->bundle->signature();
-  const std::size_t shard = thread_number() % kShards;
   PredictionRecord record;
   const std::int64_t start_ns = options.clock->monotonic_ns();
   base::Status ran;
@@ -323,10 +324,9 @@ void Server::Impl::run_shadow(const Picked& picked, const model::InputBatch& bat
     ran = tl::unexpected<base::Error>(std::move(rows.error()));
   }
   record.model_ns = record.total_ns = options.clock->monotonic_ns() - start_ns;
-  arm.endpoint_stats->shadow_requests.add(shard, 1);
-  if (!ran) arm.endpoint_stats->shadow_errors.add(shard, 1);
-  if (!ran || answers_differ(from, answer, shadow.signature(), record.outputs))
-    arm.endpoint_stats->shadow_differences.add(shard, 1);
+  note_mirrored(
+      *arm.endpoint_stats, ran.has_value(),
+      ran.has_value() && !answers_differ(from, answer, shadow.signature(), record.outputs));
   if (ran) note_shadow(arm, from, answer, record.outputs, id);
   if (options.sink == nullptr) return;
   record.id = id;

@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 #include <stdlib.h>
 
+#include "fake_model.h"
 #include "maru/base/fault.h"
 #include "maru/base/file.h"
 #include "maru/data/dataset.h"
@@ -13,7 +14,7 @@ using data::ColumnType;
 namespace {
 
 // Two columns; the score of a row is x / 1000, or 0.5 without one.
-class Halves final : public model::Bundle, public model::Evaluator {
+class Halves final : public serve::test::BareBundle {
  public:
   Halves() {
     signature_.task = model::Task::kBinary;
@@ -30,20 +31,7 @@ class Halves final : public model::Bundle, public model::Evaluator {
     for (const double x : batch.columns[0].numbers) out.scores.push_back(x != x ? 0.5 : x / 1000);
     return {};
   }
-  std::string_view engine() const override { return "native"; }
-  std::string reason() const override { return "test"; }
-  const model::Signature& signature() const override { return signature_; }
-  const base::Json& metadata() const override { return metadata_; }
-  const data::Table& sample() const override { return sample_; }
-  const model::Evaluator& evaluator() const override { return *this; }
-  std::uint64_t file_bytes() const override { return 10; }
-  std::uint64_t memory_bytes() const override { return 20; }
   mutable std::atomic<std::size_t> scored{0};
-
- private:
-  model::Signature signature_;
-  base::Json metadata_ = base::Json::object();
-  data::Table sample_;
 };
 
 struct Scratch {

@@ -19,10 +19,29 @@ inline model::Signature one_number() {
   return out;
 }
 
+// All of a bundle but its answers.
+class BareBundle : public model::Bundle, public model::Evaluator {
+ public:
+  std::string_view engine() const override { return "native"; }
+  std::string reason() const override { return "test"; }
+  const model::Signature& signature() const override { return signature_; }
+  const base::Json& metadata() const override { return metadata_; }
+  const data::Table& sample() const override { return sample_; }
+  const model::Evaluator& evaluator() const override { return *this; }
+  std::uint64_t file_bytes() const override { return 10; }
+  std::uint64_t memory_bytes() const override { return 20; }
+
+ protected:
+  model::Signature signature_;
+  base::Json metadata_ = base::Json::object();
+  data::Table sample_;
+};
+
 // Answers version * 1000 + x, so that every answer tells who gave it. The NaN row fails.
-class FakeBundle final : public model::Bundle, public model::Evaluator {
+class FakeBundle final : public BareBundle {
  public:
   FakeBundle(int version, bool broken) : version_(version), broken_(broken) {
+    signature_ = one_number();
     data::Column x;
     x.name = "x";
     x.reals = {1, 2, 3};
@@ -41,14 +60,6 @@ class FakeBundle final : public model::Bundle, public model::Evaluator {
     }
     return {};
   }
-  std::string_view engine() const override { return "native"; }
-  std::string reason() const override { return "test"; }
-  const model::Signature& signature() const override { return signature_; }
-  const base::Json& metadata() const override { return metadata_; }
-  const data::Table& sample() const override { return sample_; }
-  const model::Evaluator& evaluator() const override { return *this; }
-  std::uint64_t file_bytes() const override { return 10; }
-  std::uint64_t memory_bytes() const override { return 20; }
 
   mutable std::atomic<bool> failing{false};  // from now on
   base::ManualClock* clock = nullptr;        // moves by `row_us` for each row
@@ -57,9 +68,6 @@ class FakeBundle final : public model::Bundle, public model::Evaluator {
  private:
   int version_;
   bool broken_;
-  model::Signature signature_ = one_number();
-  base::Json metadata_ = base::Json::object();
-  data::Table sample_;
 };
 
 // Versions of the model "m" (and of others by name) whose folders are "<model>/<version>".

@@ -39,27 +39,16 @@ class FakeTensors final : public model::TensorModel {
   std::vector<model::TensorSpec> specs_{{"x", model::Datatype::kFp64, {-1}}};
 };
 
-class TensorFake final : public model::Bundle, public model::Evaluator {
+class TensorFake final : public BareBundle {
  public:
   explicit TensorFake(int version) : tensors_(version) {}
   const model::TensorModel* tensors() const override { return &tensors_; }
   base::Status predict(const model::InputBatch&, model::Predictions&) const override {
     return base::fail(base::Code::kFailedPrecondition, "takes tensors");
   }
-  std::string_view engine() const override { return "fake"; }
-  std::string reason() const override { return "test"; }
-  const model::Signature& signature() const override { return signature_; }
-  const base::Json& metadata() const override { return metadata_; }
-  const data::Table& sample() const override { return sample_; }
-  const model::Evaluator& evaluator() const override { return *this; }
-  std::uint64_t file_bytes() const override { return 10; }
-  std::uint64_t memory_bytes() const override { return 20; }
 
  private:
   FakeTensors tensors_;
-  model::Signature signature_;
-  base::Json metadata_ = base::Json::object();
-  data::Table sample_;
 };
 
 struct TensorStand {
