@@ -68,6 +68,13 @@ InputKind kind_of(data::ColumnType type) {
   }
 }
 
+bool interchangeable(InputKind a, InputKind b) {
+  const auto is_number = [](InputKind kind) {
+    return kind != InputKind::kText && kind != InputKind::kTimestamp;
+  };
+  return a == b || (is_number(a) && is_number(b));
+}
+
 std::string_view kind_name(InputKind kind) { return kKinds[static_cast<std::size_t>(kind)]; }
 
 base::Result<InputKind> parse_kind(std::string_view name) {

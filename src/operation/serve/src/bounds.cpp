@@ -1,22 +1,12 @@
 #include "bounds.h"
 
-#include <algorithm>
-
+#include "declared.h"
 #include "impl.h"
-#include "maru/base/text.h"
 
 namespace maru::serve {
 namespace {
 
 using base::Code;
-
-base::Result<std::int64_t> bound_of(const base::Json& json, const std::string& name) {
-  if (!json.has(name)) return 0;
-  if (json[name].is_int() && json[name].as_int() > 0) return json[name].as_int();
-  return base::fail(
-      Code::kInvalidArgument,
-      "bounds." + name + " is not a whole number from 1 up: " + json[name].dump().substr(0, 100));
-}
 
 tl::unexpected<base::Error> not_safe(const LoadedVersion& version, const std::string& measured) {
   return base::fail(Code::kRefused,
@@ -33,14 +23,11 @@ base::Result<Bounds> Bounds::parse(const base::Json& json) {
   if (!json.is_object())
     return base::fail(Code::kInvalidArgument,
                       "bounds is not an object: " + json.dump().substr(0, 100));
-  static const std::vector<std::string> kNames{"memory_bytes", "p99_us"};
-  for (const auto& [name, value] : json.members()) {
-    if (std::find(kNames.begin(), kNames.end(), name) == kNames.end())
-      return base::fail(Code::kInvalidArgument, "bounds has no setting: " + name,
-                        base::did_you_mean(name, kNames));
-  }
-  TRY_ASSIGN(const std::int64_t bytes, bound_of(json, "memory_bytes"));
-  TRY_ASSIGN(out.p99_us, bound_of(json, "p99_us"));
+  static const std::vector<std::string> kKnown = {"memory_bytes", "p99_us"};
+  TRY(known_keys(json, "bounds has no setting:", kKnown));
+  std::int64_t bytes = 0;
+  TRY(read_whole(json, "bounds", "memory_bytes", 1, INT64_MAX, bytes));
+  TRY(read_whole(json, "bounds", "p99_us", 1, INT64_MAX / 1000, out.p99_us));
   out.memory_bytes = static_cast<std::uint64_t>(bytes);
   return out;
 }

@@ -1,62 +1,38 @@
 #include "execution.h"
 
-#include "maru/base/text.h"
+#include <vector>
+
+#include "declared.h"
 
 namespace maru::serve {
-namespace {
-
-struct Key {
-  const char* name;
-  std::int64_t least, most;
-};
-constexpr Key kKeys[] = {
-    {"queue_calls", 1, 1'000'000},      {"queue_bytes", 1, std::int64_t{1} << 40},
-    {"caller_calls", 0, 1'000'000},     {"wait_ms", 1, 3'600'000},
-    {"timeout_ms", 0, 3'600'000},       {"batch_rows", 1, 1'000'000},
-    {"batch_delay_us", 0, 1'000'000},   {"cache_bytes", 0, std::int64_t{1} << 40},
-    {"cache_ms", 1, 30ll * 86'400'000},
-};
-
-std::vector<std::string> key_names() {
-  std::vector<std::string> out;
-  for (const Key& key : kKeys) out.emplace_back(key.name);
-  return out;
-}
-
-base::Status check(const std::string& name, const base::Json& value) {
-  for (const Key& key : kKeys) {
-    if (name != key.name) continue;
-    if (value.is_int() && value.as_int() >= key.least && value.as_int() <= key.most) return {};
-    return base::fail(base::Code::kInvalidArgument,
-                      "execution." + name + " is not a whole number from " +
-                          std::to_string(key.least) + " to " + std::to_string(key.most) + ": " +
-                          value.dump().substr(0, 100));
-  }
-  return base::fail(base::Code::kInvalidArgument, "execution has no setting: " + name,
-                    base::did_you_mean(name, key_names()));
-}
-
-}  // namespace
 
 base::Result<Execution> parse_execution(const base::Json& json) {
+  static const std::vector<std::string> kKnown = {"queue_calls",    "queue_bytes", "caller_calls",
+                                                  "wait_ms",        "timeout_ms",  "batch_rows",
+                                                  "batch_delay_us", "cache_bytes", "cache_ms"};
+  constexpr std::int64_t kMostBytes = std::int64_t{1} << 40, kHourMs = 3'600'000;
   Execution out;
   if (json.is_null()) return out;
   if (!json.is_object())
     return base::fail(base::Code::kInvalidArgument,
                       "execution is not an object: " + json.dump().substr(0, 100));
-  for (const auto& [name, value] : json.members()) TRY(check(name, value));
-  const auto number = [&](const char* name, auto& field) {
-    if (json.has(name)) field = static_cast<std::decay_t<decltype(field)>>(json[name].as_int());
+  TRY(known_keys(json, "execution has no setting:", kKnown));
+  const auto read = [&](const char* name, std::int64_t least, std::int64_t most,
+                        auto& field) -> base::Status {
+    auto value = static_cast<std::int64_t>(field);
+    TRY(read_whole(json, "execution", name, least, most, value));
+    field = static_cast<std::decay_t<decltype(field)>>(value);
+    return {};
   };
-  number("queue_calls", out.queue_calls);
-  number("queue_bytes", out.queue_bytes);
-  number("caller_calls", out.caller_calls);
-  number("wait_ms", out.wait_ms);
-  number("timeout_ms", out.timeout_ms);
-  number("batch_rows", out.batch_rows);
-  number("batch_delay_us", out.batch_delay_us);
-  number("cache_bytes", out.cache_bytes);
-  number("cache_ms", out.cache_ms);
+  TRY(read("queue_calls", 1, 1'000'000, out.queue_calls));
+  TRY(read("queue_bytes", 1, kMostBytes, out.queue_bytes));
+  TRY(read("caller_calls", 0, 1'000'000, out.caller_calls));
+  TRY(read("wait_ms", 1, kHourMs, out.wait_ms));
+  TRY(read("timeout_ms", 0, kHourMs, out.timeout_ms));
+  TRY(read("batch_rows", 1, 1'000'000, out.batch_rows));
+  TRY(read("batch_delay_us", 0, 1'000'000, out.batch_delay_us));
+  TRY(read("cache_bytes", 0, kMostBytes, out.cache_bytes));
+  TRY(read("cache_ms", 1, 30 * 24 * kHourMs, out.cache_ms));
   return out;
 }
 

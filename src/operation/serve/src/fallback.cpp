@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "declared.h"
 #include "maru/base/text.h"
 
 namespace maru::serve {
@@ -69,10 +70,8 @@ base::Result<double> probability_of(const Json& json, bool positive) {
 base::Result<std::shared_ptr<const model::Bundle>> fallback_bundle(const Json& declared) {
   if (declared.is_null()) return std::shared_ptr<const model::Bundle>();
   if (!declared.is_object()) return wrong("must be an object", R"({"prediction": 12.5})");
-  const std::vector<std::string> known = {"prediction", "classes", "probability"};
-  for (const auto& [key, value] : declared.members())
-    if (std::find(known.begin(), known.end(), key) == known.end())
-      return wrong("unknown key `" + key + "`", base::did_you_mean(key, known));
+  static const std::vector<std::string> kKnown = {"prediction", "classes", "probability"};
+  TRY(known_keys(declared, "fallback has an unknown key:", kKnown));
   model::Signature signature;
   signature.open = true;
   const Json& prediction = declared["prediction"];

@@ -1,5 +1,6 @@
 #include "log_rule.h"
 
+#include "declared.h"
 #include "maru/base/hash.h"
 
 namespace maru::serve {
@@ -21,31 +22,23 @@ base::Result<double> share_of(const Json& json, const char* where) {
   return share;
 }
 
-base::Status known_keys(const Json& json, std::initializer_list<std::string_view> known) {
-  for (const auto& [key, value] : json.members()) {
-    bool found = false;
-    for (const std::string_view name : known) found = found || key == name;
-    if (!found)
-      return refuse("unknown field: " + key.substr(0, 50),
-                    "sample, rules; in a rule: version, principal, slower_than_ms, sample");
-  }
-  return {};
-}
-
 }  // namespace
 
 base::Result<LogRule> LogRule::parse(const Json& json) {
   LogRule out;
   if (json.is_null()) return out;
   if (!json.is_object()) return refuse("not an object", R"(write {"sample": 0.1})");
-  TRY(known_keys(json, {"sample", "rules"}));
+  static const std::vector<std::string> kKnown = {"sample", "rules"},
+                                        kOfRule = {"version", "principal", "slower_than_ms",
+                                                   "sample"};
+  TRY(known_keys(json, "log has an unknown key:", kKnown));
   TRY_ASSIGN(out.sample_, share_of(json["sample"], "sample"));
   const Json& rules = json["rules"];
   if (!rules.is_null() && (!rules.is_array() || rules.size() > kMaxLogRules))
     return refuse("rules is not a list of at most 16", R"(write [{"version": 3, "sample": 1}])");
   for (const Json& item : rules.items()) {
     if (!item.is_object()) return refuse("a rule is not an object", "");
-    TRY(known_keys(item, {"version", "principal", "slower_than_ms", "sample"}));
+    TRY(known_keys(item, "a rule of log has an unknown key:", kOfRule));
     Rule rule;
     rule.version = static_cast<int>(item["version"].as_int(0));
     rule.principal = item["principal"].as_string();

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <set>
 
+#include "declared.h"
 #include "maru/base/config.h"
 #include "maru/base/text.h"
 
@@ -23,8 +24,6 @@ constexpr char kBetween = '\x1f';  // of the parts of a key
 tl::unexpected<base::Error> wrong(const std::string& what, std::string hint = {}) {
   return fail(Code::kInvalidArgument, "features: " + what, std::move(hint));
 }
-
-bool is_number(InputKind kind) { return kind != InputKind::kText && kind != InputKind::kTimestamp; }
 
 bool is_missing(InputKind kind, const InputColumn& column, std::size_t row) {
   if (kind == InputKind::kText) return column.texts[row].empty();
@@ -110,11 +109,9 @@ std::uint64_t bytes_of(const InputBatch& batch) {
 base::Result<LookupSpec> LookupSpec::parse(const Json& json) {
   LookupSpec out;
   if (!json.is_object()) return wrong("must be an object", R"({"dataset": NAME, "key": COLUMN})");
-  const std::vector<std::string> known = {"dataset", "key",   "columns", "defaults",
-                                          "missing", "stale", "max_age", "max_bytes"};
-  for (const auto& [key, value] : json.members())
-    if (std::find(known.begin(), known.end(), key) == known.end())
-      return wrong("unknown key `" + key + "`", base::did_you_mean(key, known));
+  static const std::vector<std::string> kKnown = {"dataset", "key",   "columns", "defaults",
+                                                  "missing", "stale", "max_age", "max_bytes"};
+  TRY(known_keys(json, "features has an unknown key:", kKnown));
   out.dataset = json["dataset"].as_string();
   if (out.dataset.empty()) return wrong("`dataset` is missing");
   TRY(read_names(json["key"], "key", out.key));
@@ -233,7 +230,7 @@ base::Result<std::shared_ptr<const LookupView>> LookupView::make(
     if (at < 0) continue;
     const auto i = static_cast<std::size_t>(at);
     model::Input& input = out->wide_.inputs[i];
-    if (column.kind != input.kind && !(is_number(column.kind) && is_number(input.kind)))
+    if (!model::interchangeable(column.kind, input.kind))
       return fail(Code::kFailedPrecondition, "features: column `" + column.name + "` is a " +
                                                  std::string(model::kind_name(column.kind)) +
                                                  "; the model wants a " +
@@ -256,7 +253,7 @@ base::Result<std::shared_ptr<const LookupView>> LookupView::make(
   for (const model::Input& key : table->keys.inputs) {
     int at = out->wide_.index_of(key.name);
     if (at >= 0 &&
-        is_number(key.kind) != is_number(out->wide_.inputs[static_cast<std::size_t>(at)].kind))
+        !model::interchangeable(key.kind, out->wide_.inputs[static_cast<std::size_t>(at)].kind))
       return fail(Code::kFailedPrecondition, "features: the key `" + key.name +
                                                  "` and the model's input are of different types");
     if (at < 0) {

@@ -1,5 +1,7 @@
 #include "route.h"
 
+#include "declared.h"
+
 #include <algorithm>
 #include <charconv>
 #include <cmath>
@@ -78,12 +80,7 @@ base::Status check_keys(const Json& route) {
       "promote", "policy",       "epsilon",        "minimum_share", "maximum_regret",
       "segments"};
   if (!route.is_object()) return {};
-  for (const auto& [key, value] : route.members()) {
-    if (std::find(kKnown.begin(), kKnown.end(), key) == kKnown.end())
-      return base::fail(Code::kInvalidArgument, "route has an unknown key: " + key,
-                        base::did_you_mean(key, kKnown));
-  }
-  return {};
+  return known_keys(route, "route has an unknown key:", kKnown);
 }
 
 // The place of the word among the known ones; the first when it is not there.

@@ -141,12 +141,7 @@ base::Result<model::InputBatch> rows_for(const model::Signature& to, const model
   for (std::size_t i = 0; i < to.inputs.size(); ++i) {
     const int at = from.index_of(to.inputs[i].name);
     if (at < 0) continue;
-    const auto numeric = [](model::InputKind kind) {
-      return kind != model::InputKind::kText && kind != model::InputKind::kTimestamp;
-    };
-    const model::InputKind a = from.inputs[static_cast<std::size_t>(at)].kind,
-                           b = to.inputs[i].kind;
-    if (a != b && !(numeric(a) && numeric(b)))
+    if (!model::interchangeable(from.inputs[static_cast<std::size_t>(at)].kind, to.inputs[i].kind))
       return base::fail(Code::kFailedPrecondition,
                         "shadow version wants another type of input: " + to.inputs[i].name);
     out.columns[i] = batch.columns[static_cast<std::size_t>(at)];

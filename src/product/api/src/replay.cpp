@@ -34,17 +34,6 @@ LoggedInputs inputs_of(const data::Table& table) {
   return out;
 }
 
-bool fits(model::InputKind kind, data::ColumnType type) {
-  switch (kind) {
-    case model::InputKind::kText:
-      return type == data::ColumnType::kText;
-    case model::InputKind::kTimestamp:
-      return type == data::ColumnType::kTimestamp;
-    default:
-      return type != data::ColumnType::kText && type != data::ColumnType::kTimestamp;
-  }
-}
-
 void fill_column(const data::Column& from, model::InputKind kind, model::InputColumn& to,
                  std::size_t rows) {
   for (std::size_t row = 0; row < rows; ++row) {
@@ -94,7 +83,7 @@ base::Status replay_columns(const model::Bundle& bundle, const data::Table& tabl
     const auto at = logged.columns.find(input.name);
     if (at == logged.columns.end())
       out.missing.push_back(input.name);
-    else if (!fits(input.kind, at->second->type))
+    else if (!model::interchangeable(input.kind, model::kind_of(at->second->type)))
       out.retyped.push_back(input.name);
     else
       fill_column(*at->second, input.kind, batch.columns[i], table.rows());

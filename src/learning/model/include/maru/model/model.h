@@ -23,6 +23,8 @@ enum class InputKind : std::uint8_t { kNumber, kInteger, kBoolean, kText, kTimes
 std::string_view kind_name(InputKind kind);  // "number", "integer", "boolean", "text", "timestamp"
 base::Result<InputKind> parse_kind(std::string_view name);
 InputKind kind_of(data::ColumnType type);
+// Whether values of one kind may stand for the other's: of the same, or both of numbers.
+bool interchangeable(InputKind a, InputKind b);
 inline constexpr std::int64_t kMissingTime = std::numeric_limits<std::int64_t>::min();
 
 struct Input {
