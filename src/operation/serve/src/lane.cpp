@@ -29,6 +29,15 @@ bool any_rows(const std::vector<model::TensorSpec>& specs) {
   });
 }
 
+LaneCall::Result late(std::int64_t queue_ns) {
+  LaneCall::Result out;
+  out.queue_ns = queue_ns;
+  out.status =
+      base::fail(Code::kDeadlineExceeded, "the call's deadline passed before the model answered",
+                 "try again in a moment, or allow more time");
+  return out;
+}
+
 std::string ms_text(double ns) {
   return std::to_string(static_cast<std::int64_t>(ns / 1e6)) + " ms";
 }
@@ -334,10 +343,15 @@ void Lane::learn(std::int64_t model_ns, std::size_t calls) {
 void Lane::finish(const LaneCallPtr& call, LaneCall::Result&& result) {
   {
     const Lock lock(mutex_);
+    const std::int64_t now_ns = clock_.monotonic_ns();
+    if (cache_ && !call->content.empty() && result.ran && result.status)
+      cache_->keep(call->content, result.outputs, now_ns);
     if (call->answered) return;
     call->answered = true;
-    if (cache_ && !call->content.empty() && result.ran && result.status)
-      cache_->keep(call->content, result.outputs, clock_.monotonic_ns());
+    if (result.ran && call->deadline_ns != 0 && now_ns >= call->deadline_ns) {
+      ++totals_->late;
+      result = late(result.queue_ns);
+    }
   }
   std::exchange(call->done, nullptr)(std::move(result));
   const Lock lock(mutex_);
@@ -352,12 +366,8 @@ void Lane::drop(const Batch& gone) {
       const Lock lock(mutex_);
       ++(left ? totals_->cancelled : totals_->late);
     }
-    LaneCall::Result result;
-    result.queue_ns = clock_.monotonic_ns() - call->came_ns;
-    result.status = left ? base::fail(Code::kCancelled, "the caller has gone")
-                         : base::fail(Code::kDeadlineExceeded,
-                                      "the call's deadline passed before the model answered",
-                                      "try again in a moment, or allow more time");
+    LaneCall::Result result = late(clock_.monotonic_ns() - call->came_ns);
+    if (left) result.status = base::fail(Code::kCancelled, "the caller has gone");
     finish(call, std::move(result));
   }
 }

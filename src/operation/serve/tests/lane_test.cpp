@@ -196,6 +196,18 @@ TEST_CASE("lane: a deadline that passes while a call waits, or runs") {
   CHECK(line.model.order == std::vector<double>{0, 2});
 }
 
+TEST_CASE("lane: an answer that comes after its deadline is late, and kept for who asks again") {
+  Execution execution;
+  execution.cache_bytes = 10'000;
+  execution.cache_ms = 1'000;
+  Line line(execution);
+  line.model.run_us = 3'000;
+  CHECK(line.ask({1}, 0, 2'000).code() == base::Code::kDeadlineExceeded);
+  CHECK(line.totals->late == 1);
+  CHECK(line.ask({1}, 0, 2'000).result.get().status);
+  CHECK(line.model.entered == 1);
+}
+
 TEST_CASE("lane: what cannot be answered in time is refused when it comes") {
   Execution execution;
   execution.wait_ms = 3;
