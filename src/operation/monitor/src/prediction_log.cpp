@@ -8,10 +8,12 @@
 #include <set>
 #include <thread>
 
+#include "call_rows.h"
 #include "maru/base/file.h"
 #include "maru/base/id.h"
 #include "maru/base/log.h"
 #include "maru/data/engine.h"
+#include "maru/data/row_format.h"
 #include "segments.h"
 
 namespace maru::monitor {
@@ -19,6 +21,7 @@ namespace {
 
 using base::Code;
 
+constexpr std::int64_t kHourUs = 3'600'000'000;
 constexpr std::size_t kChunkRows = 1024;    // what a reader may have to copy while append() waits
 constexpr std::size_t kMergeSegments = 16;  // so many neighbours of one size become one
 constexpr std::int64_t kRetentionEveryUs = 60'000'000;
@@ -31,27 +34,10 @@ const std::vector<std::string> kReadColumns = {"id",    "time",       "version",
 constexpr std::size_t kChunkBytes = 1u << 20;
 
 struct Chunk {
-  LogSchema schema;
-  std::vector<LoggedRow> rows;
-  std::size_t bytes = 0;
+  std::shared_ptr<const LogSchema> schema;
+  std::vector<LoggedCall> calls;
+  std::size_t rows = 0, bytes = 0;
 };
-
-// What a row holds in memory, as near as matters for a bound.
-std::size_t bytes_of(const LoggedRow& row) {
-  std::size_t out = sizeof(LoggedRow) + 8 * (row.numbers.size() + row.times.size());
-  const auto text = [&](const std::string& value) {
-    out += value.size() > 15 ? value.size() + 1 : 0;
-  };
-  for (const std::string& value : row.texts) {
-    out += sizeof(std::string);
-    text(value);
-  }
-  text(row.id);
-  text(row.prediction);
-  text(row.principal);
-  text(row.trace_id);
-  return out;
-}
 using ChunkPtr = std::shared_ptr<const Chunk>;
 
 struct Channel {
@@ -63,10 +49,11 @@ struct Channel {
   LogCounts counts;
   std::uint64_t shed_reported = 0;
   void seal() {
-    if (open.rows.empty()) return;
+    if (open.calls.empty()) return;
     Chunk full;
     full.schema = open.schema;
-    full.rows.swap(open.rows);
+    full.calls.swap(open.calls);
+    full.rows = std::exchange(open.rows, 0);
     full.bytes = std::exchange(open.bytes, 0);
     waiting.push_back(std::make_shared<const Chunk>(std::move(full)));
   }
@@ -119,14 +106,19 @@ std::string file_list(const std::vector<Segment>& segments) {
   return out + "], union_by_name=true)";
 }
 
+tl::unexpected<base::Error> not_written(base::Error&& error, const Segment& segment) {
+  return base::wrap(std::move(error),
+                    "prediction log segment could not be written: " + segment.path);
+}
+
 class Log final : public PredictionLog {
  public:
   explicit Log(const Options& options) : options_(options) {}
   ~Log() override;
   base::Status start();
 
-  void append(const std::string& endpoint, const LogSchema& schema,
-              std::vector<LoggedRow>&& rows) override;
+  void append(const std::string& endpoint, const std::shared_ptr<const LogSchema>& schema,
+              LoggedCall&& call) override;
   base::Status flush() override;
   LogCounts counts(const std::string& endpoint) const override;
   base::Result<data::Table> read(const std::string& endpoint, std::int64_t from_us,
@@ -154,8 +146,11 @@ class Log final : public PredictionLog {
   void run();
   base::Status pass();
   base::Status write_channel(const std::string& endpoint, Channel& channel);
+  std::string place_of(const std::string& endpoint, const Segment& segment) const;
+  std::vector<std::uint32_t> rows_that_fit(const LogSchema& schema, const LoggedCall& call,
+                                           LogCounts& counts) const;
   base::Result<Segment> write_segment(const std::string& endpoint, const LogSchema& schema,
-                                      const std::vector<const LoggedRow*>& rows,
+                                      const std::vector<const LoggedCall*>& calls,
                                       std::uint64_t number);
   base::Result<Segment> publish(const std::string& endpoint, const std::string& select,
                                 Segment segment);
@@ -213,40 +208,61 @@ Log::~Log() {
                     {{"rows", std::to_string(queued_)}});
 }
 
-void Log::append(const std::string& endpoint, const LogSchema& schema,
-                 std::vector<LoggedRow>&& rows) {
-  if (rows.empty()) return;
+// By the rows' own sizes and what still fits into the queue; the others are counted.
+std::vector<std::uint32_t> Log::rows_that_fit(const LogSchema& schema, const LoggedCall& call,
+                                              LogCounts& counts) const {
+  std::vector<std::uint32_t> out;
+  std::size_t waiting = queued_bytes_;
+  for (std::uint32_t row = 0; row < call.rows; ++row) {
+    const std::size_t bytes = row_bytes(schema, call, row);
+    ShedReason reason = ShedReason::kRowBytes;
+    if (bytes <= kLogRowBytes) {
+      if (queued_ + out.size() >= kLogQueueRows) {
+        reason = ShedReason::kQueueRows;
+      } else if (waiting + bytes > kLogQueueBytes) {
+        reason = ShedReason::kQueueBytes;
+      } else {
+        waiting += bytes;
+        out.push_back(row);
+        continue;
+      }
+    }
+    ++counts.shed;
+    ++counts.shed_by[static_cast<std::size_t>(reason)];
+  }
+  return out;
+}
+
+void Log::append(const std::string& endpoint, const std::shared_ptr<const LogSchema>& schema,
+                 LoggedCall&& call) {
+  if (call.rows == 0) return;
+  std::size_t bytes = bytes_of(*schema, call);
   const std::lock_guard lock(mutex_);
   auto& slot = channels_[endpoint];
   if (!slot) slot = std::make_unique<Channel>();
   Channel& channel = *slot;
-  const auto shed = [&](ShedReason reason) {
-    ++channel.counts.shed;
-    ++channel.counts.shed_by[static_cast<std::size_t>(reason)];
-  };
-  if (!(channel.open.schema == schema)) {
-    channel.seal();
-    channel.open.schema = schema;
-  }
-  const bool was_small = queued_ < kSegmentRows;
-  for (LoggedRow& row : rows) {
-    const std::size_t bytes = bytes_of(row);
-    if (bytes > kLogRowBytes) {
-      shed(ShedReason::kRowBytes);
-    } else if (queued_ >= kLogQueueRows) {
-      shed(ShedReason::kQueueRows);
-    } else if (queued_bytes_ + bytes > kLogQueueBytes) {
-      shed(ShedReason::kQueueBytes);
-    } else {
-      ++channel.counts.accepted;
-      ++queued_;
-      queued_bytes_ += bytes;
-      channel.open.bytes += bytes;
-      channel.open.rows.push_back(std::move(row));
-      if (channel.open.rows.size() >= kChunkRows || channel.open.bytes >= kChunkBytes)
-        channel.seal();
+  if (bytes > kLogRowBytes || queued_ + call.rows > kLogQueueRows ||
+      queued_bytes_ + bytes > kLogQueueBytes) {
+    const auto rows = rows_that_fit(*schema, call, channel.counts);
+    if (rows.empty()) return;
+    if (rows.size() < call.rows) {
+      keep_rows(*schema, rows, call);
+      bytes = bytes_of(*schema, call);
     }
   }
+  Chunk& open = channel.open;
+  if (open.schema != schema) {
+    if (open.schema && !(*open.schema == *schema)) channel.seal();
+    open.schema = schema;
+  }
+  const bool was_small = queued_ < kSegmentRows;
+  channel.counts.accepted += call.rows;
+  queued_ += call.rows;
+  queued_bytes_ += bytes;
+  open.rows += call.rows;
+  open.bytes += bytes;
+  open.calls.push_back(std::move(call));
+  if (open.rows >= kChunkRows || open.bytes >= kChunkBytes) channel.seal();
   if (was_small && queued_ >= kSegmentRows) wake_.notify_all();
 }
 
@@ -320,7 +336,7 @@ base::Status Log::write_channel(const std::string& endpoint, Channel& channel) {
     {
       const std::lock_guard lock(mutex_);
       while (!channel.waiting.empty() && taken < kSegmentRows) {
-        taken += channel.waiting.front()->rows.size();
+        taken += channel.waiting.front()->rows;
         taken_bytes += channel.waiting.front()->bytes;
         channel.writing.push_back(std::move(channel.waiting.front()));
         channel.waiting.pop_front();
@@ -331,14 +347,14 @@ base::Status Log::write_channel(const std::string& endpoint, Channel& channel) {
     std::vector<Segment> made;
     base::Status failed;
     for (std::size_t at = 0; at < channel.writing.size() && failed;) {
-      const LogSchema& schema = channel.writing[at]->schema;
-      std::map<std::string, std::vector<const LoggedRow*>> by_hour;
-      for (; at < channel.writing.size() && channel.writing[at]->schema == schema; ++at) {
-        for (const LoggedRow& row : channel.writing[at]->rows)
-          by_hour[hour_folder(row.time_us)].push_back(&row);
+      const LogSchema& schema = *channel.writing[at]->schema;
+      std::map<std::int64_t, std::vector<const LoggedCall*>> by_hour;
+      for (; at < channel.writing.size() && *channel.writing[at]->schema == schema; ++at) {
+        for (const LoggedCall& call : channel.writing[at]->calls)
+          by_hour[call.time_us / kHourUs].push_back(&call);
       }
-      for (const auto& [hour, rows] : by_hour) {
-        auto segment = write_segment(endpoint, schema, rows, number);
+      for (const auto& [hour, calls] : by_hour) {
+        auto segment = write_segment(endpoint, schema, calls, number);
         if (!segment) {
           failed = tl::unexpected<base::Error>(std::move(segment.error()));
           break;
@@ -367,31 +383,46 @@ base::Status Log::write_channel(const std::string& endpoint, Channel& channel) {
   }
 }
 
+std::string Log::place_of(const std::string& endpoint, const Segment& segment) const {
+  const std::string folder = base::join_path(
+      base::join_path(options_.folder, escape_folder(endpoint)), hour_folder(segment.min_us));
+  return base::join_path(folder, segment.name());
+}
+
 base::Result<Segment> Log::write_segment(const std::string& endpoint, const LogSchema& schema,
-                                         const std::vector<const LoggedRow*>& rows,
+                                         const std::vector<const LoggedCall*>& calls,
                                          std::uint64_t number) {
   Segment segment;
   segment.first = segment.last = number;
-  segment.rows = rows.size();
-  segment.min_us = segment.max_us = rows.front()->time_us;
-  for (const LoggedRow* row : rows) {
-    segment.min_us = std::min(segment.min_us, row->time_us);
-    segment.max_us = std::max(segment.max_us, row->time_us);
+  segment.min_us = segment.max_us = calls.front()->time_us;
+  for (const LoggedCall* call : calls) {
+    segment.rows += call->rows;
+    segment.min_us = std::min(segment.min_us, call->time_us);
+    segment.max_us = std::max(segment.max_us, call->time_us);
   }
-  const std::string name = fresh_name();
-  TRY(options_.engine->register_table(name, rows_table(schema, rows)));
-  const Registered registered(*options_.engine, name);
-  return publish(endpoint, "select * from " + name, std::move(segment));
+  segment.path = place_of(endpoint, segment);
+  const data::Table table = rows_table(schema, calls);
+  std::vector<data::StreamColumn> columns;
+  for (const data::Column& column : table.columns) columns.push_back({column.name, column.type});
+  const auto steps = [&]() -> base::Status {
+    TRY_ASSIGN(const auto format, data::RowFormat::open(segment.path, std::move(columns)));
+    TRY_ASSIGN(const data::EncodedRows rows, format->encode(table));
+    TRY(base::make_folders(base::parent_path(segment.path)));
+    return base::write_file_atomic(segment.path,
+                                   format->head() + rows.bytes + format->tail({rows.layout}));
+  };
+  if (auto done = steps(); !done) return not_written(std::move(done.error()), segment);
+  return segment;
 }
 
+// Rows of other segments, as one.
 base::Result<Segment> Log::publish(const std::string& endpoint, const std::string& select,
                                    Segment segment) {
-  const std::string folder = base::join_path(
-      base::join_path(options_.folder, escape_folder(endpoint)), hour_folder(segment.min_us));
+  segment.path = place_of(endpoint, segment);
+  const std::string folder = base::parent_path(segment.path);
   TRY(base::make_folders(folder));
   const std::string draft =
       base::join_path(folder, ".tmp-" + base::new_id(*options_.clock) + ".parquet");
-  segment.path = base::join_path(folder, segment.name());
   const auto steps = [&]() -> base::Status {
     TRY(options_.engine->write_parquet(select, draft));
     TRY(base::sync_file(draft));
@@ -399,8 +430,7 @@ base::Result<Segment> Log::publish(const std::string& endpoint, const std::strin
   };
   if (auto done = steps(); !done) {
     (void)base::remove_tree(draft);
-    return base::wrap(std::move(done.error()),
-                      "prediction log segment could not be written: " + segment.path);
+    return not_written(std::move(done.error()), segment);
   }
   return segment;
 }
@@ -486,7 +516,8 @@ Snapshot Log::snapshot(const std::string& endpoint, std::int64_t from_us,
   }
   out.chunks.assign(channel.writing.begin(), channel.writing.end());
   out.chunks.insert(out.chunks.end(), channel.waiting.begin(), channel.waiting.end());
-  if (!channel.open.rows.empty()) out.chunks.push_back(std::make_shared<const Chunk>(channel.open));
+  if (!channel.open.calls.empty())
+    out.chunks.push_back(std::make_shared<const Chunk>(channel.open));
   return out;
 }
 
@@ -551,18 +582,18 @@ base::Result<data::Table> Log::run_query(const std::string& endpoint, const LogQ
     std::vector<std::unique_ptr<Registered>> registered;
     std::string from;
     if (!state.segments.empty()) from = "select * from " + file_list(state.segments);
-    std::vector<std::pair<const LogSchema*, std::vector<const LoggedRow*>>> memory;
+    std::vector<std::pair<const LogSchema*, std::vector<const LoggedCall*>>> memory;
     for (const ChunkPtr& chunk : state.chunks) {
-      for (const LoggedRow& row : chunk->rows) {
-        if (row.time_us < query.from_us || row.time_us >= query.to_us) continue;
-        if (memory.empty() || !(*memory.back().first == chunk->schema))
-          memory.emplace_back(&chunk->schema, std::vector<const LoggedRow*>());
-        memory.back().second.push_back(&row);
+      for (const LoggedCall& call : chunk->calls) {
+        if (call.time_us < query.from_us || call.time_us >= query.to_us) continue;
+        if (memory.empty() || !(*memory.back().first == *chunk->schema))
+          memory.emplace_back(chunk->schema.get(), std::vector<const LoggedCall*>());
+        memory.back().second.push_back(&call);
       }
     }
-    for (const auto& [schema, rows] : memory) {
+    for (const auto& [schema, calls] : memory) {
       const std::string name = fresh_name();
-      TRY(options_.engine->register_table(name, rows_table(*schema, rows)));
+      TRY(options_.engine->register_table(name, rows_table(*schema, calls)));
       registered.push_back(std::make_unique<Registered>(*options_.engine, name));
       from += (from.empty() ? "" : " union all by name ") + std::string("select * from ") + name;
     }
@@ -613,7 +644,8 @@ base::Result<std::uint64_t> Log::count(const std::string& endpoint, std::int64_t
       partly.push_back(segment);
   }
   for (const ChunkPtr& chunk : state.chunks) {
-    for (const LoggedRow& row : chunk->rows) out += row.time_us >= from_us && row.time_us < to_us;
+    for (const LoggedCall& call : chunk->calls)
+      if (call.time_us >= from_us && call.time_us < to_us) out += call.rows;
   }
   if (partly.empty()) return out;
   auto table = options_.engine->query("select count(*) as n from " + file_list(partly) +
@@ -637,8 +669,8 @@ std::int64_t Log::first_time(const std::string& endpoint, std::int64_t from_us) 
   for (const Segment& segment : state.segments)
     out = std::min(out, std::max(segment.min_us, from_us));
   for (const ChunkPtr& chunk : state.chunks) {
-    for (const LoggedRow& row : chunk->rows) {
-      if (row.time_us >= from_us) out = std::min(out, row.time_us);
+    for (const LoggedCall& call : chunk->calls) {
+      if (call.time_us >= from_us) out = std::min(out, call.time_us);
     }
   }
   return out;

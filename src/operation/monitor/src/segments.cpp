@@ -2,9 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
-#include <limits>
 #include <set>
-#include <unordered_map>
 
 #include "maru/base/clock.h"
 #include "maru/base/file.h"
@@ -25,101 +23,6 @@ template <class T>
 bool number(std::string_view text, T& out) {
   const auto parsed = std::from_chars(text.data(), text.data() + text.size(), out);
   return parsed.ec == std::errc() && parsed.ptr == text.data() + text.size();
-}
-
-data::Column column_of(std::string name, data::ColumnType type) {
-  data::Column out;
-  out.name = std::move(name);
-  out.type = type;
-  return out;
-}
-
-// Text codes by first appearance.
-class TextColumn {
- public:
-  explicit TextColumn(data::Column& column) : column_(column) {}
-  void add(const std::string& value) {
-    const auto [at, fresh] =
-        codes_.try_emplace(value, static_cast<std::int32_t>(column_.dictionary.size()));
-    if (fresh) column_.dictionary.push_back(value);
-    column_.codes.push_back(at->second);
-  }
-  void add_missing(std::size_t rows) {
-    if (column_.valid.empty()) column_.valid.assign(rows, 1);
-    column_.valid[column_.codes.size()] = 0;
-    column_.codes.push_back(-1);
-  }
-
- private:
-  data::Column& column_;
-  std::unordered_map<std::string, std::int32_t> codes_;
-};
-
-template <class Get>
-data::Column integers(std::string name, data::ColumnType type,
-                      const std::vector<const LoggedRow*>& rows, Get get) {
-  data::Column out = column_of(std::move(name), type);
-  out.integers.reserve(rows.size());
-  for (const LoggedRow* row : rows) out.integers.push_back(get(*row));
-  return out;
-}
-
-template <class Get>
-data::Column texts(std::string name, const std::vector<const LoggedRow*>& rows, Get get) {
-  data::Column out = column_of(std::move(name), data::ColumnType::kText);
-  TextColumn text(out);
-  for (const LoggedRow* row : rows) {
-    const std::string& value = get(*row);
-    if (value.empty())
-      text.add_missing(rows.size());
-    else
-      text.add(value);
-  }
-  return out;
-}
-
-// Missing is NaN in numbers, "" in texts and the smallest integer in times, as in a model's batch.
-data::Column input_column(const std::string& name, data::ColumnType type, std::size_t at,
-                          const std::vector<const LoggedRow*>& rows) {
-  data::Column out = column_of(name, type);
-  if (type == data::ColumnType::kText)
-    return texts(name, rows,
-                 [at](const LoggedRow& row) -> const std::string& { return row.texts[at]; });
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    bool missing = false;
-    if (type == data::ColumnType::kFloat) {
-      const double value = rows[i]->numbers[at];
-      missing = value != value;
-      out.reals.push_back(value);
-    } else if (type == data::ColumnType::kTimestamp) {
-      const std::int64_t value = rows[i]->times[at];
-      missing = value == std::numeric_limits<std::int64_t>::min();
-      out.integers.push_back(missing ? 0 : value);
-    } else {  // bool and integer come as numbers
-      const double value = rows[i]->numbers[at];
-      missing = value != value;
-      out.integers.push_back(missing ? 0 : static_cast<std::int64_t>(value));
-    }
-    if (missing) {
-      if (out.valid.empty()) out.valid.assign(rows.size(), 1);
-      out.valid[i] = 0;
-    }
-  }
-  return out;
-}
-
-// NaN is missing.
-template <class Get>
-data::Column reals(std::string name, const std::vector<const LoggedRow*>& rows, Get get) {
-  data::Column out = column_of(std::move(name), data::ColumnType::kFloat);
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    const double value = get(*rows[i]);
-    out.reals.push_back(value);
-    if (value == value) continue;
-    if (out.valid.empty()) out.valid.assign(rows.size(), 1);
-    out.valid[i] = 0;
-  }
-  return out;
 }
 
 }  // namespace
@@ -179,7 +82,7 @@ base::Result<std::vector<Segment>> recover_segments(const std::string& endpoint_
     for (const std::string& name : names) {
       Segment segment;
       segment.path = base::join_path(folder, name);
-      if (name.starts_with(".tmp-"))
+      if (name.starts_with(".tmp-") || name.find(".parquet.tmp-") != std::string::npos)
         TRY(base::remove_tree(segment.path));
       else if (Segment::parse(name, segment))
         found.push_back(std::move(segment));
@@ -216,48 +119,6 @@ std::string input_name(const std::string& stored) {
   std::string_view name = stored;
   while (name.starts_with(kInputPrefix)) name.remove_prefix(kInputPrefix.size());
   return std::string(name);
-}
-
-data::Table rows_table(const LogSchema& schema, const std::vector<const LoggedRow*>& rows) {
-  using data::ColumnType;
-  data::Table out;
-  out.columns.push_back(
-      texts("id", rows, [](const LoggedRow& row) -> const std::string& { return row.id; }));
-  out.columns.push_back(integers("time", ColumnType::kTimestamp, rows,
-                                 [](const LoggedRow& row) { return row.time_us; }));
-  out.columns.push_back(integers("version", ColumnType::kInteger, rows, [](const LoggedRow& row) {
-    return static_cast<std::int64_t>(row.version);
-  }));
-  // A model of tensors has no score.
-  out.columns.push_back(reals("score", rows, [](const LoggedRow& row) { return row.score; }));
-  out.columns.push_back(texts("prediction", rows, [](const LoggedRow& row) -> const std::string& {
-    return row.prediction;
-  }));
-  out.columns.push_back(texts(
-      "principal", rows, [](const LoggedRow& row) -> const std::string& { return row.principal; }));
-  out.columns.push_back(texts(
-      "trace_id", rows, [](const LoggedRow& row) -> const std::string& { return row.trace_id; }));
-  constexpr std::pair<const char*, std::int64_t LoggedRow::*> kTimes[] = {
-      {"parse_us", &LoggedRow::parse_us},       {"queue_us", &LoggedRow::queue_us},
-      {"features_us", &LoggedRow::features_us}, {"model_us", &LoggedRow::model_us},
-      {"post_us", &LoggedRow::post_us},         {"total_us", &LoggedRow::total_us}};
-  for (const auto& [name, member] : kTimes)
-    out.columns.push_back(
-        integers(name, ColumnType::kInteger, rows,
-                 [member = member](const LoggedRow& row) { return row.*member; }));
-  out.columns.push_back(reals("cpu_us", rows, [](const LoggedRow& row) {
-    return row.cpu_us >= 0 ? row.cpu_us : std::numeric_limits<double>::quiet_NaN();
-  }));
-  const std::vector<std::string> names = stored_names(schema);
-  std::size_t numbers = 0, words = 0, times = 0;
-  for (std::size_t i = 0; i < names.size(); ++i) {
-    const ColumnType type = schema.inputs[i].second;
-    std::size_t& at = type == ColumnType::kText        ? words
-                      : type == ColumnType::kTimestamp ? times
-                                                       : numbers;
-    out.columns.push_back(input_column(names[i], type, at++, rows));
-  }
-  return out;
 }
 
 }  // namespace maru::monitor

@@ -33,7 +33,4 @@ base::Result<std::vector<Segment>> recover_segments(const std::string& endpoint_
 // The names under which a schema's inputs are stored, in order.
 std::vector<std::string> stored_names(const LogSchema& schema);
 
-// Rows as a table with every logged column.
-data::Table rows_table(const LogSchema& schema, const std::vector<const LoggedRow*>& rows);
-
 }  // namespace maru::monitor

@@ -34,7 +34,7 @@ TEST_CASE("what is appended is read back: waiting, flushed, and after a restart"
   rows[3].texts[0].clear();
   rows[4].numbers[0] = std::numeric_limits<double>::quiet_NaN();
   const std::string id = rows[7].id;
-  stand.log->append("flights/arrival", schema(), std::move(rows));
+  append_rows(*stand.log, "flights/arrival", schema(), std::move(rows));
   for (int turn = 0; turn < 3; ++turn) {
     CAPTURE(turn);
     const auto table = stand.log->read("flights/arrival", 0, INT64_MAX, 0);
@@ -71,7 +71,7 @@ TEST_CASE("ranges, limits, counts and samples over segments and memory") {
   for (int part = 0; part < 5; ++part) {
     auto rows = make_rows(stand.clock, 200, part);
     for (const auto& row : rows) times.push_back(row.time_us);
-    stand.log->append("e", schema(), std::move(rows));
+    append_rows(*stand.log, "e", schema(), std::move(rows));
     stand.clock.advance_us(1'500'000'000);
     if (part < 4) REQUIRE(stand.log->flush());
   }
@@ -100,17 +100,18 @@ TEST_CASE("small segments of an hour are merged and lose nothing; schemas may ch
   for (int i = 0; i < 40; ++i) {
     auto rows = make_rows(stand.clock, 3, i);
     for (const auto& row : rows) ids.insert(row.id);
-    stand.log->append("e", schema(), std::move(rows));
+    append_rows(*stand.log, "e", schema(), std::move(rows));
     REQUIRE(stand.log->flush());
   }
-  LogSchema wider = schema();
-  wider.inputs.emplace_back("extra", data::ColumnType::kFloat);
+  LogSchema more = *schema();
+  more.inputs.emplace_back("extra", data::ColumnType::kFloat);
+  const SchemaPtr wider = std::make_shared<const LogSchema>(more);
   auto rows = make_rows(stand.clock, 3, 1);
   for (auto& row : rows) {
     row.numbers.push_back(5);
     ids.insert(row.id);
   }
-  stand.log->append("e", wider, std::move(rows));
+  append_rows(*stand.log, "e", wider, std::move(rows));
   REQUIRE(stand.log->flush());
   CHECK(segment_files(stand.folder + "/log") <= 2 + 9);
   stand.reopen();
@@ -131,7 +132,7 @@ TEST_CASE("a full queue sheds, with exact counts") {
   for (int i = 0; i < 25; ++i) {
     auto rows = make_rows(stand.clock, 10'000, i);
     sent += rows.size();
-    stand.log->append("e", schema(), std::move(rows));
+    append_rows(*stand.log, "e", schema(), std::move(rows));
   }
   CHECK_FALSE(stand.log->flush());
   auto counts = stand.log->counts("e");
@@ -143,14 +144,14 @@ TEST_CASE("a full queue sheds, with exact counts") {
   counts = stand.log->counts("e");
   CHECK(counts.written == counts.accepted);
   CHECK(*stand.log->count("e", 0, INT64_MAX) == kLogQueueRows);
-  stand.log->append("e", schema(), make_rows(stand.clock, 7, 1));
+  append_rows(*stand.log, "e", schema(), make_rows(stand.clock, 7, 1));
   CHECK(stand.log->counts("e").accepted == kLogQueueRows + 7);
 }
 
 TEST_CASE("unfinished files and covered ones are removed at start") {
   Stand stand;
   for (int i = 0; i < 20; ++i) {
-    stand.log->append("e", schema(), make_rows(stand.clock, 2, i));
+    append_rows(*stand.log, "e", schema(), make_rows(stand.clock, 2, i));
     REQUIRE(stand.log->flush());
   }
   const auto before = recover_segments(stand.folder + "/log/e");
@@ -171,10 +172,10 @@ TEST_CASE("unfinished files and covered ones are removed at start") {
 
 TEST_CASE("segments beyond retention go") {
   Stand stand;
-  stand.log->append("e", schema(), make_rows(stand.clock, 5, 1));
+  append_rows(*stand.log, "e", schema(), make_rows(stand.clock, 5, 1));
   REQUIRE(stand.log->flush());
   stand.clock.advance_us(31ll * 86'400'000'000);
-  stand.log->append("e", schema(), make_rows(stand.clock, 6, 1));
+  append_rows(*stand.log, "e", schema(), make_rows(stand.clock, 6, 1));
   REQUIRE(stand.log->flush());
   CHECK(stand.log->read("e", 0, INT64_MAX, 0)->rows() == 6);
   CHECK(segment_files(stand.folder + "/log") == 1);
@@ -186,7 +187,8 @@ TEST_CASE("appends from many threads while reading and flushing: nothing lost, n
   std::atomic<bool> stop{false};
   for (int t = 0; t < 3; ++t) {
     threads.emplace_back([&, t] {
-      for (int i = 0; i < 200; ++i) stand.log->append("e", schema(), make_rows(stand.clock, 5, t));
+      for (int i = 0; i < 200; ++i)
+        append_rows(*stand.log, "e", schema(), make_rows(stand.clock, 5, t));
     });
   }
   std::thread reader([&] {
@@ -233,9 +235,10 @@ TEST_CASE("flushed rows and acknowledged labels survive a kill" * doctest::skip(
       auto rows = make_rows(stand.clock, 50, 1);
       std::vector<Feedback> labels;
       for (const auto& row : rows) labels.push_back({row.id, "1"});
-      stand.log->append("e", schema(), std::move(rows));
+      append_rows(*stand.log, "e", schema(), std::move(rows));
       const bool done = stand.log->flush() && stand.monitor->feedback("e", labels);
-      stand.log->append("e", schema(), make_rows(stand.clock, 9, 1));  // accepted, not yet durable
+      append_rows(*stand.log, "e", schema(),
+                  make_rows(stand.clock, 9, 1));  // accepted, not yet durable
       const char word = done ? 'y' : 'n';
       (void)!::write(pipe_ends[1], &word, 1);
       ::kill(::getpid(), SIGKILL);
@@ -267,7 +270,7 @@ TEST_CASE("what does not fit is shed with its reason, and a row's whole call is 
   rows[1].texts[0] = std::string(kLogRowBytes - 1000, 'x');
   rows[2].texts[0] = std::string(kLogRowBytes, 'x');
   const std::string first = rows[0].id;
-  stand.log->append("e", schema(), std::move(rows));
+  append_rows(*stand.log, "e", schema(), std::move(rows));
   const LogCounts counts = stand.log->counts("e");
   CHECK(counts.accepted == 2);
   CHECK(counts.shed == 1);
@@ -301,7 +304,7 @@ TEST_CASE("the bytes that wait are bounded, and free again once written") {
     auto rows = make_rows(stand.clock, 20, i);
     for (LoggedRow& row : rows) row.texts[0] = std::string(60'000, 'x');
     sent += rows.size();
-    stand.log->append("e", schema(), std::move(rows));
+    append_rows(*stand.log, "e", schema(), std::move(rows));
   }
   auto counts = stand.log->counts("e");
   CHECK(counts.accepted <= kLogQueueBytes / 60'000);
@@ -311,6 +314,53 @@ TEST_CASE("the bytes that wait are bounded, and free again once written") {
   CHECK_FALSE(stand.log->flush());
   stand.mend_disk();
   REQUIRE(stand.log->flush());
-  stand.log->append("e", schema(), make_rows(stand.clock, 7, 1));
+  append_rows(*stand.log, "e", schema(), make_rows(stand.clock, 7, 1));
   CHECK(stand.log->counts("e").accepted == counts.accepted + 7);
+}
+
+TEST_CASE("a call of many rows is logged as one, and what does not fit of it is left out") {
+  Stand stand;
+  LoggedCall call;
+  call.id = base::new_id(stand.clock);
+  call.time_us = stand.clock.now_us();
+  call.principal = "mina";
+  call.version = 4;
+  call.rows = 4;
+  call.scores = {0.1, 0.9, 0.2, std::numeric_limits<double>::quiet_NaN()};
+  call.predicted = {0, 1, 0, 1};
+  call.classes =
+      std::make_shared<const std::vector<std::string>>(std::vector<std::string>{"on time", "late"});
+  call.numbers = {1, 2, 3, std::numeric_limits<double>::quiet_NaN()};
+  call.texts = {"AA", std::string(kLogRowBytes, 'x'), "", "UA", "in-0", "in-1", "in-2", "in-3"};
+  call.times = {5, 6, std::numeric_limits<std::int64_t>::min(), 8};
+  const std::string id = call.id;
+  stand.log->append("e", schema(), std::move(call));
+  const LogCounts counts = stand.log->counts("e");
+  CHECK(counts.accepted == 3);
+  CHECK(counts.shed_by[static_cast<std::size_t>(ShedReason::kRowBytes)] == 1);
+  for (int turn = 0; turn < 2; ++turn) {
+    const auto table = stand.log->find("e", id);
+    REQUIRE_MESSAGE(table, (table ? "" : table.error().text()));
+    REQUIRE(table->rows() == 3);
+    const auto text = [&](const char* column, std::size_t row) {
+      return table->find(column)->display(row);
+    };
+    CHECK(text("id", 0) == id);
+    CHECK(text("id", 1) == id + "-2");
+    CHECK(text("id", 2) == id + "-3");
+    CHECK(text("prediction", 1) == "on time");
+    CHECK(text("prediction", 2) == "late");
+    CHECK(text("principal", 2) == "mina");
+    CHECK(text("version", 2) == "4");
+    CHECK(text("score", 1) == "0.2");
+    CHECK_FALSE(table->find("score")->is_valid(2));
+    CHECK(text("distance", 1) == "3.0");
+    CHECK_FALSE(table->find("distance")->is_valid(2));
+    CHECK(text("carrier", 0) == "AA");
+    CHECK_FALSE(table->find("carrier")->is_valid(1));
+    CHECK(text("input.id", 2) == "in-3");
+    CHECK_FALSE(table->find("leaves")->is_valid(1));
+    CHECK(table->find("leaves")->integers[2] == 8);
+    REQUIRE(stand.log->flush());
+  }
 }

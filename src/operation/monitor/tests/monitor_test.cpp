@@ -61,7 +61,7 @@ std::vector<std::string> send(Stand& stand, std::size_t count, int seed, double 
   auto rows = make_rows(stand.clock, count, seed, shift);
   std::vector<std::string> ids;
   for (const auto& row : rows) ids.push_back(row.id);
-  stand.log->append("e", schema(), std::move(rows));
+  append_rows(*stand.log, "e", schema(), std::move(rows));
   return ids;
 }
 
@@ -192,7 +192,7 @@ TEST_CASE("feedback is idempotent, may come first, and comes back with its rows"
   CHECK(*stand.monitor->feedback("e", {{rows[2].id, "late"}}) == 1);
   const std::int64_t t = rows[2].time_us;
   rows[5].id = "own-id";
-  stand.log->append("e", schema(), std::move(rows));
+  append_rows(*stand.log, "e", schema(), std::move(rows));
   const auto labelled = stand.monitor->labelled_rows("e", 0, INT64_MAX);
   REQUIRE(labelled);
   REQUIRE(labelled->rows() == 2);

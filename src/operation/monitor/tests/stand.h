@@ -16,12 +16,24 @@
 
 namespace maru::monitor::test {
 
-inline LogSchema schema() {
-  return {{{"distance", data::ColumnType::kFloat},
-           {"carrier", data::ColumnType::kText},
-           {"id", data::ColumnType::kText},
-           {"leaves", data::ColumnType::kTimestamp}}};
+using SchemaPtr = std::shared_ptr<const LogSchema>;
+
+inline SchemaPtr schema() {
+  return std::make_shared<const LogSchema>(LogSchema{{{"distance", data::ColumnType::kFloat},
+                                                      {"carrier", data::ColumnType::kText},
+                                                      {"id", data::ColumnType::kText},
+                                                      {"leaves", data::ColumnType::kTimestamp}}});
 }
+
+// One logged prediction: `distance` and what a wider schema adds; carrier and id; leaves.
+struct LoggedRow {
+  std::string id, prediction, trace_id;
+  std::int64_t time_us = 0, post_us = 0;
+  double score = 0, cpu_us = -1;
+  std::vector<double> numbers;
+  std::vector<std::string> texts;
+  std::vector<std::int64_t> times;
+};
 
 // A folder that goes with the test.
 struct Folder {
@@ -51,7 +63,6 @@ inline std::vector<LoggedRow> make_rows(base::ManualClock& clock, std::size_t co
     LoggedRow& row = out[i];
     row.id = base::new_id(clock);
     row.time_us = clock.now_us();
-    row.version = 1;
     row.score = static_cast<double>(i % 100) / 100;
     row.prediction = row.score >= 0.5 ? "late" : "on time";
     row.numbers = {500 + 100 * rng.normal() + shift};
@@ -59,6 +70,27 @@ inline std::vector<LoggedRow> make_rows(base::ManualClock& clock, std::size_t co
     row.times = {clock.now_us()};
   }
   return out;
+}
+
+// Each row as a call of its own.
+inline void append_rows(PredictionLog& log, const std::string& endpoint, const SchemaPtr& schema,
+                        std::vector<LoggedRow> rows) {
+  for (LoggedRow& row : rows) {
+    LoggedCall call;
+    call.id = std::move(row.id);
+    call.trace_id = std::move(row.trace_id);
+    call.version = 1;
+    call.time_us = row.time_us;
+    call.post_us = row.post_us;
+    call.cpu_us = row.cpu_us;
+    call.scores = {row.score};
+    call.predicted = {0};
+    call.classes = std::make_shared<const std::vector<std::string>>(1, row.prediction);
+    call.numbers = std::move(row.numbers);
+    call.texts = std::move(row.texts);
+    call.times = std::move(row.times);
+    log.append(endpoint, schema, std::move(call));
+  }
 }
 
 struct Stand {

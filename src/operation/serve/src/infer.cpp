@@ -128,8 +128,7 @@ void Server::Impl::answered(const TensorRequestPtr& request, LaneCall::Result&& 
     record.trace_id = options_of.trace_id;
     record.tensors = &request->call->tensors;
     record.answer = &result.outputs;
-    model::InputBatch none;
-    lend(*options.sink, arm, timing, {}, record, none);
+    lend(*options.sink, arm, timing, std::move(record));
   }
   answer.bundle = std::shared_ptr<const model::Bundle>(picked.arm, arm.loaded->bundle.get());
   request->done(std::move(answer), std::move(result.outputs));
@@ -172,8 +171,7 @@ void Server::Impl::mirror_tensors(const TensorRequest& request,
     record.tensors = &call->tensors;
     record.answer = &answer;
     if (!ran) record.error = ran.error().text();
-    model::InputBatch none;
-    lend(*options.sink, *shadow, timing, {}, record, none);
+    lend(*options.sink, *shadow, timing, std::move(record));
   });
 }
 

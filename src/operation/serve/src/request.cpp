@@ -30,8 +30,7 @@ bool logged(const ServedArm& arm, const CallOptions& call, const std::string& id
 }
 
 void lend(PredictionSink& sink, const ServedArm& arm, const Timing& timing,
-          const model::Predictions& answer, PredictionRecord& record, model::InputBatch& batch) {
-  const bool answered = record.error.empty();
+          PredictionRecord&& record) {
   record.endpoint = arm.endpoint;
   record.model = arm.loaded->model;
   record.version = arm.loaded->version;
@@ -44,13 +43,7 @@ void lend(PredictionSink& sink, const ServedArm& arm, const Timing& timing,
   record.post_ns = timing.post_ns;
   record.total_ns = timing.total_ns;
   record.cpu_ns = timing.cpu_ns;
-  record.outputs.rows = 0;
-  if (answered) {
-    std::swap(record.inputs, batch);
-    record.outputs = answer;
-  }
   sink.record(std::move(record));
-  if (answered) std::swap(record.inputs, batch);
 }
 
 bool same_score(double answered, double shadow) {

@@ -24,9 +24,9 @@ std::int64_t queued_ns(const CallOptions& options, std::int64_t start_ns);
 // By the endpoint's rule; what it leaves out is counted.
 bool logged(const ServedArm& arm, const CallOptions& call, const std::string& id,
             const Timing& timing, std::size_t shard);
-// The rows are lent: a sink that does not keep them leaves their memory for the next call of this thread. A failed call has no rows.
+// To the sink, with the arm's facts and the times.
 void lend(PredictionSink& sink, const ServedArm& arm, const Timing& timing,
-          const model::Predictions& answer, PredictionRecord& record, model::InputBatch& batch);
+          PredictionRecord&& record);
 // Whether a shadow's value counts as the answered one: to 1e-6 of it, or of 1. NaN is like nothing.
 bool same_score(double answered, double shadow);
 void note_mirrored(EndpointStats& stats, bool answered, bool same);

@@ -20,7 +20,6 @@ constexpr std::size_t kScratchRows = 4096;  // a thread gives back larger batche
 // What a thread reuses from call to call.
 struct Scratch {
   model::InputBatch batch;
-  PredictionRecord record;
   bool busy = false;
 };
 
@@ -37,7 +36,6 @@ class ScratchUse {
     scratch_->busy = true;
   }
   ~ScratchUse() {
-    scratch_->record.bundle.reset();  // an idle thread must not keep a model
     if (scratch_->batch.rows > kScratchRows) *scratch_ = Scratch();
     scratch_->busy = false;
   }
@@ -309,31 +307,32 @@ void Server::Impl::run_shadow(const Picked& picked, const model::InputBatch& bat
   const ServedArm& arm = *picked.shadow;
   const model::Bundle& shadow = *arm.loaded->bundle;
   const model::Signature& from = picked.arm->loaded->bundle->signature();
-  PredictionRecord record;
   const std::int64_t start_ns = options.clock->monotonic_ns();
+  model::Predictions outputs;
   base::Status ran;
-  if (auto rows = rows_for(shadow.signature(), from, batch); rows) {
-    record.inputs = std::move(*rows);
-    ran = shadow.evaluator().predict(record.inputs, record.outputs);
-  } else {
-    ran = tl::unexpected<base::Error>(std::move(rows.error()));
-  }
-  record.model_ns = record.total_ns = options.clock->monotonic_ns() - start_ns;
-  note_mirrored(
-      *arm.endpoint_stats, ran.has_value(),
-      ran.has_value() && !answers_differ(from, answer, shadow.signature(), record.outputs));
-  if (ran) note_shadow(arm, from, answer, record.outputs, id);
+  const auto rows = rows_for(shadow.signature(), from, batch);
+  if (rows)
+    ran = shadow.evaluator().predict(*rows, outputs);
+  else
+    ran = tl::unexpected<base::Error>(rows.error());
+  Timing timing;
+  timing.time_us = options.clock->now_us();
+  timing.set(0, 0, options.clock->monotonic_ns() - start_ns);
+  note_mirrored(*arm.endpoint_stats, ran.has_value(),
+                ran.has_value() && !answers_differ(from, answer, shadow.signature(), outputs));
+  if (ran) note_shadow(arm, from, answer, outputs, id);
   if (options.sink == nullptr) return;
+  PredictionRecord record;
   record.id = id;
-  record.endpoint = arm.endpoint;
-  record.model = arm.loaded->model;
   record.principal = principal;
-  record.version = arm.loaded->version;
-  record.time_us = options.clock->now_us();
-  record.bundle = arm.loaded->bundle;
   record.shadow = true;
-  if (!ran) record.error = ran.error().text();
-  options.sink->record(std::move(record));
+  if (ran) {
+    record.inputs = &*rows;
+    record.outputs = &outputs;
+  } else {
+    record.error = ran.error().text();
+  }
+  lend(*options.sink, arm, timing, std::move(record));
 }
 
 Server::Server(Options options) : impl_(std::make_unique<Impl>(std::move(options))) {}
@@ -427,12 +426,17 @@ base::Result<Answer> Server::Impl::run_rows(Picked& picked, const CallOptions& c
     mirror(picked, scratch->batch, out, answer.id, call.principal);
   if (options.sink != nullptr && call.log && (timing.rows > 0 || !done) &&
       logged(arm, call, answer.id, timing, shard)) {
-    PredictionRecord& record = scratch->record;
+    PredictionRecord record;
     record.id = answer.id;
     record.principal = call.principal;
     record.trace_id = call.trace_id;
-    record.error = done ? std::string() : done.error().text();
-    lend(*options.sink, arm, timing, out, record, scratch->batch);
+    if (done) {
+      record.inputs = &scratch->batch;
+      record.outputs = &out;
+    } else {
+      record.error = done.error().text();
+    }
+    lend(*options.sink, arm, timing, std::move(record));
   }
   if (!done) return tl::unexpected<base::Error>(std::move(done.error()));
   answer.bundle = std::shared_ptr<const model::Bundle>(std::move(picked.arm), &bundle);

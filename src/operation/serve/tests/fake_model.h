@@ -133,14 +133,23 @@ class FakeSource final : public ModelSource {
   int newest_ = 3;
 };
 
+// Keeps what it gets, with copies of what is only lent.
 class FakeSink final : public PredictionSink {
  public:
+  struct Kept : PredictionRecord {
+    model::InputBatch rows;
+    model::Predictions answers;
+  };
   void record(PredictionRecord&& record) override {
+    Kept kept;
+    if (record.inputs != nullptr) kept.rows = *record.inputs;
+    if (record.outputs != nullptr) kept.answers = *record.outputs;
+    static_cast<PredictionRecord&>(kept) = std::move(record);
     const std::lock_guard lock(mutex);
-    records.push_back(record);
+    records.push_back(std::move(kept));
   }
   std::mutex mutex;
-  std::vector<PredictionRecord> records;
+  std::vector<Kept> records;
 };
 
 inline Server::Fill rows(std::vector<double> values) {

@@ -100,8 +100,8 @@ TEST_CASE("a call gives the key, and the missing inputs are looked up") {
   CHECK(features["bytes"].as_int() > 0);
   // What is logged and mirrored is what the model got.
   const auto& record = place.stand.sink.records.back();
-  CHECK(record.inputs.columns.size() == 1);
-  CHECK(record.inputs.columns[0].numbers == std::vector<double>{4, 3, 9, 9, 50});
+  CHECK(record.rows.columns.size() == 1);
+  CHECK(record.rows.columns[0].numbers == std::vector<double>{4, 3, 9, 9, 50});
   CHECK(record.features_ns >= 0);
   CHECK(place.server.metrics_text().find(
             "maru_feature_lookups_total{endpoint=\"e\",result=\"found\"} 3") != std::string::npos);

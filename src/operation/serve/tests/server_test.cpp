@@ -193,7 +193,7 @@ TEST_CASE("the shadow is asked, compared and never answers") {
   for (const auto& record : stand.sink.records) {
     (record.shadow ? shadows : answers)++;
     CHECK(record.version == (record.shadow ? 2 : 1));
-    CHECK(record.outputs.scores[0] == record.version * 1000 + 7);
+    CHECK(record.answers.scores[0] == record.version * 1000 + 7);
   }
   CHECK(shadows == 50);
   CHECK(answers == 50);
@@ -274,11 +274,11 @@ TEST_CASE("what the log gets") {
     const auto answer = stand.server->predict("e", call, rows({1.0 * i, 5}), out);
     REQUIRE(answer);
     CHECK(base::is_id(answer->id));
-    const PredictionRecord& record = stand.sink.records.back();
+    const FakeSink::Kept& record = stand.sink.records.back();
     CHECK(record.id == answer->id);
-    CHECK(record.inputs.rows == 2);
-    CHECK(record.inputs.columns[0].numbers == std::vector<double>{1.0 * i, 5});
-    CHECK(record.outputs.scores == out.scores);
+    CHECK(record.rows.rows == 2);
+    CHECK(record.rows.columns[0].numbers == std::vector<double>{1.0 * i, 5});
+    CHECK(record.answers.scores == out.scores);
     CHECK(record.principal == "mina");
     CHECK(record.parse_ns >= 5000);
     CHECK(record.bundle == answer->bundle);
@@ -296,7 +296,7 @@ TEST_CASE("what the log gets") {
       out);
   CHECK(refused.error().code == base::Code::kInvalidArgument);
   CHECK(stand.sink.records.back().error == "row 0: no");
-  CHECK(stand.sink.records.back().outputs.rows == 0);
+  CHECK(stand.sink.records.back().outputs == nullptr);
   // No rows is an answer without rows, and no business of the log's.
   REQUIRE(stand.server->predict("e", call, rows({}), out));
   CHECK(out.rows == 0);

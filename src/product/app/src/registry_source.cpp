@@ -1,6 +1,7 @@
 #include "registry_source.h"
 
 #include <algorithm>
+#include <array>
 #include <limits>
 
 #include "maru/base/file.h"
@@ -22,22 +23,53 @@ data::ColumnType logged_type(model::InputKind kind) {
   }
 }
 
-// The inputs of one row, in the order of the log's schema.
-void copy_inputs(const model::Signature& signature, const model::InputBatch& batch, std::size_t row,
-                 monitor::LoggedRow& out) {
+// The inputs, column by column in the order of the log's schema.
+void copy_inputs(const model::Signature& signature, const model::InputBatch& batch,
+                 monitor::LoggedCall& out) {
+  std::size_t numbers = 0;
+  for (const model::InputColumn& column : batch.columns) numbers += column.numbers.size();
+  out.numbers.reserve(numbers);
+  const auto append = [](const auto& from, auto& to) {
+    to.insert(to.end(), from.begin(), from.end());
+  };
   for (std::size_t i = 0; i < signature.inputs.size(); ++i) {
     const model::InputColumn& column = batch.columns[i];
     switch (logged_type(signature.inputs[i].kind)) {
       case data::ColumnType::kText:
-        out.texts.push_back(column.texts[row]);
+        append(column.texts, out.texts);
         break;
       case data::ColumnType::kTimestamp:
-        out.times.push_back(column.times[row]);
+        append(column.times, out.times);
         break;
       default:
-        out.numbers.push_back(column.numbers[row]);
+        append(column.numbers, out.numbers);
     }
   }
+}
+
+using SchemaPtr = std::shared_ptr<const monitor::LogSchema>;
+
+SchemaPtr schema_of(const model::Signature& signature) {
+  monitor::LogSchema out;
+  for (const auto& input : signature.inputs)
+    out.inputs.emplace_back(input.name, logged_type(input.kind));
+  return std::make_shared<const monitor::LogSchema>(std::move(out));
+}
+
+// The schemas of the bundles that this thread logged last: calls come by the thousand, and a schema is a list of names.
+SchemaPtr known_schema(const std::shared_ptr<const model::Bundle>& bundle) {
+  struct Known {
+    std::weak_ptr<const model::Bundle> bundle;
+    SchemaPtr schema;
+  };
+  thread_local std::array<Known, 8> known;
+  thread_local std::size_t next = 0;
+  for (const Known& one : known)
+    if (!one.bundle.owner_before(bundle) && !bundle.owner_before(one.bundle)) return one.schema;
+  known[next] = {bundle, schema_of(bundle->signature())};
+  const SchemaPtr out = known[next].schema;
+  next = (next + 1) % known.size();
+  return out;
 }
 
 }  // namespace
@@ -94,8 +126,9 @@ base::Result<data::Table> DatasetFeatures::read(const std::string& snapshot,
 namespace {
 
 // Whose call, when, and where its time went.
-void copy_call(const serve::PredictionRecord& record, monitor::LoggedRow& out) {
-  out.principal = record.principal;
+void copy_call(serve::PredictionRecord& record, monitor::LoggedCall& out) {
+  out.id = std::move(record.id);
+  out.principal = std::move(record.principal);
   out.version = record.version;
   out.time_us = record.time_us;
   out.parse_us = record.parse_ns / 1000;
@@ -105,35 +138,36 @@ void copy_call(const serve::PredictionRecord& record, monitor::LoggedRow& out) {
   out.post_us = record.post_ns / 1000;
   out.total_us = record.total_ns / 1000;
   if (record.cpu_ns >= 0) out.cpu_us = static_cast<double>(record.cpu_ns) * 1e-3;
-  out.trace_id = record.trace_id;
+  out.trace_id = std::move(record.trace_id);
 }
 
 // One row a call: each input as a text, the answer's tensors as the prediction. What is too large keeps its size, so that the log sheds and counts it.
-void log_tensors(monitor::PredictionLog& log, const serve::PredictionRecord& record) {
+void log_tensors(monitor::PredictionLog& log, serve::PredictionRecord& record) {
   monitor::LogSchema schema;
-  std::vector<monitor::LoggedRow> rows(1);
-  monitor::LoggedRow& row = rows.front();
+  monitor::LoggedCall call;
   std::size_t bytes = 0;
   for (const auto* tensors : {record.tensors, record.answer})
     for (const model::TensorValue& tensor : *tensors) bytes += model::logged_tensor_bytes(tensor);
   const bool small = bytes <= monitor::kLogRowBytes;
   for (const model::TensorValue& tensor : *record.tensors) {
     schema.inputs.emplace_back(tensor.name, data::ColumnType::kText);
-    row.texts.push_back(small ? model::logged_tensor(tensor) : std::string());
+    call.texts.push_back(small ? model::logged_tensor(tensor) : std::string());
   }
-  row.prediction = small ? "{" : std::string(std::min(bytes, monitor::kLogRowBytes + 1), ' ');
+  std::string answer = small ? "{" : std::string(std::min(bytes, monitor::kLogRowBytes + 1), ' ');
   if (small) {
     for (const model::TensorValue& tensor : *record.answer) {
-      if (row.prediction.size() > 1) row.prediction += ',';
-      base::append_json_string(row.prediction, tensor.name);
-      row.prediction += ':' + model::logged_tensor(tensor);
+      if (answer.size() > 1) answer += ',';
+      base::append_json_string(answer, tensor.name);
+      answer += ':' + model::logged_tensor(tensor);
     }
-    row.prediction += '}';
+    answer += '}';
   }
-  row.id = record.id;
-  row.score = std::numeric_limits<double>::quiet_NaN();
-  copy_call(record, row);
-  log.append(record.endpoint, schema, std::move(rows));
+  call.predicted = {0};
+  call.classes = std::make_shared<const std::vector<std::string>>(1, std::move(answer));
+  call.scores = {std::numeric_limits<double>::quiet_NaN()};
+  copy_call(record, call);
+  log.append(record.endpoint, std::make_shared<const monitor::LogSchema>(std::move(schema)),
+             std::move(call));
 }
 
 }  // namespace
@@ -142,23 +176,24 @@ void LogSink::record(serve::PredictionRecord&& record) {
   if (!record.error.empty() || record.shadow || !record.bundle) return;
   if (record.tensors != nullptr) return log_tensors(log_, record);
   const model::Signature& signature = record.bundle->signature();
-  monitor::LogSchema schema;
-  for (const auto& input : signature.inputs)
-    schema.inputs.emplace_back(input.name, logged_type(input.kind));
-  std::vector<monitor::LoggedRow> rows(record.outputs.rows);
-  for (std::size_t row = 0; row < rows.size(); ++row) {
-    monitor::LoggedRow& out = rows[row];
-    // A batch is one request with one id; its later rows get the id with their number.
-    out.id = row == 0 ? record.id : record.id + "-" + std::to_string(row);
-    copy_call(record, out);
-    const std::size_t k =
-        record.outputs.width > 1 ? model::predicted_class(signature, record.outputs, row) : 0;
-    out.score = record.outputs.score(row, k);
-    if (signature.task != model::Task::kRegression)
-      out.prediction = signature.classes[model::predicted_class(signature, record.outputs, row)];
-    copy_inputs(signature, record.inputs, row, out);
+  const model::Predictions& outputs = *record.outputs;
+  monitor::LoggedCall call;
+  call.rows = outputs.rows;
+  if (signature.task != model::Task::kRegression) {
+    call.classes =
+        std::shared_ptr<const std::vector<std::string>>(record.bundle, &signature.classes);
+    call.predicted.reserve(call.rows);
   }
-  log_.append(record.endpoint, schema, std::move(rows));
+  call.scores.reserve(call.rows);
+  for (std::size_t row = 0; row < call.rows; ++row) {
+    const std::size_t k =
+        call.classes || outputs.width > 1 ? model::predicted_class(signature, outputs, row) : 0;
+    call.scores.push_back(outputs.score(row, outputs.width > 1 ? k : 0));
+    if (call.classes) call.predicted.push_back(static_cast<std::int32_t>(k));
+  }
+  copy_inputs(signature, *record.inputs, call);
+  copy_call(record, call);
+  log_.append(record.endpoint, known_schema(record.bundle), std::move(call));
 }
 
 }  // namespace maru::app

@@ -34,17 +34,23 @@ inline constexpr std::uint64_t kMetricRows =
     200'000;  // and its metric computed on at most this many
 inline constexpr std::size_t kMaxLabelBytes = 1024;
 
-// A logged prediction, one row. Inputs by name as typed columns of the endpoint.
-struct LoggedRow {
-  std::string id, principal;
+// An answered call with its rows, which share all but their inputs and answers. Values lie column by column, `rows` of them a column. A number that is NaN, an
+// empty text and a time that is the smallest integer are missing.
+struct LoggedCall {
+  std::string id;  // of its row 0; row n has "<id>-<n>"
+  std::string principal;
+  std::string trace_id;  // W3C, 32 hex digits; "": none
   int version = 0;
   std::int64_t time_us = 0;
-  double score = 0;        // probability, value, or probability of the predicted class
-  std::string prediction;  // predicted class; "" for regression
   std::int64_t parse_us = 0, queue_us = 0, features_us = 0, model_us = 0, post_us = 0, total_us = 0;
-  double cpu_us = -1;           // of the request the row came with; -1: not measured
-  std::string trace_id;         // W3C, 32 hex digits; "": none
-  std::vector<double> numbers;  // in the order of LogSchema
+  double cpu_us = -1;  // -1: not measured
+  std::size_t rows = 1;
+  std::vector<std::uint32_t> places;  // of the rows in the request; empty: 0, 1, 2, ...
+  std::vector<double>
+      scores;  // probability, value, or probability of the predicted class; NaN: none
+  std::vector<std::int32_t> predicted;  // places in `classes`; empty: nothing but the scores
+  std::shared_ptr<const std::vector<std::string>> classes;
+  std::vector<double> numbers;  // inputs, in the order of LogSchema
   std::vector<std::string> texts;
   std::vector<std::int64_t> times;
 };
@@ -102,8 +108,9 @@ class PredictionLog {
   };
   static base::Result<std::unique_ptr<PredictionLog>> open(const Options& options);
   virtual ~PredictionLog() = default;  // flushes
-  virtual void append(const std::string& endpoint, const LogSchema& schema,
-                      std::vector<LoggedRow>&& rows) = 0;
+  // Rows that do not fit are left out of the call. Callers that pass the same schema object again spare a comparison.
+  virtual void append(const std::string& endpoint, const std::shared_ptr<const LogSchema>& schema,
+                      LoggedCall&& call) = 0;
   virtual base::Status flush() = 0;  // returns when all accepted rows are durable
   virtual LogCounts counts(const std::string& endpoint) const = 0;
   // Rows in [from, to): columns id, time, version, score, prediction, total_us + the inputs; newest first, the newest `limit` when limit > 0.

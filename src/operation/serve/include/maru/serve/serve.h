@@ -64,12 +64,13 @@ struct PredictionRecord {
   int version = 0;
   std::int64_t time_us = 0;
   std::shared_ptr<const model::Bundle> bundle;  // whose signature names the inputs
-  model::InputBatch inputs;
-  model::Predictions outputs;
+  // Lent for the call; null of a failed one and of a model of tensors.
+  const model::InputBatch* inputs = nullptr;
+  const model::Predictions* outputs = nullptr;
   std::int64_t parse_ns = 0, queue_ns = 0, features_ns = 0, model_ns = 0, post_ns = 0, total_ns = 0;
   std::int64_t cpu_ns = -1;  // of the thread; -1: not measured (kCpuEvery)
   std::string trace_id;      // 32 hex digits, or ""
-  // Of a model of tensors, lent for the call: `inputs` and `outputs` are then empty.
+  // Of a model of tensors, lent for the call.
   const std::vector<model::TensorValue>* tensors = nullptr;
   const std::vector<model::TensorValue>* answer = nullptr;
   bool shadow = false;
