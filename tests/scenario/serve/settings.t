@@ -46,3 +46,12 @@ cli
   $ . ./put.sh; put PUT trial '{"model": "buys", "lane": "experimental"}'; put DELETE trial ''
   200
   204
+
+# A model of tensors has no sample rows: its time is measured on zeros, or, once calls are logged, on those.
+cli
+  $ maru model import $MARU_SHARED/models/simple.onnx --name simple --alias champion --server $URL > /dev/null
+  $ maru endpoint route simple champion --model simple --server $URL > /dev/null
+  $ maru endpoint set simple p99_us=1 --server $URL
+  ! maru: version 1 of simple is not safe to serve: its p99 is \d+ us a call, above the declared 1; .* (re)
+  [3]
+  $ maru endpoint set simple p99_us=60000000 --server $URL > /dev/null

@@ -40,7 +40,7 @@ base::Status Bounds::check(const LoadedVersion& version) const {
                                  std::to_string(memory_bytes));
   if (p99_us > 0 && version.p99_ns > p99_us * 1000)
     return not_safe(version, "its p99 is " + std::to_string(version.p99_ns / 1000) +
-                                 " us a row, above the declared " + std::to_string(p99_us));
+                                 " us a call, above the declared " + std::to_string(p99_us));
   return {};
 }
 

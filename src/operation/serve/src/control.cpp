@@ -180,9 +180,10 @@ base::Result<EntryPtr> Server::Impl::build(Endpoint& endpoint, const EndpointCon
   if (route.kind == RouteSpec::Kind::kCanary && route.canary.steps.empty()) {
     entry->guard = same_route ? old->guard : std::make_shared<CanaryGuard>(route.max_error_rate);
   }
+  const Purpose purpose{old ? config.name : "", endpoint.bounds.p99_us > 0};
   for (std::size_t i = 0; i < route.arms.size(); ++i) {
     TRY_ASSIGN(const int version, version_of(config, route.arms[i], route.by_default));
-    TRY_ASSIGN(auto ready, acquire(config.model, version));
+    TRY_ASSIGN(auto ready, acquire(config.model, version, purpose));
     const bool canary = entry->guard && i + 1 == route.arms.size();
     if (canary && same_route &&
         old->arms.back()->loaded->version !=
@@ -197,7 +198,7 @@ base::Result<EntryPtr> Server::Impl::build(Endpoint& endpoint, const EndpointCon
   }
   if (route.shadow.weight > 0) {
     TRY_ASSIGN(const int version, version_of(config, route.shadow, false));
-    TRY_ASSIGN(auto ready, acquire(config.model, version));
+    TRY_ASSIGN(auto ready, acquire(config.model, version, purpose));
     entry->shadow = arm_of(endpoint, config.name, std::move(ready), nullptr);
   }
   if ((entry->fallback = fallback_of(endpoint, config)) != nullptr)
@@ -393,7 +394,7 @@ base::Status Server::Impl::add_on_demand(const std::shared_ptr<Endpoint>& endpoi
       return tl::unexpected<base::Error>(failed->second.error);
     }
   }
-  TRY_ASSIGN(auto ready, acquire(model, version));
+  TRY_ASSIGN(auto ready, acquire(model, version, {}));
   std::shared_ptr<const LoadedVersion> dropped;
   const std::lock_guard lock(mutex);
   if (endpoint->removed) return {};

@@ -25,6 +25,7 @@
 #include "reward_book.h"
 #include "route.h"
 #include "telemetry.h"
+#include "warm_up.h"
 
 namespace maru::serve {
 
@@ -32,7 +33,7 @@ struct LoadedVersion {
   std::string model;
   int version = 0;
   std::shared_ptr<const model::Bundle> bundle;
-  std::int64_t p99_ns = -1;  // of a sample row, when it was warmed up; -1: not measured
+  std::int64_t p99_ns = -1;  // of a call, when it was warmed up; -1: not measured
 };
 
 // Takes a canary out of the route when it fails too often; lives as long as the route that was written.
@@ -163,8 +164,10 @@ struct Server::Impl {
   void sweep_lanes();
 
   // load.cpp: on loader threads
-  base::Result<std::shared_ptr<const LoadedVersion>> acquire(const std::string& model, int version);
-  base::Result<std::shared_ptr<const LoadedVersion>> load(const std::string& model, int version);
+  base::Result<std::shared_ptr<const LoadedVersion>> acquire(const std::string& model, int version,
+                                                             const Purpose& purpose);
+  base::Result<std::shared_ptr<const LoadedVersion>> load(const std::string& model, int version,
+                                                          const Purpose& purpose);
   struct Spare;
   std::uint64_t held_bytes() const;
   std::optional<Spare> longest_unused() const;

@@ -4,6 +4,7 @@
 
 #include "impl.h"
 #include "maru/base/log.h"
+#include "warm_up.h"
 
 // How a version comes into memory, on a loader thread: read, tried on its sample rows, measured, and given room under the cap.
 namespace maru::serve {
@@ -11,63 +12,20 @@ namespace {
 
 using base::Code;
 
-constexpr std::size_t kWarmUpRows =
-    32;  // answered one by one, then all together: lazy allocations and caches are paid here
-constexpr std::size_t kWarmUpRounds =
-    8;  // of the rows one by one: their slowest hundredth is the version's p99
-constexpr std::int64_t kWarmUpNs = 200'000'000;  // and no longer
-constexpr std::size_t kFailedRecords = 64;       // failed versions that are remembered
-
-// The p99 of a number of times, in their unit; -1 without any.
-std::int64_t p99_of(std::vector<std::int64_t>& times) {
-  if (times.empty()) return -1;
-  const std::size_t at = (times.size() * 99 + 99) / 100 - 1;
-  std::nth_element(times.begin(), times.begin() + static_cast<std::ptrdiff_t>(at), times.end());
-  return times[at];
-}
-
-// Answers the sample rows, one by one and all together. Gives the p99 of a row in nanoseconds: the least of the rounds, for neighbours
-// on the machine are no fault of the model; -1 for a model without sample rows.
-base::Result<std::int64_t> warm_up(const model::Bundle& bundle, base::Clock& clock) {
-  const data::Table sample =
-      bundle.sample().slice(0, std::min(kWarmUpRows, bundle.sample().rows()));
-  if (sample.rows() == 0) return -1;
-  model::InputBatch batch;
-  model::Predictions out;
-  const std::int64_t start_ns = clock.monotonic_ns();
-  std::int64_t p99_ns = -1;
-  for (std::size_t round = 0; round < kWarmUpRounds; ++round) {
-    std::vector<std::int64_t> times;
-    for (std::size_t row = 0; row < sample.rows(); ++row) {
-      TRY(model::fill_from_table(bundle.signature(), sample.slice(row, 1), batch));
-      const std::int64_t row_ns = clock.monotonic_ns();
-      TRY(bundle.evaluator().predict(batch, out));
-      times.push_back(clock.monotonic_ns() - row_ns);
-    }
-    const std::int64_t p99_of_round = p99_of(times);
-    if (round > 0) p99_ns = p99_ns < 0 ? p99_of_round : std::min(p99_ns, p99_of_round);
-    if (clock.monotonic_ns() - start_ns > kWarmUpNs) {
-      if (round == 0)
-        p99_ns = p99_of_round;  // slow enough that the first calls' costs do not count
-      break;
-    }
-  }
-  TRY(model::fill_from_table(bundle.signature(), sample, batch));
-  TRY(bundle.evaluator().predict(batch, out));
-  return p99_ns;
-}
+constexpr std::size_t kFailedRecords = 64;  // failed versions that are remembered
 
 }  // namespace
 
 base::Result<std::shared_ptr<const LoadedVersion>> Server::Impl::load(const std::string& model,
-                                                                      int version) {
+                                                                      int version,
+                                                                      const Purpose& purpose) {
   TRY_ASSIGN(const std::string folder, options.source->folder(model, version));
   TRY_ASSIGN(auto bundle, options.load(folder));
   {
     const std::lock_guard lock(mutex);
     records[{model, version}].state = VersionState::kWarming;
   }
-  auto p99_ns = warm_up(*bundle, *options.clock);
+  auto p99_ns = warm_up(*bundle, *options.clock, options.rehearsal, purpose);
   if (!p99_ns) return base::wrap(std::move(p99_ns.error()), "warm-up on the sample rows failed");
   auto loaded = std::make_shared<LoadedVersion>();
   loaded->p99_ns = *p99_ns;
@@ -79,7 +37,8 @@ base::Result<std::shared_ptr<const LoadedVersion>> Server::Impl::load(const std:
 
 // The version, loaded once however many ask at the same time.
 base::Result<std::shared_ptr<const LoadedVersion>> Server::Impl::acquire(const std::string& model,
-                                                                         int version) {
+                                                                         int version,
+                                                                         const Purpose& purpose) {
   const std::pair<std::string, int> key{model, version};
   {
     std::unique_lock lock(mutex);
@@ -93,7 +52,7 @@ base::Result<std::shared_ptr<const LoadedVersion>> Server::Impl::acquire(const s
     record = VersionRecord();
   }
   const std::int64_t start_ns = options.clock->monotonic_ns();
-  auto result = load(model, version);
+  auto result = load(model, version, purpose);
   if (result) {
     if (auto fits = make_room(**result); !fits)
       result = tl::unexpected<base::Error>(std::move(fits.error()));

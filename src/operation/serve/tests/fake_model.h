@@ -152,6 +152,16 @@ class FakeSink final : public PredictionSink {
   std::vector<Kept> records;
 };
 
+class FakeRehearsal final : public Rehearsal {
+ public:
+  std::vector<std::int64_t> ask(const std::string& endpoint, const model::Bundle&) override {
+    asked.push_back(endpoint);
+    return times_ns;
+  }
+  std::vector<std::string> asked;
+  std::vector<std::int64_t> times_ns;
+};
+
 inline Server::Fill rows(std::vector<double> values) {
   return [values = std::move(values)](const model::Signature& signature,
                                       model::InputBatch& batch) -> base::Status {

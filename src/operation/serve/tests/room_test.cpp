@@ -93,9 +93,20 @@ TEST_CASE("the p99 of the sample rows is measured before a version serves") {
   stand.bounds = *base::parse_json(R"({"p99_us": 500})");
   const auto refused = stand.put();
   REQUIRE_FALSE(refused);
-  CHECK(refused.error().message.find("p99 is 700 us a row, above the declared 500") !=
+  CHECK(refused.error().message.find("p99 is 700 us a call, above the declared 500") !=
         std::string::npos);
   stand.bounds = *base::parse_json(R"({"p99_us": 700})");
   CHECK(stand.put());
   CHECK(stand.ask() == 1);
+}
+
+TEST_CASE("a version is tried on what the endpoint was asked before it takes over") {
+  FakeRehearsal rehearsal;
+  Stand stand(false, [&](Server::Options& options) { options.rehearsal = &rehearsal; });
+  REQUIRE(stand.put());
+  CHECK(rehearsal.asked.empty());  // nobody was asked yet
+  stand.source.point("champion", 2);
+  REQUIRE(stand.server->refresh("m"));
+  CHECK(stand.ask() == 2);
+  CHECK(rehearsal.asked == std::vector<std::string>{"e"});
 }

@@ -22,7 +22,9 @@ model::TensorValue number(double value) {
 // Answers version * 1000 + x; NaN is its own failure, a negative number the input's.
 class FakeTensors final : public model::TensorModel {
  public:
-  explicit FakeTensors(int version) : version_(version) {}
+  // Each call takes `run_us` of the clock.
+  FakeTensors(int version, base::ManualClock* clock, std::int64_t run_us)
+      : version_(version), clock_(clock), run_us_(run_us) {}
   const std::vector<model::TensorSpec>& inputs() const override { return specs_; }
   const std::vector<model::TensorSpec>& outputs() const override { return specs_; }
   base::Status run(const std::vector<model::TensorValue>& tensors, const std::vector<std::string>&,
@@ -30,18 +32,22 @@ class FakeTensors final : public model::TensorModel {
     const double x = model::element_as_double(tensors.at(0), 0);
     if (x != x && version_ != 1) return base::fail(base::Code::kInternal, "planted");
     if (x < 0) return base::fail(base::Code::kInvalidArgument, "negative");
+    if (clock_ != nullptr) clock_->advance_us(run_us_);
     out = {number((version_ == 3 && x == 5) ? 1 : 1000 + x)};
     return {};
   }
 
  private:
   const int version_;
+  base::ManualClock* const clock_;
+  const std::int64_t run_us_;
   std::vector<model::TensorSpec> specs_{{"x", model::Datatype::kFp64, {-1}}};
 };
 
 class TensorFake final : public BareBundle {
  public:
-  explicit TensorFake(int version) : tensors_(version) {}
+  explicit TensorFake(int version, base::ManualClock* clock = nullptr, std::int64_t run_us = 0)
+      : tensors_(version, clock, run_us) {}
   const model::TensorModel* tensors() const override { return &tensors_; }
   base::Status predict(const model::InputBatch&, model::Predictions&) const override {
     return base::fail(base::Code::kFailedPrecondition, "takes tensors");
@@ -139,4 +145,27 @@ TEST_CASE("tensors: answered later, from many threads at once") {
   stand.server.reset();  // waits for what is under way
   CHECK(given == kCalls);
   CHECK(right == kCalls);
+}
+
+TEST_CASE("tensors: a version without sample rows is measured on logged calls, else on zeros") {
+  FakeRehearsal rehearsal;
+  base::ManualClock* clock = nullptr;
+  Stand stand(false, [&](Server::Options& options) {
+    options.rehearsal = &rehearsal;
+    options.load = [&](const std::string&) -> base::Result<std::shared_ptr<const model::Bundle>> {
+      return std::make_shared<const TensorFake>(1, clock, 700);
+    };
+  });
+  clock = &stand.clock;
+  stand.bounds = *base::parse_json(R"({"p99_us": 500})");
+  const auto refused = stand.put();
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().message.find("p99 is 700 us a call, above the declared 500") !=
+        std::string::npos);
+  stand.bounds = *base::parse_json(R"({"p99_us": 800})");
+  REQUIRE(stand.put());
+  rehearsal.times_ns = {50'000'000, 900'000, 100'000};  // the first pays for all
+  stand.source.point("champion", 2);
+  CHECK_FALSE(stand.server->refresh("m"));
+  CHECK(stand.server->status("e")->reason.find("p99 is 900 us a call") != std::string::npos);
 }

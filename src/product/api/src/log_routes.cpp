@@ -3,7 +3,7 @@
 #include <set>
 
 #include "maru/api/inference.h"
-#include "replay.h"
+#include "maru/api/replay.h"
 #include "routes.h"
 
 namespace maru::api {
@@ -124,7 +124,7 @@ base::Result<Response> run_replay(const Services& s, const Request& request) {
   TRY_ASSIGN(const auto tables, logged(s, name, wanted));
   Replay all;
   for (const data::Table& table : tables) {
-    TRY_ASSIGN(Replay one, replay(*chosen.bundle, table));
+    TRY_ASSIGN(Replay one, replay(*chosen.bundle, table, *s.clock));
     std::move(one.rows.begin(), one.rows.end(), std::back_inserter(all.rows));
     all.missing = std::move(one.missing);
     all.unused = std::move(one.unused);

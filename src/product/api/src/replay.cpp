@@ -1,4 +1,4 @@
-#include "replay.h"
+#include "maru/api/replay.h"
 
 #include <algorithm>
 #include <cmath>
@@ -73,7 +73,8 @@ Json answer_json(const std::string& prediction, double score) {
   return out.set("score", std::isfinite(score) ? Json(score) : Json());
 }
 
-base::Status replay_columns(const model::Bundle& bundle, const data::Table& table, Replay& out) {
+base::Status replay_columns(const model::Bundle& bundle, const data::Table& table,
+                            const base::Clock& clock, Replay& out) {
   const model::Signature& signature = bundle.signature();
   const LoggedInputs logged = inputs_of(table);
   model::InputBatch batch;
@@ -91,7 +92,9 @@ base::Status replay_columns(const model::Bundle& bundle, const data::Table& tabl
   for (const auto& [name, column] : logged.columns)
     if (signature.index_of(name) < 0) out.unused.push_back(name);
   model::Predictions now;
+  const std::int64_t start_ns = clock.monotonic_ns();
   TRY(bundle.evaluator().predict(batch, now));
+  const std::int64_t model_ns = clock.monotonic_ns() - start_ns;
   const data::Column* scores = table.find("score");
   for (std::size_t row = 0; row < table.rows(); ++row) {
     ReplayRow item = begin_row(table, row);
@@ -103,6 +106,7 @@ base::Status replay_columns(const model::Bundle& bundle, const data::Table& tabl
     if (signature.task != model::Task::kRegression)
       prediction = signature.classes[model::predicted_class(signature, now, row)];
     const double value = now.score(row, k);
+    item.model_ns = model_ns;
     item.logged = answer_json(before, score);
     item.now = answer_json(prediction, value);
     item.other_class = prediction != before;
@@ -128,7 +132,8 @@ double tensor_difference(const model::TensorValue& a, const model::TensorValue& 
 }
 
 base::Status replay_call(const model::TensorModel& model, const LoggedInputs& logged,
-                         const data::Table& table, std::size_t row, ReplayRow& item) {
+                         const data::Table& table, std::size_t row, const base::Clock& clock,
+                         ReplayRow& item) {
   std::vector<model::TensorValue> inputs, outputs;
   for (const model::TensorSpec& spec : model.inputs()) {
     const auto at = logged.columns.find(spec.name);
@@ -139,7 +144,9 @@ base::Status replay_call(const model::TensorModel& model, const LoggedInputs& lo
   TRY_ASSIGN(item.logged, base::parse_json(text_at(table, "prediction", row)));
   std::vector<std::string> wanted;
   for (const auto& [name, tensor] : item.logged.members()) wanted.push_back(name);
+  const std::int64_t start_ns = clock.monotonic_ns();
   TRY(model.run(inputs, wanted, outputs));
+  item.model_ns = clock.monotonic_ns() - start_ns;
   item.same_bits = true;
   item.now = Json::object();
   for (const model::TensorValue& output : outputs) {
@@ -156,7 +163,8 @@ base::Status replay_call(const model::TensorModel& model, const LoggedInputs& lo
   return {};
 }
 
-void replay_tensors(const model::TensorModel& model, const data::Table& table, Replay& out) {
+void replay_tensors(const model::TensorModel& model, const data::Table& table,
+                    const base::Clock& clock, Replay& out) {
   const LoggedInputs logged = inputs_of(table);
   std::set<std::string> taken;
   for (const model::TensorSpec& spec : model.inputs()) {
@@ -167,7 +175,7 @@ void replay_tensors(const model::TensorModel& model, const data::Table& table, R
     if (taken.count(name) == 0) out.unused.push_back(name);
   for (std::size_t row = 0; row < table.rows(); ++row) {
     ReplayRow item = begin_row(table, row);
-    if (const auto done = replay_call(model, logged, table, row, item); !done) {
+    if (const auto done = replay_call(model, logged, table, row, clock, item); !done) {
       item.error = done.error().text();
       item.difference = kNone;
     }
@@ -201,7 +209,8 @@ struct Tally {
 
 }  // namespace
 
-base::Result<Replay> replay(const model::Bundle& bundle, const data::Table& table) {
+base::Result<Replay> replay(const model::Bundle& bundle, const data::Table& table,
+                            const base::Clock& clock) {
   Replay out;
   if (table.rows() == 0) return out;
   // Rows of columns have a score, calls of tensors have none.
@@ -213,9 +222,9 @@ base::Result<Replay> replay(const model::Bundle& bundle, const data::Table& tabl
                               : "the log holds columns, and the version takes tensors",
                       "replay against a version of the same kind of model");
   if (tensors)
-    replay_tensors(*bundle.tensors(), table, out);
+    replay_tensors(*bundle.tensors(), table, clock, out);
   else
-    TRY(replay_columns(bundle, table, out));
+    TRY(replay_columns(bundle, table, clock, out));
   return out;
 }
 

@@ -1,4 +1,4 @@
-#include "replay.h"
+#include "maru/api/replay.h"
 
 #include <doctest/doctest.h>
 

@@ -67,6 +67,7 @@ struct Home::Impl {
   std::unique_ptr<monitor::PredictionLog> log;
   std::unique_ptr<RegistrySource> source;
   std::unique_ptr<LogSink> sink;
+  std::unique_ptr<LogRehearsal> rehearsal;
   std::unique_ptr<DatasetFeatures> features;
   std::unique_ptr<serve::Server> server;
   std::unique_ptr<monitor::Monitor> monitor;
@@ -145,9 +146,11 @@ base::Status Home::Impl::open_operation() {
   TRY_ASSIGN(log, monitor::PredictionLog::open(log_options));
   source = std::make_unique<RegistrySource>(*tracking, path("models"), kProject);
   sink = std::make_unique<LogSink>(*log);
+  rehearsal = std::make_unique<LogRehearsal>(*log, clock);
   serve::Server::Options server_options;
   server_options.source = source.get();
   server_options.sink = sink.get();
+  server_options.rehearsal = rehearsal.get();
   features = std::make_unique<DatasetFeatures>(*datasets);
   server_options.features = features.get();
   server_options.loader = &loader_pool;

@@ -4,13 +4,18 @@
 #include <array>
 #include <limits>
 
+#include "maru/api/replay.h"
 #include "maru/base/file.h"
 #include "maru/base/hash.h"
 #include "maru/base/json.h"
+#include "maru/base/log.h"
 #include "maru/model/logged_tensor.h"
 
 namespace maru::app {
 namespace {
+
+constexpr std::uint64_t kRehearsedRows = 32;
+constexpr std::int64_t kRehearsalNs = 200'000'000;
 
 data::ColumnType logged_type(model::InputKind kind) {
   switch (kind) {
@@ -171,6 +176,28 @@ void log_tensors(monitor::PredictionLog& log, serve::PredictionRecord& record) {
 }
 
 }  // namespace
+
+std::vector<std::int64_t> LogRehearsal::ask(const std::string& endpoint,
+                                            const model::Bundle& bundle) {
+  std::vector<std::int64_t> out;
+  if (log_.first_time(endpoint, 0) == INT64_MAX) return out;  // reads no file
+  monitor::LogQuery newest;
+  newest.limit = kRehearsedRows;
+  newest.whole = true;
+  const auto table = log_.query(endpoint, newest);
+  if (!table) {
+    base::log_warn("a version is not tried on logged calls",
+                   {{"endpoint", endpoint}, {"reason", table.error().text()}});
+    return out;
+  }
+  const std::int64_t start_ns = clock_.monotonic_ns();
+  for (std::size_t row = 0; row < table->rows() && clock_.monotonic_ns() - start_ns < kRehearsalNs;
+       ++row) {
+    const auto asked = api::replay(bundle, table->slice(row, 1), clock_);
+    if (asked && asked->rows.front().error.empty()) out.push_back(asked->rows.front().model_ns);
+  }
+  return out;
+}
 
 void LogSink::record(serve::PredictionRecord&& record) {
   if (!record.error.empty() || record.shadow || !record.bundle) return;

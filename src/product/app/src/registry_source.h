@@ -1,6 +1,7 @@
 #pragma once
 #include <mutex>
 #include <string>
+#include <vector>
 
 #include "maru/data/dataset.h"
 #include "maru/monitor/monitor.h"
@@ -33,6 +34,17 @@ class DatasetFeatures final : public serve::FeatureSource {
 
  private:
   data::Datasets& datasets_;
+};
+
+// The newest logged calls of an endpoint, asked of a version.
+class LogRehearsal final : public serve::Rehearsal {
+ public:
+  LogRehearsal(monitor::PredictionLog& log, const base::Clock& clock) : log_(log), clock_(clock) {}
+  std::vector<std::int64_t> ask(const std::string& endpoint, const model::Bundle& bundle) override;
+
+ private:
+  monitor::PredictionLog& log_;
+  const base::Clock& clock_;
 };
 
 // Answered requests become rows of the prediction log. Never blocks.

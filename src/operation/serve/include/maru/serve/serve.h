@@ -83,6 +83,15 @@ class PredictionSink {
   virtual void record(PredictionRecord&& record) = 0;
 };
 
+// What an endpoint was asked lately, asked of a version before it takes over.
+class Rehearsal {
+ public:
+  virtual ~Rehearsal() = default;
+  // Nanoseconds of each call that the version answered, in their order; none when nothing is logged or nothing fits. Takes a fraction of a second, or the time of one call.
+  virtual std::vector<std::int64_t> ask(const std::string& endpoint,
+                                        const model::Bundle& bundle) = 0;
+};
+
 enum class VersionState : std::uint8_t { kLoading, kWarming, kReady, kUnloading, kFailed };
 std::string_view version_state_name(VersionState state);
 
@@ -241,6 +250,7 @@ class Server {
   struct Options {
     ModelSource* source = nullptr;
     PredictionSink* sink = nullptr;  // may be null
+    Rehearsal* rehearsal = nullptr;  // may be null
     base::Pool* loader = nullptr;
     FeatureSource* features = nullptr;  // null: endpoints that look features up are refused
     // Run models of tensors that compute, and those that another process runs. Null: the caller's thread does.

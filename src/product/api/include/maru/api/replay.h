@@ -2,6 +2,7 @@
 #include <string>
 #include <vector>
 
+#include "maru/base/clock.h"
 #include "maru/base/json.h"
 #include "maru/data/table.h"
 #include "maru/model/model.h"
@@ -18,6 +19,7 @@ struct ReplayRow {
   std::int64_t version = 0;  // that answered
   base::Json logged, now;    // {"prediction", "score"}, or the tensors by name
   double difference = 0;  // of scores, or the largest of any element; NaN where one has no number
+  std::int64_t model_ns = 0;  // of the call that answered it; shared by the rows of one call
   bool other_class = false;
   bool same_bits = false;
   std::string error;  // the version could not answer
@@ -31,7 +33,8 @@ struct Replay {
 
 // `table`: rows of the prediction log with every column (monitor::LogQuery::whole). The inputs are given as they were logged, those that the version wants and the log lacks as
 // missing. Counts in no statistics and is not logged. kFailedPrecondition when the log holds tensors and the version takes columns, or the other way round.
-base::Result<Replay> replay(const model::Bundle& bundle, const data::Table& table);
+base::Result<Replay> replay(const model::Bundle& bundle, const data::Table& table,
+                            const base::Clock& clock = base::system_clock());
 
 // The report: counts, by version that answered, and the rows that differ by more than `tolerance` (of the value's size, above 1).
 base::Json replay_json(const Replay& replay, double tolerance);
