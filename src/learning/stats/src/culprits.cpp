@@ -1,261 +1,479 @@
+#include "culprits.h"
+
 #include <algorithm>
 #include <cmath>
 #include <map>
-#include <set>
+#include <optional>
 
 #include "distribution.h"
+#include "maru/base/number_text.h"
+#include "maru/base/text.h"
+#include "numbers_changed.h"
+#include "slices.h"
+#include "text_numbers.h"
+#include "words_changed.h"
 
 namespace maru::stats {
 namespace {
 
+using base::format_significant;
 using base::Json;
 using data::Column;
 using data::ColumnType;
 
-constexpr std::size_t kMaxSliceValues = 80;
-constexpr std::size_t kMaxWholeValues = 24;  // of a column of whole numbers
-constexpr std::size_t kMinSliceRows = 20;
-constexpr std::size_t kMostRows = 50'000;
-constexpr double kExplained = 0.5;  // of the column's shift is gone without the slice
 constexpr std::size_t kMaxCulprits = 10;
+constexpr std::size_t kMostExplained = 12;  // drifting columns, the strongest first
+constexpr double kMissingChange = 0.005;
+constexpr double kSpike = 0.01;
+constexpr double kHourUs = 3.6e9;
+constexpr double kEverywhere = 0.75;  // explained by one law for all rows: no slice is looked for
 
-// A column cut into groups: the group of every row, -1 where it has none.
-struct Groups {
-  std::vector<std::string> names;
-  std::vector<int> before, after;
-};
+std::string percent(double share) { return format_significant(share * 100, 3) + " %"; }
 
-bool whole(ColumnType type) { return type == ColumnType::kInteger || type == ColumnType::kBool; }
+class Finder {
+ public:
+  Finder(const data::Table& before, const data::Table& after)
+      : before_(before), after_(after), slices_(before, after) {}
 
-// False when the column has too many values, or other ones than before.
-bool group_rows(const Column& before, const Column& after, Groups& out) {
-  if (before.type != after.type || (before.type != ColumnType::kText && !whole(before.type)))
-    return false;
-  const std::size_t most = before.type == ColumnType::kText ? kMaxSliceValues : kMaxWholeValues;
-  std::map<std::string, int> places;
-  const auto number_rows = [&](const Column& column, std::vector<int>& groups) {
-    groups.assign(column.rows(), -1);
-    for (std::size_t r = 0; r < column.rows(); ++r) {
-      if (!column.is_valid(r) || (column.type == ColumnType::kText && column.codes[r] < 0))
-        continue;
-      const auto [at, fresh] = places.emplace(column.display(r), static_cast<int>(places.size()));
-      if (fresh) out.names.push_back(at->first);
-      if (places.size() > most) return false;
-      groups[r] = at->second;
+  void explain(const std::string& name) {
+    const Column &a = *before_.find(name), &b = *after_.find(name);
+    if (swapped_.count(name) != 0) return;
+    explain_missing(a, b);
+    const bool old_text = a.type == ColumnType::kText, new_text = b.type == ColumnType::kText;
+    if (old_text && new_text) {
+      explain_words(a, b);
+    } else if (old_text != new_text) {
+      explain_types(a, b);
+    } else if (a.type == ColumnType::kBool || b.type == ColumnType::kBool) {
+      explain_codes(a, b);
+    } else {
+      explain_numbers(a, b);
     }
+  }
+
+  // Columns that each look like what the other was.
+  void explain_swaps(const std::vector<std::string>& names) {
+    for (std::size_t i = 0; i < names.size(); ++i)
+      for (std::size_t j = i + 1; j < names.size(); ++j) {
+        if (swapped_.count(names[i]) != 0 || swapped_.count(names[j]) != 0) continue;
+        const Column &a = *before_.find(names[i]), &b = *before_.find(names[j]),
+                     &x = *after_.find(names[i]), &y = *after_.find(names[j]);
+        const std::optional<double> first = distance(a, y), second = distance(b, x);
+        if (!first || !second) continue;
+        const std::optional<double> plain_a = distance(a, x), plain_b = distance(b, y);
+        const double direct = plain_a.value_or(1) + plain_b.value_or(1), cross = *first + *second;
+        const double noise =
+            2 * 1.95 *
+            std::sqrt(1.0 / static_cast<double>(a.rows()) + 1.0 / static_cast<double>(x.rows()));
+        if (cross > noise + 0.02 || cross > 0.3 * direct) continue;
+        swapped_.insert({names[i], 1});
+        swapped_.insert({names[j], 1});
+        add(names[i], "", "swapped", 1 - cross / direct,
+            names[i] + " holds what " + names[j] + " held, and the other way round",
+            Json::object({{"other", names[j]}}));
+      }
+  }
+
+  Json take() {
+    Json::Array& items = found_.items();
+    std::stable_sort(items.begin(), items.end(), [](const Json& a, const Json& b) {
+      return a["share"].as_double() > b["share"].as_double();
+    });
+    if (items.size() > kMaxCulprits) items.resize(kMaxCulprits);
+    return std::move(found_);
+  }
+
+ private:
+  void add(const std::string& column, const std::string& slice, const char* kind, double share,
+           const std::string& explanation, Json more) {
+    Json item = Json::object({{"column", column},
+                              {"slice", slice},
+                              {"kind", kind},
+                              {"explanation", explanation},
+                              {"share", std::clamp(share, 0.0, 1.0)}});
+    if (more.is_object())
+      for (const auto& [key, value] : more.members()) item.set(key, value);
+    found_.push(std::move(item));
+  }
+
+  static std::string in(const std::string& slice) {
+    return slice.empty() ? std::string() : " where " + slice;
+  }
+
+  // Between an old and a new column, in [0, 1]; nothing where they are not of one kind.
+  static std::optional<double> distance(const Column& a, const Column& b) {
+    const auto number = [](const Column& c) {
+      return c.type == ColumnType::kInteger || c.type == ColumnType::kFloat;
+    };
+    if (number(a) && number(b)) {
+      const Sample x = Sample::of(a), y = Sample::of(b);
+      if (x.count < 20 || y.count < 20) return std::nullopt;
+      return number_measures(x, y).ks;
+    }
+    if (a.type != b.type || (a.type != ColumnType::kText && a.type != ColumnType::kTimestamp))
+      return std::nullopt;
+    if (a.type == ColumnType::kTimestamp) {
+      const Sample x = Sample::of(a), y = Sample::of(b);
+      return x.count < 20 || y.count < 20 ? std::nullopt : std::optional(number_measures(x, y).ks);
+    }
+    const Counts x = Counts::of(a), y = Counts::of(b);
+    if (!x.complete || !y.complete || x.total < 20 || y.total < 20 || x.identifies())
+      return std::nullopt;
+    return compare_counts(x, y).measures.total_variation;
+  }
+
+  template <class Flag>
+  GroupFound flagged(const std::string& name, const Column& a, const Column& b, const Flag& flag) {
+    std::vector<std::uint8_t> before, after;
+    for (const auto r : slices_.old_rows()) before.push_back(flag(a, r) ? 1 : 0);
+    for (const auto r : slices_.new_rows()) after.push_back(flag(b, r) ? 1 : 0);
+    return find_flagged(slices_, name, before, after);
+  }
+
+  static bool is_missing(const Column& c, std::uint32_t r) {
+    if (c.type == ColumnType::kText)
+      return c.codes[r] < 0 || c.text(r).find_first_not_of(" \t") == std::string_view::npos;
+    return !c.is_valid(r) || (c.type == ColumnType::kFloat && !std::isfinite(c.reals[r]));
+  }
+
+  // More cells missing: of one source, parser or group, or everywhere.
+  void explain_missing(const Column& a, const Column& b) {
+    double p = 0, q = 0;
+    for (std::uint32_t r = 0; r < a.rows(); ++r) p += is_missing(a, r) ? 1 : 0;
+    for (std::uint32_t r = 0; r < b.rows(); ++r) q += is_missing(b, r) ? 1 : 0;
+    const double n = static_cast<double>(a.rows()), m = static_cast<double>(b.rows());
+    const double pooled = (p + q) / (n + m), change = std::fabs(q / m - p / n);
+    if (change < kMissingChange || change < 4 * std::sqrt(pooled * (1 - pooled) * (1 / n + 1 / m)))
+      return;
+    const GroupFound group = flagged(a.name, a, b, is_missing);
+    const bool named = group.grouping != nullptr;
+    const double from = named ? group.before : p / n, to = named ? group.after : q / m;
+    const std::string where = named ? group.where() : std::string();
+    add(a.name, where, "missing", named ? group.explained : kEverywhere,
+        a.name + " went from " + percent(from) + " missing to " + percent(to) + in(where) +
+            (named ? "; without these rows " + percent(group.explained) + " of that is gone"
+                   : ", no group of rows more than the others"),
+        Json::object({{"before", from}, {"after", to}}));
+  }
+
+  void say_change(const std::string& name, const std::string& slice, const NumberChange& change,
+                  double share, bool time) {
+    Json more = Json::object(
+        {{"factor", change.factor}, {"shift", change.shift}, {"meaning", change.meaning}});
+    if (change.kind == "scale") {
+      add(name, slice, "scale", share,
+          name + " is " + format_significant(change.factor, 4) + " times what it was" + in(slice) +
+              (change.meaning.empty() ? "" : ": " + change.meaning),
+          std::move(more));
+    } else if (change.kind == "shift" && time && std::fabs(change.shift) <= 14 * kHourUs) {
+      more.set("hours", change.shift / kHourUs);
+      add(name, slice, "timezone", share,
+          name + " is " + format_significant(change.shift / kHourUs, 4) +
+              " hours later than it was" + in(slice) + ": another time zone",
+          std::move(more));
+    } else if (change.kind == "shift") {
+      add(name, slice, "shift", share,
+          name + " is " +
+              (time ? format_significant(change.shift / kHourUs, 6) + " hours"
+                    : format_significant(change.shift, 4)) +
+              " more than it was" + in(slice),
+          std::move(more));
+    } else if (change.kind == "mirrored") {
+      add(name, slice, "mirrored", share,
+          name + " is " +
+              (change.shift == 0 ? std::string("its own negative")
+                                 : format_significant(change.shift, 4) + " minus what it was") +
+              in(slice) + ": the sign or the scale is turned round",
+          std::move(more));
+    } else if (change.kind == "rounded") {
+      add(name, slice, "rounded", share,
+          name + " comes in steps of " + format_significant(change.factor, 4) + in(slice) +
+              ": precision was lost",
+          std::move(more));
+    } else {
+      add(name, slice, "stretched", share,
+          name + " spreads " + format_significant(change.factor, 4) +
+              " times as wide around its mean" + in(slice),
+          std::move(more));
+    }
+  }
+
+  void explain_numbers(const Column& a, const Column& b) {
+    const bool time = a.type == ColumnType::kTimestamp;
+    const Sample x = Sample::of(a), y = Sample::of(b);
+    if (x.count < 20 || y.count < 20) return;
+    if (explain_hours(a, b)) return;
+    const NumberChange all = find_change(x, y, time);
+    if (!all.kind.empty() && all.explained >= kEverywhere) {
+      say_change(a.name, "", all, all.explained, time);
+      return;
+    }
+    if (explain_spike(a, b, x, y)) return;
+    std::vector<double> before, after;
+    for (const auto r : slices_.old_rows()) before.push_back(a.number(r));
+    for (const auto r : slices_.new_rows()) after.push_back(b.number(r));
+    const GroupFound group = find_moved(slices_, a.name, before, after);
+    if (group.grouping != nullptr && group.score > 0.05) {
+      say_group(a, b, group, time);
+    } else if (a.type == ColumnType::kInteger) {
+      explain_codes(a, b);
+    }
+  }
+
+  // All rows of the group, not only the drawn ones: the law is told by their quantiles.
+  void say_group(const Column& a, const Column& b, const GroupFound& group, bool time) {
+    const auto inside = [&](const data::Table& table, const Column& values) {
+      const Column& slice = *table.find(group.grouping->column);
+      const std::string& name = group.grouping->names[static_cast<std::size_t>(group.group)];
+      std::vector<double> out;
+      for (std::uint32_t r = 0; r < values.rows(); ++r)
+        if (slice.display(r) == name) out.push_back(values.number(r));
+      return Sample::of(std::move(out));
+    };
+    const Sample x = inside(before_, a), y = inside(after_, b);
+    const NumberChange change = find_change(x, y, time);
+    if (!change.kind.empty()) {
+      say_change(a.name, group.where(), change, group.explained, time);
+      return;
+    }
+    add(a.name, group.where(), "moved", group.explained,
+        a.name + " moved" + in(group.where()) + ": median " + format_significant(x.median, 4) +
+            ", now " + format_significant(y.median, 4) + "; without these rows " +
+            percent(group.explained) + " of its change is gone",
+        Json::object({{"before", x.median}, {"after", y.median}}));
+  }
+
+  // One value that suddenly stands for many: a default, a sentinel, a stuck sensor.
+  bool explain_spike(const Column& a, const Column& b, const Sample& x, const Sample& y) {
+    double most = 0, at = 0, old_share = 0, new_share = 0;
+    std::size_t i = 0;
+    for (std::size_t j = 0; j < y.values.size(); ++j) {
+      while (i < x.values.size() && x.values[i] < y.values[j]) ++i;
+      const double p =
+          i < x.values.size() && x.values[i] == y.values[j] ? x.weights[i] / x.count : 0;
+      const double gain = y.weights[j] / y.count - p;
+      if (gain > most) {
+        most = gain;
+        at = y.values[j];
+        old_share = p;
+        new_share = p + gain;
+      }
+    }
+    if (most < kSpike || new_share < 5 * old_share + kSpike) return false;
+    std::vector<double> values, weights;
+    for (std::size_t j = 0; j < y.values.size(); ++j) {
+      values.push_back(y.values[j]);
+      weights.push_back(
+          y.values[j] == at
+              ? std::max(1e-9, old_share / std::max(1e-9, 1 - old_share) * (y.count - y.weights[j]))
+              : y.weights[j]);
+    }
+    const NumberMeasures now = number_measures(x, y),
+                         then = number_measures(x, Sample::weighted(values, weights));
+    const double explained = 1 - then.ks / std::max(1e-12, now.ks);
+    const double noise = 1.95 * std::sqrt(1 / x.count + 1 / y.count);
+    if (explained < 0.5 || then.ks > noise + 0.02) return false;
+    const GroupFound group = flagged(a.name, a, b, [at](const Column& c, std::uint32_t r) {
+      return c.is_valid(r) && c.number(r) == at;
+    });
+    const std::string where = group.grouping != nullptr ? group.where() : std::string();
+    add(a.name, where, "spike", explained,
+        a.name + " is " + format_significant(at, 6) + " in " + percent(new_share) +
+            " of the rows, was " + percent(old_share) +
+            (where.empty() ? "" : "; these are rows with " + where) +
+            ": a default or a stuck value",
+        Json::object({{"value", at}, {"before", old_share}, {"after", new_share}}));
     return true;
-  };
-  return number_rows(before, out.before) && number_rows(after, out.after) && out.names.size() > 1;
-}
+  }
 
-// The values of both sides in ascending order, with their groups; and how often a group has none.
-struct Values {
-  struct Item {
-    double value;
-    int group;
-    bool after;
-  };
-  std::vector<Item> items;
-  std::vector<double> rows_before, rows_after, missing_before, missing_after;  // by group
-  double std = 1;
-};
-
-Values values_of(const Column& before, const Column& after, const Groups& groups) {
-  Values out;
-  for (std::vector<double>* counts :
-       {&out.rows_before, &out.rows_after, &out.missing_before, &out.missing_after})
-    counts->assign(groups.names.size() + 1, 0.0);
-  double n = 0, mean = 0, squares = 0;
-  const auto take = [&](const Column& column, const std::vector<int>& group, bool later) {
-    const std::size_t stride = column.rows() / kMostRows + 1;
-    for (std::size_t r = 0; r < column.rows(); r += stride) {
-      const std::size_t at =
-          group[r] < 0 ? groups.names.size() : static_cast<std::size_t>(group[r]);
-      ++(later ? out.rows_after : out.rows_before)[at];
-      const bool missing = column.type == ColumnType::kText
-                               ? column.codes[r] < 0 || !column.is_valid(r)
-                               : std::isnan(column.number(r));
-      if (missing) {
-        ++(later ? out.missing_after : out.missing_before)[at];
-        continue;
-      }
-      if (column.type == ColumnType::kText) continue;
-      const double value = column.number(r);
-      out.items.push_back({value, static_cast<int>(at), later});
-      if (later) continue;
-      ++n;
-      const double delta = value - mean;
-      mean += delta / n;
-      squares += delta * (value - mean);
+  // The hour of the day turned round: of times, or of a column of hours. All rows or one group.
+  bool explain_hours(const Column& a, const Column& b) {
+    const bool time = a.type == ColumnType::kTimestamp;
+    if (!time && a.type != ColumnType::kInteger) return false;
+    if (!time) {
+      const Sample x = Sample::of(a), y = Sample::of(b);
+      if (x.min() < 0 || y.min() < 0 || x.max() > 23 || y.max() > 23 || x.values.size() < 12)
+        return false;
     }
-  };
-  take(before, groups.before, false);
-  take(after, groups.after, true);
-  if (n > 0 && squares > 0) out.std = std::sqrt(squares / n);
-  std::sort(out.items.begin(), out.items.end(),
-            [](const Values::Item& a, const Values::Item& b) { return a.value < b.value; });
-  return out;
-}
-
-// Wasserstein's distance between the two sides of the chosen rows, in deviations of the reference.
-template <class Chosen>
-double moved(const Values& values, const Chosen& chosen) {
-  double n = 0, m = 0;
-  for (const Values::Item& item : values.items)
-    if (chosen(item.group)) ++(item.after ? m : n);
-  if (n == 0 || m == 0) return 0;
-  double f = 0, g = 0, last = 0, total = 0;
-  for (const Values::Item& item : values.items) {
-    if (!chosen(item.group)) continue;
-    if (f + g > 0) total += std::fabs(f / n - g / m) * (item.value - last);
-    ++(item.after ? g : f);
-    last = item.value;
+    const auto hour = [time](const Column& c, std::uint32_t r) {
+      if (!c.is_valid(r)) return -1;
+      const std::int64_t v = c.integers[r];
+      return static_cast<int>(time ? ((v / 3'600'000'000) % 24 + 24) % 24 : v);
+    };
+    std::vector<int> before, after;
+    for (const auto r : slices_.old_rows()) before.push_back(hour(a, r));
+    for (const auto r : slices_.new_rows()) after.push_back(hour(b, r));
+    const GroupFound none;
+    if (say_turned(a.name, none, before, after)) return true;
+    const GroupFound group = find_recoded(slices_, a.name, before, after, 24);
+    if (group.grouping == nullptr) return false;
+    const auto only = [&](const std::vector<int>& groups, const std::vector<int>& hours) {
+      std::vector<int> out;
+      for (std::size_t i = 0; i < hours.size(); ++i)
+        if (groups[i] == group.group) out.push_back(hours[i]);
+      return out;
+    };
+    return say_turned(a.name, group, only(group.grouping->before, before),
+                      only(group.grouping->after, after));
   }
-  return total / values.std;
-}
 
-template <class Chosen>
-double went_missing(const Values& values, const Chosen& chosen) {
-  double n = 0, m = 0, before = 0, after = 0;
-  for (std::size_t g = 0; g < values.rows_before.size(); ++g) {
-    if (!chosen(static_cast<int>(g))) continue;
-    n += values.rows_before[g];
-    m += values.rows_after[g];
-    before += values.missing_before[g];
-    after += values.missing_after[g];
-  }
-  return n == 0 || m == 0 ? 0 : std::fabs(after / m - before / n);
-}
-
-struct Slice {
-  std::string column, value;
-  double score = 0, explained = 0, share_before = 0, share_after = 0, mean_before = 0,
-         mean_after = 0;
-};
-
-// The group without which most of the shift is gone; ranked by that times how far the group itself moved.
-template <class Measure>
-void best_group(const Values& values, const Groups& groups, const std::string& column,
-                const Measure& measure, Slice& best) {
-  const double all = measure(values, [](int) { return true; });
-  if (all <= 0) return;
-  for (std::size_t g = 0; g < groups.names.size(); ++g) {
-    if (values.rows_before[g] < kMinSliceRows || values.rows_after[g] < kMinSliceRows) continue;
-    const int group = static_cast<int>(g);
-    const double without = measure(values, [group](int other) { return other != group; });
-    const double explained = 1 - without / all;
-    if (explained < kExplained) continue;
-    const double score = explained * measure(values, [group](int other) { return other == group; });
-    if (score <= best.score) continue;
-    best = {column, groups.names[g], score, explained};
-    best.share_before = values.missing_before[g] / values.rows_before[g];
-    best.share_after = values.missing_after[g] / values.rows_after[g];
+  bool say_turned(const std::string& name, const GroupFound& group, const std::vector<int>& before,
+                  const std::vector<int>& after) {
+    std::vector<double> p(24, 0), q(24, 0);
     double n = 0, m = 0;
-    for (const Values::Item& item : values.items) {
-      if (item.group != group) continue;
-      ++(item.after ? m : n);
-      (item.after ? best.mean_after : best.mean_before) += item.value;
+    for (const int h : before)
+      if (h >= 0) ++p[static_cast<std::size_t>(h)], ++n;
+    for (const int h : after)
+      if (h >= 0) ++q[static_cast<std::size_t>(h)], ++m;
+    if (n < 50 || m < 50) return false;
+    const auto apart = [&](std::size_t turn) {
+      double out = 0;
+      for (std::size_t h = 0; h < 24; ++h) out += std::fabs(p[h] / n - q[(h + turn) % 24] / m) / 2;
+      return out;
+    };
+    std::size_t best = 0;
+    for (std::size_t turn = 1; turn < 24; ++turn)
+      if (apart(turn) < apart(best)) best = turn;
+    const double now = apart(0), then = apart(best);
+    const double noise = 0.5 * std::sqrt(24 * (1 / n + 1 / m));
+    if (best == 0 || now < 0.05 + noise || then > 1.3 * noise + 0.02 || then > 0.4 * now)
+      return false;
+    const int hours = best > 12 ? static_cast<int>(best) - 24 : static_cast<int>(best);
+    const bool named = group.grouping != nullptr;
+    const std::string where = named ? group.where() : std::string();
+    add(name, where, "timezone", named ? group.explained * (1 - then / now) : 1 - then / now,
+        name + ": the hours of the day are " + std::to_string(hours) + " later than they were" +
+            in(where) + ": another time zone",
+        Json::object({{"hours", hours}}));
+    return true;
+  }
+
+  static Json pairs_json(const Mapping& mapping) {
+    Json out = Json::array();
+    for (const auto& [from, to] : mapping.pairs)
+      out.push(Json::object({{"old", from}, {"new", to}}));
+    return out;
+  }
+
+  void say_mapping(const std::string& name, const std::string& slice, const char* kind,
+                   const Mapping& mapping, double share) {
+    std::vector<std::string> said;
+    for (const auto& [from, to] : mapping.pairs)
+      if (said.size() < 5) said.push_back("\"" + from + "\" → \"" + to + "\"");
+    const std::string first = std::string(kind) == "recoded"
+                                  ? name + " is coded anew" + in(slice) + ": "
+                                  : "\"" + mapping.pairs.front().first + "\" looks renamed to \"" +
+                                        mapping.pairs.front().second + "\"" + in(slice) + ": ";
+    add(name, slice, kind, share,
+        first + base::join(said, ", ") +
+            (mapping.pairs.size() > said.size()
+                 ? " and " + std::to_string(mapping.pairs.size() - said.size()) + " more"
+                 : "") +
+            " (same share of the rows, same company)",
+        Json::object({{"mapping", pairs_json(mapping)}}));
+  }
+
+  void explain_words(const Column& a, const Column& b) {
+    const Truncation cut = find_truncation(a, b);
+    if (cut.length > 0) {
+      add(a.name, "", "truncated", 0.95,
+          a.name + " ends after " + std::to_string(cut.length) + " bytes now; " +
+              percent(cut.share) + " of the rows were longer",
+          Json::object({{"length", static_cast<std::int64_t>(cut.length)}, {"before", cut.share}}));
+      return;
     }
-    best.mean_before /= std::max(1.0, n);
-    best.mean_after /= std::max(1.0, m);
+    const Mapping renames = find_renames(slices_, a, b);
+    if (!renames.pairs.empty() && renames.explained > 0.3) {
+      say_mapping(a.name, "", "renamed", renames, renames.explained);
+      return;
+    }
+    explain_codes(a, b);
   }
-}
 
-std::string fixed(double value, int digits) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.*f", digits, value);
-  return text;
-}
-
-void add(Json& out, const std::string& column, const std::string& slice, const char* kind,
-         const std::string& explanation, double share) {
-  out.push(Json::object({{"column", column},
-                         {"slice", slice},
-                         {"kind", kind},
-                         {"explanation", explanation},
-                         {"share", share}}));
-}
-
-// One group whose values moved, or went missing, while the others stayed.
-void search_slices(const data::Table& before, const data::Table& after, const std::string& name,
-                   Json& out) {
-  const Column &value_old = *before.find(name), &value_new = *after.find(name);
-  Slice shifted, emptied;
-  for (const Column& slice : before.columns) {
-    const Column* slice_new = after.find(slice.name);
-    Groups groups;
-    if (slice.name == name || slice_new == nullptr || !group_rows(slice, *slice_new, groups))
-      continue;
-    const Values values = values_of(value_old, value_new, groups);
-    best_group(
-        values, groups, slice.name,
-        [](const Values& v, const auto& chosen) { return moved(v, chosen); }, shifted);
-    best_group(
-        values, groups, slice.name,
-        [](const Values& v, const auto& chosen) { return went_missing(v, chosen); }, emptied);
-  }
-  if (shifted.score > 0.05) {
-    const std::string where = shifted.column + ": " + shifted.value;
-    const double ratio = shifted.mean_before != 0 ? shifted.mean_after / shifted.mean_before : 1;
-    add(out, name, where, "scale",
-        name + " is " + fixed(ratio, 2) + " times what it was where " + where +
-            "; without these rows " + fixed(shifted.explained * 100, 0) + " % of its shift is gone",
-        std::min(1.0, shifted.explained));
-  }
-  if (emptied.score > 0.01) {
-    const std::string where = emptied.column + ": " + emptied.value;
-    add(out, name, where, "missing",
-        name + " went from " + fixed(emptied.share_before * 100, 1) + " % missing to " +
-            fixed(emptied.share_after * 100, 1) + " % where " + where + "; without these rows " +
-            fixed(emptied.explained * 100, 0) + " % of that is gone",
-        std::min(1.0, emptied.explained));
-  }
-}
-
-// Vanished values and new ones of the same share are the same thing under a new name.
-void search_renames(const Column& before, const Column& after, Json& out) {
-  if (before.type != ColumnType::kText || after.type != ColumnType::kText) return;
-  const Counts a = Counts::of(before), b = Counts::of(after);
-  const CategoryTest test = compare_counts(a, b);
-  std::set<std::string> used;
-  for (const auto& gone : test.vanished) {
-    std::string best;
-    double best_gap = 0.25;
-    for (const auto& fresh : test.fresh) {
-      if (used.count(fresh) != 0) continue;
-      const double gap = std::fabs(b.share(fresh) / a.share(gone) - 1);
-      if (gap < best_gap) {
-        best = fresh;
-        best_gap = gap;
+  // Values of a category: dealt anew, or changed in one group only.
+  void explain_codes(const Column& a, const Column& b) {
+    const Mapping recodes = find_recodes(slices_, a, b);
+    if (!recodes.pairs.empty() && recodes.explained > 0.5) {
+      say_mapping(a.name, "", "recoded", recodes, recodes.explained);
+      return;
+    }
+    std::map<std::string, int> places;
+    const auto codes_of = [&](const Column& column, const std::vector<std::uint32_t>& rows) {
+      std::vector<int> out;
+      for (const auto r : rows) {
+        const std::string value = column.display(r);
+        out.push_back(value.empty()
+                          ? -1
+                          : places.emplace(value, static_cast<int>(places.size())).first->second);
       }
+      return out;
+    };
+    const std::vector<int> before = codes_of(a, slices_.old_rows()),
+                           after = codes_of(b, slices_.new_rows());
+    if (places.size() > 500) return;
+    const GroupFound group = find_recoded(slices_, a.name, before, after, places.size());
+    if (group.grouping == nullptr || group.score < 0.05) return;
+    std::vector<double> gained(places.size(), 0);
+    double n = 0, m = 0;
+    for (std::size_t i = 0; i < before.size(); ++i)
+      if (before[i] >= 0 && group.grouping->before[i] == group.group) ++n;
+    for (std::size_t i = 0; i < after.size(); ++i)
+      if (after[i] >= 0 && group.grouping->after[i] == group.group) ++m;
+    for (std::size_t i = 0; i < before.size(); ++i)
+      if (before[i] >= 0 && group.grouping->before[i] == group.group)
+        gained[static_cast<std::size_t>(before[i])] -= 1 / n;
+    for (std::size_t i = 0; i < after.size(); ++i)
+      if (after[i] >= 0 && group.grouping->after[i] == group.group)
+        gained[static_cast<std::size_t>(after[i])] += 1 / m;
+    std::string more, less;
+    double top = 0, bottom = 0;
+    for (const auto& [value, code] : places) {
+      const double g = gained[static_cast<std::size_t>(code)];
+      if (g > top) top = g, more = value;
+      if (g < bottom) bottom = g, less = value;
     }
-    if (best.empty() || a.share(gone) < 0.005) continue;
-    used.insert(best);
-    add(out, before.name, before.name + ": " + best, "renamed",
-        "\"" + gone + "\" looks renamed to \"" + best +
-            "\": the one vanished, the other appeared with the same share",
-        a.share(gone));
+    add(a.name, group.where(), "moved", group.explained,
+        a.name + " changed" + in(group.where()) + ": \"" + more + "\" " + percent(top) +
+            " of the rows more, \"" + less + "\" " + percent(-bottom) + " less",
+        Json::object({{"mapping", Json::array({Json::object({{"old", less}, {"new", more}})})},
+                      {"before", -bottom},
+                      {"after", top}}));
   }
-}
+
+  // Words among numbers.
+  void explain_types(const Column& a, const Column& b) {
+    const Column& text = a.type == ColumnType::kText ? a : b;
+    const TextNumbers read = numbers_in_text(text);
+    if (read.present <= 0 || read.unparsable <= 0 || read.unparsable > 0.5 * read.present) return;
+    const double share = read.unparsable / static_cast<double>(text.rows());
+    const bool now = b.type == ColumnType::kText;
+    add(a.name, "", "words", 1,
+        a.name + (now ? " has words among its numbers: " : " had words among its numbers: ") +
+            base::join(read.words, ", ") + " in " + percent(share) + " of the rows",
+        Json::object({{"before", now ? 0 : share}, {"after", now ? share : 0}}));
+  }
+
+  const data::Table &before_, &after_;
+  Slices slices_;
+  std::map<std::string, int> swapped_;
+  Json found_ = Json::array();
+};
 
 }  // namespace
 
 Json find_culprits(const data::Table& reference, const data::Table& current,
                    const DriftReport& report) {
-  Json out = Json::array();
+  std::vector<std::string> names;
   for (const auto& column : report.columns) {
-    if (!column.drift || out.size() >= kMaxCulprits) continue;
-    const Column *before = reference.find(column.name), *after = current.find(column.name);
-    if (before == nullptr || after == nullptr) continue;
-    search_renames(*before, *after, out);
-    if (before->type == after->type) search_slices(reference, current, column.name, out);
+    if (!column.drift || names.size() >= kMostExplained) continue;
+    if (reference.find(column.name) != nullptr && current.find(column.name) != nullptr)
+      names.push_back(column.name);
   }
-  Json::Array& items = out.items();
-  std::stable_sort(items.begin(), items.end(), [](const Json& a, const Json& b) {
-    return a["share"].as_double() > b["share"].as_double();
-  });
-  if (items.size() > kMaxCulprits) items.resize(kMaxCulprits);
-  return out;
+  if (names.empty()) return Json::array();
+  Finder finder(reference, current);
+  finder.explain_swaps(names);
+  for (const std::string& name : names) finder.explain(name);
+  return finder.take();
 }
 
 }  // namespace maru::stats

@@ -2,12 +2,15 @@
 
 #include <algorithm>
 #include <cmath>
-#include <map>
+#include <memory>
 
+#include "culprits.h"
 #include "distribution.h"
 #include "maru/base/number_text.h"
+#include "maru/base/pool.h"
 #include "maru/base/text.h"
 #include "numbers.h"
+#include "questions.h"
 
 namespace maru::stats {
 namespace {
@@ -16,273 +19,311 @@ using base::Json;
 using data::ColumnType;
 
 // Below these a difference is too small to matter however sure it is: with a million rows every p-value is small.
-constexpr double kKsFloor = 0.02;
-constexpr double kCramerFloor = 0.02;
-constexpr double kMissingFloor = 0.005;
-constexpr double kMeanFloorStd = 0.05;
-constexpr double kSpreadFloor = 0.05;  // relative change of the mean absolute deviation
+constexpr double kKsVisible = 0.02;
+constexpr double kCramerVisible = 0.02;
+constexpr double kMissingVisible = 0.005;
+constexpr double kWordsVisible = 0.001;
+constexpr double kFreshVisible = 0.005;
+constexpr double kMeanVisible = 0.05;    // deviations of the reference
+constexpr double kSpreadVisible = 0.05;  // relative change of the mean distance from the median
+constexpr double kLeastFresh = 5;        // rows
 constexpr std::size_t kNamedValues = 10;
+// Tests that can name one column: KS, centre, spread, shares, missing. The level of a test is alpha / columns / this.
+constexpr double kTests = 5;
+constexpr double kMostlyNumbers = 0.5;  // share of a text column's cells that are numbers
+constexpr std::size_t kManyCells = 500'000;
 
 struct Evidence {
-  std::string name;
-  double p = 1, effect = 0, floor = 0;
+  const char* measure;
+  double value, visible, chance, chunks, p;
+  double limit() const { return std::max({visible, chance, chunks}); }
 };
 
-double missing_p(double share_old, double n, double share_new, double m) {
-  const double pooled = (share_old * n + share_new * m) / (n + m);
-  const double variance = pooled * (1 - pooled) * (1 / n + 1 / m);
-  return variance <= 0 ? 1 : normal_p((share_new - share_old) / std::sqrt(variance));
-}
-
-Json question(Json before, Json after, double value, double limit) {
-  const double size = std::fabs(value);
-  const char* verdict = size > 2 * limit ? "bad" : size > limit ? "warn" : "ok";
-  return Json::object({{"old", std::move(before)},
-                       {"new", std::move(after)},
-                       {"value", value},
-                       {"limit", limit},
-                       {"verdict", verdict}});
-}
-
-// The five questions of old versus new; each limit is what sampling alone would exceed about once in a thousand, but at least a visible size.
-Json number_questions(const Distribution& a, const Distribution& b) {
-  const double noise = std::sqrt(1 / a.count + 1 / b.count);
-  const double spread = a.std > 0 ? a.std : 1;
-  const double likelihood_old = a.mean_log_likelihood(a), likelihood_new = a.mean_log_likelihood(b);
-  return Json::object(
-      {{"centre", question(a.mean, b.mean, (b.mean - a.mean) / spread, std::max(0.1, 3.3 * noise))},
-       {"mode", question(a.mode, b.mode, (b.mode - a.mode) / spread, std::max(0.25, 5 * noise))},
-       {"symmetry",
-        question(a.symmetry, b.symmetry, b.symmetry - a.symmetry, std::max(0.1, 5 * noise))},
-       {"skewness",
-        question(a.skewness, b.skewness, b.skewness - a.skewness, std::max(0.5, 10 * noise))},
-       {"likelihood", question(likelihood_old, likelihood_new, likelihood_new - likelihood_old,
-                               std::max(0.1, 5 * noise))}});
-}
-
-Json number_measures(const Distribution& a, const Distribution& b, double ks) {
-  return Json::object({{"ks", ks},
-                       {"ks_p", kolmogorov_p(ks, a.count, b.count)},
-                       {"psi", psi_of(a, b)},
-                       {"js", jensen_shannon(a, b)},
-                       {"wasserstein_normed", a.std > 0 ? wasserstein_of(a, b) / a.std : 0.0},
-                       {"mean_shift_std", a.std > 0 ? (b.mean - a.mean) / a.std : 0.0}});
-}
-
-ColumnDrift number_drift(const Distribution& a, const Distribution& b, double alpha) {
-  ColumnDrift out;
-  const double ks = ks_of(a, b);
-  out.measures = number_measures(a, b, ks);
-  out.questions = number_questions(a, b);
-  std::vector<Evidence> evidence;
-  evidence.push_back({"ks", kolmogorov_p(ks, a.count, b.count), ks, kKsFloor});
-  const double se = std::sqrt(a.std * a.std / a.count + b.std * b.std / b.count);
-  if (se > 0)
-    evidence.push_back({"mean shift", normal_p((b.mean - a.mean) / se),
-                        std::fabs(b.mean - a.mean) / std::max(a.std, 1e-300), kMeanFloorStd});
-  if (a.spread_std > 0 && b.spread_std > 0) {
-    const double spread_se =
-        std::sqrt(a.spread_std * a.spread_std / a.count + b.spread_std * b.spread_std / b.count);
-    evidence.push_back({"spread", normal_p((b.spread - a.spread) / spread_se),
-                        std::fabs(b.spread - a.spread) / std::max(a.spread, 1e-300), kSpreadFloor});
+// Normal deviations that chance exceeds with probability `level`, two-sided.
+double normal_quantile(double level) {
+  double low = 0, high = 40;
+  for (int i = 0; i < 60; ++i) {
+    const double mid = (low + high) / 2;
+    (normal_p(mid) > level ? low : high) = mid;
   }
-  for (const auto& item : evidence) {
-    if (item.p >= alpha || item.effect < item.floor) continue;
-    if (!out.drift)
-      out.reason = item.name + " " + base::format_significant(item.effect, 3) + ", limit " +
-                   base::format_significant(item.floor, 3) + " at p " +
-                   base::format_significant(item.p, 3);
-    out.drift = true;
+  return high;
+}
+
+double chi_square_quantile(double level, double degrees) {
+  double low = 0, high = degrees + 40 * std::sqrt(2 * degrees) + 100;
+  for (int i = 0; i < 60; ++i) {
+    const double mid = (low + high) / 2;
+    (chi_square_p(mid, degrees) > level ? low : high) = mid;
   }
-  out.score =
-      std::max(ks, std::min(1.0, std::fabs(out.measures["mean_shift_std"].as_double()) / 2));
-  return out;
+  return high;
+}
+
+// The largest excess speaks; every one that exceeds its limit counts.
+void judge(ColumnDrift& column, const Evidence& e, std::string said = {}) {
+  if (!(std::fabs(e.value) > e.limit())) return;
+  const double excess = std::fabs(e.value) / e.limit();
+  if (column.drift && excess <= column.why["excess"].as_double()) return;
+  column.drift = true;
+  column.why = Json::object({{"measure", e.measure},
+                             {"value", e.value},
+                             {"limit", e.limit()},
+                             {"visible", e.visible},
+                             {"chance", e.chance},
+                             {"chunks", e.chunks},
+                             {"p", e.p},
+                             {"excess", excess}});
+  if (said.empty())
+    said = std::string(e.measure) + " " + base::format_significant(e.value, 3) + ", limit " +
+           base::format_significant(e.limit(), 3) + " at p " + base::format_significant(e.p, 3);
+  column.reason = std::move(said);
 }
 
 Json value_list(const std::vector<std::string>& values) {
   Json out = Json::array();
-  for (const auto& value : values) {
+  for (const auto& value : values)
     if (out.size() < kNamedValues) out.push(value);
-  }
   return out;
 }
 
-ColumnDrift category_drift(const Counts& a, const Counts& b, double alpha) {
+void judge_shares(ColumnDrift& out, const CategoryTest& test, double n, double m, double level) {
+  if (test.pooled_dof < 1) return;
+  const double excess = chi_square_quantile(level, test.pooled_dof) / (n + m);
+  judge(out,
+        {"shares", test.pooled_v, kCramerVisible,
+         std::sqrt(std::max(0.0, excess - test.pooled_dof / (n + m - 1))), 0, test.pooled_p},
+        "shares moved: Cramér's V " + base::format_significant(test.pooled_v, 3) + ", limit " +
+            base::format_significant(kCramerVisible, 3) + " at p " +
+            base::format_significant(test.pooled_p, 3));
+}
+
+ColumnDrift number_drift(const Side& before, const Side& after, double level) {
+  ColumnDrift out;
+  const Sample &a = before.sample, &b = after.sample;
+  const double n = a.count, m = b.count;
+  const NumberMeasures measures = number_measures(a, b);
+  const ChunkNoise noise = learn_noise(a, m);
+  out.measures = measures.to_json();
+  out.measures.set("js", measures.deciles.js_divergence_base2);
+  out.questions = number_questions(before, after, measures, noise);
+  out.picture = number_picture(a, b);
+  const double z = normal_quantile(level);
+  judge(out, {"ks", measures.ks, kKsVisible, std::sqrt(-std::log(level / 2) / 2 * (1 / n + 1 / m)),
+              0, measures.ks_p});
+  if (a.std > 0) {
+    const double se = std::sqrt(a.std * a.std / n + b.std * b.std / m) / a.std;
+    judge(out, {"mean shift", measures.mean_shift_std, kMeanVisible, z * se, noise.mean,
+                measures.welch_p});
+  } else if (b.std > 0 || a.mean != b.mean) {
+    out.drift = true;
+    out.reason = "was always " + base::format_significant(a.mean, 6) + ", is no longer constant";
+  }
+  if (a.mean_away > 0 && b.mean_away > 0 && !before.coarse && !after.coarse) {
+    const double se =
+        std::sqrt(a.std_away * a.std_away / n + b.std_away * b.std_away / m) / a.mean_away;
+    judge(out, {"spread", b.mean_away / a.mean_away - 1, kSpreadVisible, z * se, noise.spread,
+                measures.brown_forsythe_p});
+  }
+  if (!before.counts.values.empty() && !after.counts.values.empty() && !before.coarse)
+    judge_shares(out, compare_counts(before.counts, after.counts), n, m, level);
+  out.score = std::max(measures.ks, std::min(1.0, std::fabs(measures.mean_shift_std) / 2));
+  return out;
+}
+
+ColumnDrift category_drift(const Counts& a, const Counts& b, double level) {
   ColumnDrift out;
   const CategoryTest test = compare_counts(a, b);
-  out.measures = Json::object({{"chi2", test.chi2},
-                               {"chi2_p", test.p},
-                               {"cramers_v", test.cramers_v},
-                               {"psi", test.psi},
-                               {"js", test.js},
-                               {"linf", test.linf},
-                               {"new_values", value_list(test.fresh)},
-                               {"vanished_values", value_list(test.vanished)}});
-  const double noise = std::sqrt(1 / std::max(1.0, a.total) + 1 / std::max(1.0, b.total));
-  Json mode = question(a.mode(), b.mode(), a.mode() == b.mode() ? 0.0 : test.linf,
-                       std::max(0.02, 3.3 * noise));
-  out.questions = Json::object(
-      {{"centre", question(a.mode_share(), b.share(a.mode()), b.share(a.mode()) - a.mode_share(),
-                           std::max(0.05, 3.3 * noise))},
-       {"mode", std::move(mode)},
-       {"symmetry", question(a.evenness(), b.evenness(), b.evenness() - a.evenness(),
-                             std::max(0.05, 5 * noise))},
-       {"skewness",
-        question(static_cast<double>(a.values.size()), static_cast<double>(b.values.size()),
-                 test.fresh_share, std::max(0.01, 3.3 * noise))},
-       {"likelihood",
-        question(test.likelihood_old, test.likelihood_new,
-                 test.likelihood_new - test.likelihood_old, std::max(0.1, 5 * noise))}});
-  out.score = std::max(test.linf, test.cramers_v);
-  const bool shifted = test.p < alpha && test.cramers_v >= kCramerFloor;
-  const bool strange =
-      test.fresh_share > kMissingFloor && test.fresh_share * b.total >= 5 && test.fresh_p < alpha;
-  out.drift = shifted || strange;
-  if (strange) {
-    std::vector<std::string> named(
+  out.measures = test.measures.to_json();
+  out.measures.set("js", test.measures.js_divergence_base2)
+      .set("new_values", value_list(test.fresh))
+      .set("new_values_share", test.fresh_share)
+      .set("vanished_values", value_list(test.vanished));
+  out.questions = category_questions(a, b, test);
+  out.picture = category_picture(a, b);
+  out.score = std::max(test.measures.linf, test.pooled_v);
+  if (a.identifies()) return out;
+  judge_shares(out, test, a.total, b.total, level);
+  const double commonest = test.fresh.empty() ? 0 : b.share(test.fresh.front()) * b.total;
+  if (test.fresh_share > kFreshVisible && commonest >= kLeastFresh && test.fresh_p < level) {
+    const std::vector<std::string> named(
         test.fresh.begin(), test.fresh.begin() + static_cast<std::ptrdiff_t>(
                                                      std::min<std::size_t>(3, test.fresh.size())));
-    out.reason = "new values " + base::join(named, ", ") + " in " +
-                 base::format_significant(test.fresh_share * 100, 3) + " % of rows";
+    judge(out, {"new values", test.fresh_share, kFreshVisible, 0, 0, test.fresh_p},
+          "new values " + base::join(named, ", ") + " in " +
+              base::format_significant(test.fresh_share * 100, 3) + " % of rows");
     out.score = std::max(out.score, test.fresh_share);
-  } else if (shifted) {
-    out.reason = "shares moved: Cramér's V " + base::format_significant(test.cramers_v, 3) +
-                 ", limit " + base::format_significant(kCramerFloor, 3) + " at p " +
-                 base::format_significant(test.p, 3);
   }
   return out;
 }
 
-void judge_missing(ColumnDrift& column, double missing_old, double rows_old, double missing_new,
-                   double rows_new, double alpha) {
-  const double before = missing_old / rows_old, after = missing_new / rows_new,
-               delta = after - before;
-  column.measures.set("missing_old", before).set("missing_new", after).set("missing_delta", delta);
-  if (missing_p(before, rows_old, after, rows_new) >= alpha || std::fabs(delta) < kMissingFloor)
-    return;
-  column.drift = true;
-  column.score = std::max(column.score, std::fabs(delta));
-  if (column.reason.empty() || std::fabs(delta) > 0.05)
-    column.reason = "missing went from " + base::format_significant(before * 100, 3) + " % to " +
-                    base::format_significant(after * 100, 3) + " %";
+// A share of rows that changed: missing cells, or words among numbers.
+void judge_part(ColumnDrift& column, const char* measure, const std::string& said, double part_old,
+                double rows_old, double part_new, double rows_new, double visible, double level) {
+  const double before = part_old / rows_old, after = part_new / rows_new, delta = after - before;
+  const double pooled = (part_old + part_new) / (rows_old + rows_new);
+  const double se = std::sqrt(pooled * (1 - pooled) * (1 / rows_old + 1 / rows_new));
+  if (se <= 0) return;
+  const bool before_this = column.drift;
+  judge(column, {measure, delta, visible, normal_quantile(level) * se, 0, normal_p(delta / se)},
+        said + " went from " + base::format_significant(before * 100, 3) + " % to " +
+            base::format_significant(after * 100, 3) + " %");
+  if (column.drift && !before_this) column.score = std::max(column.score, std::fabs(delta));
 }
 
-bool numeric(ColumnType type) { return type != ColumnType::kText && type != ColumnType::kBool; }
-
-// Text where numbers were, or the other way round: no distance is needed.
-ColumnDrift type_drift(ColumnType before, ColumnType after) {
+ColumnDrift verdict(double score, std::string reason) {
   ColumnDrift out;
   out.drift = true;
-  out.score = 1;
+  out.score = score;
   out.measures = Json::object();
   out.questions = Json::object();
-  out.reason =
-      "was " + std::string(data::type_name(before)) + ", is " + std::string(data::type_name(after));
+  out.reason = std::move(reason);
   return out;
 }
 
-// A side of the comparison: rows, or what a profile kept of them.
-struct Side {
-  ColumnType type = ColumnType::kFloat;
-  double rows = 0, missing = 0;
-  Distribution numbers;
-  Counts counts;
-};
-
-Side side_of(const data::Column& column) {
-  Side out;
-  out.type = column.type;
-  out.rows = static_cast<double>(column.rows());
-  if (numeric(column.type)) {
-    out.numbers = Distribution::of(column);
-    out.missing = out.rows - out.numbers.count;
-  } else {
-    out.counts = Counts::of(column);
-    out.missing = out.rows - out.counts.total;
-  }
-  return out;
-}
-
-Side side_of(const ColumnProfile& profile) {
-  Side out;
-  out.type = profile.type;
-  out.rows = static_cast<double>(profile.count);
-  out.missing = static_cast<double>(profile.missing);
-  if (numeric(profile.type))
-    out.numbers = Distribution::of(profile);
-  else
-    out.counts = Counts::of(profile);
-  return out;
-}
-
-ColumnDrift compare(const Side& before, const Side& after, double alpha, std::size_t min_rows) {
+ColumnDrift compare(Side before, Side after, const DriftOptions& options, double columns) {
+  const double level = options.alpha / std::max(1.0, columns) / kTests;
   ColumnDrift out;
   out.measures = Json::object();
   out.questions = Json::object();
-  const double needed = static_cast<double>(min_rows);
+  const double needed = static_cast<double>(options.min_rows);
   if (before.rows < needed || after.rows < needed) {
     out.reason = "too few rows for a verdict";
     return out;
   }
-  const double present_old = before.rows - before.missing, present_new = after.rows - after.missing;
-  if (numeric(before.type) != numeric(after.type) && present_old > 0 && present_new > 0)
-    return type_drift(before.type, after.type);
-  if (present_old >= 2 && present_new >= 2) {
-    if (numeric(before.type))
-      out = number_drift(before.numbers, after.numbers, alpha);
-    else if (before.counts.complete && after.counts.complete)
-      out = category_drift(before.counts, after.counts, alpha);
+  if (before.numeric != after.numeric && before.present() > 0 && after.present() > 0)
+    return verdict(1, "was " + std::string(data::type_name(before.type)) + ", is " +
+                          std::string(data::type_name(after.type)));
+  if (before.numeric && before.coarse != after.coarse) {
+    Side& exact = before.coarse ? after : before;
+    exact.sample = coarsened(exact.sample, (before.coarse ? before : after).sample);
   }
-  judge_missing(out, before.missing, before.rows, after.missing, after.rows, alpha);
+  if (before.present() >= 2 && after.present() >= 2) {
+    if (before.numeric && before.sample.count >= 2 && after.sample.count >= 2)
+      out = number_drift(before, after, level);
+    else if (!before.numeric && before.counts.complete && after.counts.complete)
+      out = category_drift(before.counts, after.counts, level);
+  }
+  out.measures.set("missing_old", before.missing / before.rows)
+      .set("missing_new", after.missing / after.rows)
+      .set("missing_delta", after.missing / after.rows - before.missing / before.rows);
+  judge_part(out, "missing", "missing", before.missing, before.rows, after.missing, after.rows,
+             kMissingVisible, level);
+  if (before.unparsable > 0 || after.unparsable > 0)
+    judge_part(out, "words",
+               "cells that are no number (" +
+                   base::join((after.words.empty() ? before : after).words, ", ") + ")",
+               before.unparsable, before.rows, after.unparsable, after.rows, kWordsVisible, level);
   return out;
 }
 
-template <class Reference>
-DriftReport compare_all(const std::vector<Reference>& reference, std::uint64_t rows_old,
-                        const data::Table& current, const DriftOptions& options) {
-  DriftReport report;
-  report.rows_old = rows_old;
-  report.rows_new = current.rows();
-  report.culprits = Json::array();
-  const double alpha = options.alpha / std::max<double>(1, static_cast<double>(reference.size()));
-  for (const auto& before : reference) {
-    const data::Column* after = current.find(before.name);
-    ColumnDrift column;
-    if (after == nullptr) {
-      column.drift = true;
-      column.score = 1;
-      column.measures = Json::object();
-      column.questions = Json::object();
-      column.reason = "column is gone";
-    } else {
-      column = compare(side_of(before), side_of(*after), alpha, options.min_rows);
+// A number column that became text because of a few words is still compared as numbers.
+std::pair<Side, Side> sides_of(const data::Column& before, const data::Column& after) {
+  const bool old_text = before.type == ColumnType::kText,
+             new_text = after.type == ColumnType::kText;
+  const auto plain = [](ColumnType type) {
+    return type == ColumnType::kInteger || type == ColumnType::kFloat;
+  };
+  if ((old_text && plain(after.type)) || (new_text && plain(before.type))) {
+    Side read = number_side_of(old_text ? before : after);
+    if (read.present() > 0 && read.sample.count >= kMostlyNumbers * read.present()) {
+      read.type = old_text ? after.type : before.type;
+      return old_text ? std::pair(std::move(read), side_of(after))
+                      : std::pair(side_of(before), std::move(read));
     }
-    column.name = before.name;
-    report.drift = report.drift || column.drift;
-    report.columns.push_back(std::move(column));
   }
+  return {side_of(before), side_of(after)};
+}
+
+void rank(DriftReport& report) {
+  for (const ColumnDrift& column : report.columns) report.drift = report.drift || column.drift;
   std::stable_sort(report.columns.begin(), report.columns.end(),
                    [](const ColumnDrift& a, const ColumnDrift& b) {
                      return a.drift != b.drift ? a.drift : a.score > b.score;
                    });
-  return report;
+}
+
+// body(i) for every column; on several threads where there is much to do.
+template <class Body>
+void each_column(std::size_t columns, std::size_t cells, std::size_t threads, const Body& body) {
+  if (cells < kManyCells || threads < 2) {
+    for (std::size_t i = 0; i < columns; ++i) body(i);
+    return;
+  }
+  base::Pool pool({"drift", threads - 1, columns + 1});
+  pool.parallel_for(columns, body);
 }
 
 }  // namespace
 
 DriftReport compare_tables(const data::Table& reference, const data::Table& current,
                            const DriftOptions& options) {
-  DriftReport report = compare_all(reference.columns, reference.rows(), current, options);
+  DriftReport report;
+  report.rows_old = reference.rows();
+  report.rows_new = current.rows();
+  report.columns.resize(reference.columns.size());
+  const auto columns = static_cast<double>(reference.columns.size());
+  each_column(reference.columns.size(),
+              reference.columns.size() * (reference.rows() + current.rows()), options.threads,
+              [&](std::size_t i) {
+                const data::Column& before = reference.columns[i];
+                const data::Column* after = current.find(before.name);
+                ColumnDrift& column = report.columns[i];
+                if (after == nullptr) {
+                  column = verdict(1, "column is gone");
+                } else {
+                  auto [old_side, new_side] = sides_of(before, *after);
+                  column = compare(std::move(old_side), std::move(new_side), options, columns);
+                }
+                column.name = before.name;
+              });
+  for (const data::Column& column : current.columns) {
+    if (reference.find(column.name) != nullptr) continue;
+    report.columns.push_back(verdict(1, "column is new"));
+    report.columns.back().name = column.name;
+  }
+  rank(report);
   report.culprits = find_culprits(reference, current, report);
   const Json relations = find_broken_relations(reference, current, report, options);
   for (const Json& relation : relations.items()) report.culprits.push(relation);
   report.drift = report.drift || relations.size() > 0;
+  if (options.classifier_rows > 0) report.together = compare_together(reference, current, options);
+  report.drift = report.drift || report.together["drift"].as_bool();
   return report;
 }
 
 DriftReport compare_with_profile(const Profile& reference, const data::Table& current,
                                  const DriftOptions& options) {
-  return compare_all(reference.columns, reference.rows, current, options);
+  DriftReport report;
+  report.rows_old = reference.rows;
+  report.rows_new = current.rows();
+  report.culprits = Json::array();
+  for (const ColumnProfile& before : reference.columns) {
+    const data::Column* after = current.find(before.name);
+    ColumnDrift column = after == nullptr ? verdict(1, "column is gone")
+                                          : compare(side_of(before), side_of(*after), options,
+                                                    static_cast<double>(reference.columns.size()));
+    column.name = before.name;
+    report.columns.push_back(std::move(column));
+  }
+  rank(report);
+  return report;
+}
+
+DriftReport compare_profiles(const Profile& reference, const Profile& current,
+                             const DriftOptions& options) {
+  DriftReport report;
+  report.rows_old = reference.rows;
+  report.rows_new = current.rows;
+  report.culprits = Json::array();
+  for (const ColumnProfile& before : reference.columns) {
+    const ColumnProfile* after = current.find(before.name);
+    ColumnDrift column = after == nullptr ? verdict(1, "column is gone")
+                                          : compare(side_of(before), side_of(*after), options,
+                                                    static_cast<double>(reference.columns.size()));
+    column.name = before.name;
+    report.columns.push_back(std::move(column));
+  }
+  rank(report);
+  return report;
 }
 
 Json DriftReport::to_json() const {
@@ -292,14 +333,18 @@ Json DriftReport::to_json() const {
                             {"drift", column.drift},
                             {"score", column.score},
                             {"reason", column.reason},
+                            {"why", column.why},
                             {"measures", column.measures},
-                            {"questions", column.questions}}));
+                            {"questions", column.questions},
+                            {"picture", column.picture}}));
   }
   return Json::object({{"drift", drift},
+                       {"rule", rule},
                        {"rows_old", static_cast<std::int64_t>(rows_old)},
                        {"rows_new", static_cast<std::int64_t>(rows_new)},
                        {"columns", list},
-                       {"culprits", culprits}});
+                       {"culprits", culprits},
+                       {"together", together}});
 }
 
 }  // namespace maru::stats

@@ -2,6 +2,7 @@
 #include <cmath>
 #include <map>
 
+#include "culprits.h"
 #include "distribution.h"
 #include "numbers.h"
 
