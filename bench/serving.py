@@ -68,16 +68,21 @@ def table(bench, server):
     path = "/v2/models/numbers/infer"
     Load(server, path, 8, one, 1)  # warm
     null, few, many = Load(server, "/healthz", 8), Load(server, path, 8, one), Load(server, path, 8, hundred)
+    yardstick = bench.yardstick()
     bench.report("OIP REST, one row, 8 connections", few.good, "req/s", 60_000, ">=")
+    yardstick.share(few.good, 60_000)
     bench.report("  CPU of the server a request", few.cpu_us, "us", 12)
+    yardstick.cpu(few.cpu_us, 12)
     bench.report("  p50", few.p50_ms, "ms", 0.11)
     bench.report("  p99, times that of a route that does nothing", few.p99_ms / null.p99_ms, "x", 3)
     bench.report("a route that does nothing, 8 connections", null.good, "req/s")
     bench.report("  its CPU a request", null.cpu_us, "us")
     bench.report("OIP REST, 100 rows, 8 connections", many.good, "req/s", 5_000, ">=")
+    yardstick.share(many.good, 5_000)
     named = json.dumps({"instances": [{f"x{i}": value for i, value in enumerate(ROW)}]})
     rows = Load(server, "/api/v1/endpoints/numbers/predict", 8, named)
     bench.report("named columns, one row, 8 connections", rows.good, "req/s", 40_000, ">=")
+    yardstick.share(rows.good, 40_000)
     bench.report("  CPU of the server a request", rows.cpu_us, "us")
     split = {"arms": [{"version": 1, "weight": 0.5}, {"version": 2, "weight": 0.5}]}
     call(server, "PUT", "/api/v1/endpoints/plain", {"model": "numbers", "log": {"sample": 0}})
@@ -87,6 +92,7 @@ def table(bench, server):
         plain.append(Load(server, "/v2/models/plain/infer", 8, one, 2).cpu_us)
         routed.append(Load(server, "/v2/models/split/infer", 8, one, 2).cpu_us)
     bench.report("added CPU of routing and logging, best of 3", min(routed) - min(plain), "us", 5)
+    yardstick.cpu(min(routed) - min(plain), 5)
     bench.report("failed requests", few.refused + few.broken + many.refused + many.broken + rows.refused + rows.broken, "", 0)
 
 
