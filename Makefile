@@ -35,8 +35,8 @@ check: setup ## format, lint, tidy, header self-sufficiency, duplicate report
 format: setup ## rewrites our C++ sources in the house style
 	@git ls-files -co --exclude-standard 'src/*.h' 'src/*.cpp' 'tests/*.cpp' 'bench/*.cpp' | xargs clang-format -i
 
-asan: setup ## the unit and scenario tests under AddressSanitizer and UndefinedBehaviorSanitizer
-	@python3 tools/test --preset asan --jobs $(JOBS) --only unit,scenario
+asan: setup ## unit and scenario tests and a pass of each fuzzer under AddressSanitizer and UndefinedBehaviorSanitizer
+	@python3 tools/test --preset asan --jobs $(JOBS) --only unit,scenario,fuzz
 
 tsan: setup ## the unit and scenario tests under ThreadSanitizer
 	@python3 tools/test --preset tsan --jobs $(JOBS) --only unit,scenario

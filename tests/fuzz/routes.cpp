@@ -50,17 +50,20 @@ constexpr std::string_view kFields = R"({
   "cursor": "", "sort": "name", "fields": ["metrics.k"], "project": "default", "notes": "n", "x_axis": "step", "from_us": 1, "to_us": 9
 })";
 
+// The body in pieces of 100 bytes.
 class Reader final : public http::BodyReader {
  public:
-  explicit Reader(std::string bytes) : bytes_(std::move(bytes)) {}
-  base::Result<std::string> read(std::size_t max_bytes) override {
-    std::string piece = bytes_.substr(0, max_bytes);
-    bytes_.erase(0, piece.size());
-    return piece;
+  explicit Reader(std::string bytes)
+      : bytes_(std::make_shared<const std::string>(std::move(bytes))) {}
+  base::Result<Piece> next() override {
+    const std::string_view piece = std::string_view(*bytes_).substr(at_, 100);
+    at_ += piece.size();
+    return Piece{piece, bytes_};
   }
 
  private:
-  std::string bytes_;
+  const std::shared_ptr<const std::string> bytes_;
+  std::size_t at_ = 0;
 };
 
 class Collector final : public http::BodyWriter {
