@@ -44,6 +44,7 @@ function(maru_dep name)
 endfunction()
 
 find_package(Threads REQUIRED)
+include(lazy)
 
 # foundation
 maru_dep(expected)
@@ -56,13 +57,17 @@ maru_dep(zlib LIBS z)
 maru_dep(zstd STATIC LIBS zstd)
 maru_dep(boost LINK Threads::Threads)
 maru_dep(nghttp2 LIBS nghttp2)  # shared: libcurl loads it too, and Debian mends it
-maru_dep(curl LIBS curl)
+maru_dep(curl)
+find_library(MARU_LIB_curl NAMES curl REQUIRED)
+mark_as_advanced(MARU_LIB_curl)
+maru_lazy_dep(curl ${MARU_LIB_curl})
 maru_dep(sqlite3 STATIC LIBS sqlite3 LINK Threads::Threads ${CMAKE_DL_LIBS} m)
 maru_dep(pq INCLUDE /usr/include/postgresql LINK ${CMAKE_DL_LIBS})  # only its header: loaded when it is asked for
 maru_dep(yaml STATIC LIBS yaml-cpp)
 maru_dep(date LIBS date-tz DEFINE USE_OS_TZDB=1)
 # learning
-maru_dep(duckdb PINNED LIBS duckdb INCLUDE ${MARU_DEPS}/include/duckdb)
+maru_dep(duckdb INCLUDE ${MARU_DEPS}/include/duckdb)
+maru_lazy_dep(duckdb ${MARU_DEPS}/lib/libduckdb.so)
 maru_dep(onnxruntime PINNED LIBS onnxruntime INCLUDE ${MARU_DEPS}/include/onnxruntime)
 maru_dep(lightgbm PINNED LIBS _lightgbm INCLUDE ${MARU_DEPS}/include/lightgbm)
 maru_dep(xgboost PINNED LIBS xgboost INCLUDE ${MARU_DEPS}/include/xgboost)

@@ -122,10 +122,7 @@ void Server::Impl::answered(const TensorRequestPtr& request, LaneCall::Result&& 
     mirror_tensors(*request, result.outputs, answer.id);
   if (options.sink != nullptr && options_of.log &&
       logged(arm, options_of, answer.id, timing, shard)) {
-    PredictionRecord record;
-    record.id = answer.id;
-    record.principal = options_of.principal;
-    record.trace_id = options_of.trace_id;
+    PredictionRecord record = record_of(answer.id, options_of, {});
     record.tensors = &request->call->tensors;
     record.answer = &result.outputs;
     lend(*options.sink, arm, timing, std::move(record));

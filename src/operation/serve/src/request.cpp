@@ -29,6 +29,16 @@ bool logged(const ServedArm& arm, const CallOptions& call, const std::string& id
   return false;
 }
 
+PredictionRecord record_of(const std::string& id, const CallOptions& call,
+                           const base::Status& done) {
+  PredictionRecord out;
+  out.id = id;
+  out.principal = call.principal;
+  out.trace_id = call.trace_id;
+  if (!done) out.error = done.error().text();
+  return out;
+}
+
 void lend(PredictionSink& sink, const ServedArm& arm, const Timing& timing,
           PredictionRecord&& record) {
   record.endpoint = arm.endpoint;

@@ -24,6 +24,9 @@ std::int64_t queued_ns(const CallOptions& options, std::int64_t start_ns);
 // By the endpoint's rule; what it leaves out is counted.
 bool logged(const ServedArm& arm, const CallOptions& call, const std::string& id,
             const Timing& timing, std::size_t shard);
+// Of a call that went so.
+PredictionRecord record_of(const std::string& id, const CallOptions& call,
+                           const base::Status& done);
 // To the sink, with the arm's facts and the times.
 void lend(PredictionSink& sink, const ServedArm& arm, const Timing& timing,
           PredictionRecord&& record);

@@ -426,15 +426,10 @@ base::Result<Answer> Server::Impl::run_rows(Picked& picked, const CallOptions& c
     mirror(picked, scratch->batch, out, answer.id, call.principal);
   if (options.sink != nullptr && call.log && (timing.rows > 0 || !done) &&
       logged(arm, call, answer.id, timing, shard)) {
-    PredictionRecord record;
-    record.id = answer.id;
-    record.principal = call.principal;
-    record.trace_id = call.trace_id;
+    PredictionRecord record = record_of(answer.id, call, done);
     if (done) {
       record.inputs = &scratch->batch;
       record.outputs = &out;
-    } else {
-      record.error = done.error().text();
     }
     lend(*options.sink, arm, timing, std::move(record));
   }
