@@ -221,6 +221,30 @@ Dialect find_dialect(std::string_view text, const std::string& name) {
   return out;
 }
 
+base::Result<HeadOfText> read_head(std::string_view head, const std::string& name,
+                                   const ImportSpec& spec, std::vector<std::string>& notes) {
+  HeadOfText out;
+  out.dialect = find_dialect(head, name);
+  Sample sample;
+  read_sample(head, out.dialect.delimiter, out.dialect.quotes, sample);
+  Reading reading{name, spec, 0, out.dialect.delimiter, out.dialect.quotes, spec.header, {},
+                  {},   0,    0};
+  if (spec.detect_header && !sample.rows.empty()) reading.header = looks_like_header(sample.rows);
+  std::string copy(head);
+  RowReader reader(copy.data(), copy.data() + copy.size(), reading.delimiter, reading.quotes);
+  std::vector<std::string_view> cells;
+  do reader.next(cells);
+  while (blank_row(cells) && !reader.done());
+  TRY(start_columns(reading, cells, notes));
+  out.names = std::move(reading.names);
+  if (reading.header) out.bytes = copy.size() - reader.left();
+  if (reading.delimiter != ',' && reading.delimiter != '\t')
+    notes.push_back(std::string("delimiter ") + reading.delimiter);
+  if (!reading.header)
+    notes.push_back("no header: columns are c1 to c" + std::to_string(out.names.size()));
+  return out;
+}
+
 base::Status read_delimited(std::string text, const std::string& name, const ImportSpec& spec,
                             std::uint64_t limit, RawTable& out) {
   if (base::trim(text).empty())

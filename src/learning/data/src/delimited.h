@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "maru/base/result.h"
+#include "maru/data/cell_text.h"
 #include "maru/data/dataset.h"
 #include "maru/data/table.h"
 
@@ -34,6 +35,15 @@ struct Dialect {
 };
 Dialect find_dialect(std::string_view text, const std::string& name);
 
+// What the beginning of a delimited text says: its dialect, the columns' names (made unique) and where the first row of data starts.
+struct HeadOfText {
+  Dialect dialect;
+  std::vector<std::string> names;
+  std::size_t bytes = 0;
+};
+base::Result<HeadOfText> read_head(std::string_view head, const std::string& name,
+                                   const ImportSpec& spec, std::vector<std::string>& notes);
+
 // Reads CSV or TSV (RFC 4180, LF/CRLF/CR, quotes may hold line breaks) and appends its rows to `out`, which must be empty or have the
 // same columns (in any order). The delimiter is found among , ; tab |. `limit` rows at most; 0: all. Errors name the file and the line.
 base::Status read_delimited(std::string text, const std::string& name, const ImportSpec& spec,
@@ -47,10 +57,6 @@ base::Status read_arff(std::string text, const std::string& name, std::uint64_t 
 Column infer_column(std::string name, const Cells& cells, bool as_text = false);
 Table infer_table(RawTable raw);
 
-bool is_blank(std::string_view cell);
-bool parse_integer_cell(std::string_view cell, std::int64_t& value);
-bool parse_real_cell(std::string_view cell, double& value);
-bool parse_time_cell(std::string_view cell, std::int64_t& time_us);
 // Makes names unique and not empty: c<k> for an empty one, name_2 for a second `name`.
 void repair_names(std::vector<std::string>& names, std::vector<std::string>& notes);
 // Appends the columns of `part` to `out`, by name; a difference in columns is an error that names both sides.

@@ -36,13 +36,6 @@ bool equal_ignoring_case(std::string_view text, std::string_view lower) {
   return true;
 }
 
-int bool_cell(std::string_view cell) {
-  const std::string_view text = strip(cell);
-  if (equal_ignoring_case(text, "true")) return 1;
-  if (equal_ignoring_case(text, "false")) return 0;
-  return -1;
-}
-
 bool take_number(std::string_view& text, std::size_t digits, int& value) {
   if (text.size() < digits) return false;
   value = 0;
@@ -121,7 +114,7 @@ void restrict(Allowed& allowed, std::string_view cell) {
       allowed.any_finite = true;
     if (!digits) allowed.any_fraction = true;
   }
-  if (allowed.boolean && bool_cell(cell) < 0) allowed.boolean = false;
+  if (allowed.boolean && parse_bool_cell(cell) < 0) allowed.boolean = false;
   if (allowed.time && !parse_time_cell(cell, integer)) allowed.time = false;
 }
 
@@ -172,7 +165,7 @@ void fill_numbers(Column& column, const Cells& cells) {
       else if (column.type == ColumnType::kTimestamp)
         parse_time_cell(cell, integer);
       else
-        integer = bool_cell(cell);
+        integer = parse_bool_cell(cell);
     }
     if (real)
       column.reals.push_back(number);
@@ -188,6 +181,13 @@ bool is_blank(std::string_view cell) {
     if (c != ' ' && c != '\t') return false;
   }
   return true;
+}
+
+int parse_bool_cell(std::string_view cell) {
+  const std::string_view text = strip(cell);
+  if (equal_ignoring_case(text, "true")) return 1;
+  if (equal_ignoring_case(text, "false")) return 0;
+  return -1;
 }
 
 bool parse_integer_cell(std::string_view cell, std::int64_t& value) {

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "maru/base/text.h"
+#include "maru/stats/expectation.h"
 
 namespace maru::stats {
 namespace {
@@ -14,10 +15,21 @@ using base::Json;
 constexpr std::size_t kMaxDomain = 100;  // more distinct texts than this are not a closed list
 constexpr double kMissingSlack = 0.05;   // how much more may be missing than was seen
 
-const std::vector<std::string> kRuleKeys = {"name",   "type",       "required", "missing_max",
-                                            "min",    "max",        "domain",   "domain_mass_min",
-                                            "unique", "description"};
-const std::vector<std::string> kSchemaKeys = {"columns", "allow_new_columns", "rows_min"};
+const std::vector<std::string> kRuleKeys = {"name",   "type",        "required", "missing_max",
+                                            "min",    "max",         "domain",   "domain_mass_min",
+                                            "unique", "description", "meaning",  "absent_in"};
+const std::vector<std::string> kSchemaKeys = {"columns", "allow_new_columns", "rows_min",
+                                              "owner",   "version",           "expectations"};
+const std::vector<std::string> kExpectationKeys = {"kind",     "column",      "columns",
+                                                   "value",    "where",       "mostly",
+                                                   "severity", "description", "confidence"};
+constexpr const char* kSeverities[] = {"info", "warning", "error"};
+
+Json names_json(const std::vector<std::string>& names) {
+  Json out = Json::array();
+  for (const auto& name : names) out.push(name);
+  return out;
+}
 
 base::Status check_keys(const Json& json, const std::vector<std::string>& known,
                         const std::string& where) {
@@ -34,6 +46,7 @@ ColumnRule infer_rule(const ColumnProfile& profile) {
   ColumnRule rule;
   rule.name = profile.name;
   rule.type = profile.type;
+  rule.meaning = profile.meaning;
   const double share = profile.count == 0 ? 0
                                           : static_cast<double>(profile.missing) /
                                                 static_cast<double>(profile.count);
@@ -66,11 +79,18 @@ Json Schema::to_json() const {
                             {"domain", domain},
                             {"domain_mass_min", rule.domain_mass_min},
                             {"unique", rule.unique},
-                            {"description", rule.description}}));
+                            {"description", rule.description},
+                            {"meaning", rule.meaning},
+                            {"absent_in", names_json(rule.absent_in)}}));
   }
+  Json rules = Json::array();
+  for (const auto& item : expectations) rules.push(item.to_json());
   return Json::object({{"columns", list},
                        {"allow_new_columns", allow_new_columns},
-                       {"rows_min", static_cast<std::int64_t>(rows_min)}});
+                       {"rows_min", static_cast<std::int64_t>(rows_min)},
+                       {"owner", owner},
+                       {"version", version},
+                       {"expectations", rules}});
 }
 
 base::Result<Schema> Schema::from_json(const Json& json) {
@@ -94,8 +114,52 @@ base::Result<Schema> Schema::from_json(const Json& json) {
     rule.domain_mass_min = item["domain_mass_min"].as_double(1);
     rule.unique = item["unique"].as_bool();
     rule.description = item["description"].as_string();
+    rule.meaning = item["meaning"].as_string();
+    for (const auto& name : item["absent_in"].items()) rule.absent_in.push_back(name.as_string());
     out.columns.push_back(std::move(rule));
   }
+  out.owner = json["owner"].as_string();
+  out.version = static_cast<int>(json["version"].as_int(1));
+  for (const auto& item : json["expectations"].items()) {
+    TRY_ASSIGN(Expectation expectation, Expectation::from_json(item));
+    out.expectations.push_back(std::move(expectation));
+  }
+  return out;
+}
+
+Json Expectation::to_json() const {
+  return Json::object({{"kind", kind},
+                       {"column", column},
+                       {"columns", names_json(columns)},
+                       {"value", value},
+                       {"where", where},
+                       {"mostly", mostly},
+                       {"severity", kSeverities[static_cast<int>(severity)]},
+                       {"description", description},
+                       {"confidence", confidence}});
+}
+
+base::Result<Expectation> Expectation::from_json(const Json& json) {
+  TRY(check_keys(json, kExpectationKeys, "expectation"));
+  Expectation out;
+  out.kind = json["kind"].as_string();
+  out.column = json["column"].as_string();
+  for (const auto& name : json["columns"].items()) out.columns.push_back(name.as_string());
+  out.value = json["value"];
+  out.where = json["where"].as_string();
+  out.mostly = json["mostly"].as_double(1);
+  if (!(out.mostly >= 0 && out.mostly <= 1))
+    return base::fail(Code::kInvalidArgument, "`mostly` is a share: between 0 and 1", out.kind);
+  const std::string severity = json["severity"].as_string();
+  for (int i = 0; i < 3; ++i)
+    if (severity == kSeverities[i]) out.severity = static_cast<Severity>(i);
+  out.description = json["description"].as_string();
+  out.confidence = json["confidence"].as_double();
+  std::vector<std::string> names;
+  for (const auto& kind : expectation_kinds()) names.push_back(kind.name);
+  if (std::find(names.begin(), names.end(), out.kind) == names.end())
+    return base::fail(Code::kInvalidArgument, "unknown kind of expectation: " + out.kind,
+                      base::did_you_mean(out.kind, names));
   return out;
 }
 
@@ -122,7 +186,8 @@ Json Anomaly::to_json() const {
                        {"fix", fix},
                        {"rows", static_cast<std::int64_t>(rows)},
                        {"examples", rows_json},
-                       {"proposal", proposal}});
+                       {"proposal", proposal},
+                       {"trace", trace}});
 }
 
 }  // namespace maru::stats

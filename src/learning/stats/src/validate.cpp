@@ -26,8 +26,9 @@ struct Violation {
 
 class Checker {
  public:
-  Checker(const data::Table& table, const Profile& profile, const Schema& schema)
-      : table_(table), profile_(profile), schema_(schema) {}
+  Checker(const data::Table& table, const Profile& profile, const Schema& schema,
+          const std::string& environment)
+      : table_(table), profile_(profile), schema_(schema), environment_(environment) {}
 
   std::vector<Anomaly> run() {
     if (table_.rows() < schema_.rows_min)
@@ -66,7 +67,9 @@ class Checker {
   void check(const ColumnRule& rule) {
     const data::Column* column = table_.find(rule.name);
     if (column == nullptr) {
-      if (!rule.required) return;
+      const bool excused = std::find(rule.absent_in.begin(), rule.absent_in.end(), environment_) !=
+                           rule.absent_in.end();
+      if (!rule.required || excused) return;
       std::vector<std::string> names;
       for (const auto& other : table_.columns) names.push_back(other.name);
       const std::string near = base::closest_match(rule.name, names);
@@ -192,14 +195,15 @@ class Checker {
   const data::Table& table_;
   const Profile& profile_;
   const Schema& schema_;
+  const std::string& environment_;
   std::vector<Anomaly> found_;
 };
 
 }  // namespace
 
 std::vector<Anomaly> validate(const data::Table& table, const Profile& profile,
-                              const Schema& schema) {
-  return Checker(table, profile, schema).run();
+                              const Schema& schema, const std::string& environment) {
+  return Checker(table, profile, schema, environment).run();
 }
 
 }  // namespace maru::stats

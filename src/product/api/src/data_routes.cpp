@@ -8,6 +8,8 @@
 #include "maru/base/text.h"
 #include "maru/stats/drift.h"
 #include "maru/stats/profile.h"
+#include "maru/stats/profile_page.h"
+#include "maru/stats/profiler.h"
 #include "maru/stats/schema.h"
 #include "mlflow/artifact_files.h"
 #include "routes.h"
@@ -79,13 +81,9 @@ base::Result<data::Snapshot> pick_snapshot(const Services& services, const Reque
   return services.datasets->resolve(project_of(request), selector);
 }
 
-base::Result<stats::Profile> profile_of(const Services& services, const data::Snapshot& snapshot) {
-  auto stored = services.datasets->attachment(snapshot.id, "profile");
-  if (stored) return stats::Profile::from_json(*stored);
-  TRY_ASSIGN(const data::Table table, services.datasets->read(snapshot));
-  stats::Profile profile = stats::profile_table(table);
-  TRY(services.datasets->attach(snapshot.id, "profile", profile.to_json()));
-  return profile;
+base::Result<stats::Profile> profile_of(const Services& services, const data::Snapshot& snapshot,
+                                        Context& context) {
+  return stats::profile_snapshot(*services.datasets, *services.engine, snapshot, context);
 }
 
 // Computed once for a pair of snapshots, then attached.
@@ -109,21 +107,41 @@ base::Result<Json> drift_between(const Services& services, const data::Snapshot&
 
 Json profile_columns(const stats::Profile& profile) { return profile.to_json()["columns"]; }
 
-base::Result<Response> get_profile(const Services& services, const Request& request) {
+// By `label`, `weight` or slices: another pass, which is not stored.
+base::Result<stats::Profile> profile_asked(const Services& services, const Request& request,
+                                           const data::Snapshot& snapshot, Context& context) {
+  stats::ProfileOptions options;
+  options.nan_is_missing = true;
+  options.label = std::string(request.query_param("label"));
+  options.weight = std::string(request.query_param("weight"));
+  if (const auto by = request.query_param("by"); !by.empty())
+    options.slice_by = base::split(by, ',');
+  if (options.label.empty() && options.weight.empty() && options.slice_by.empty())
+    return profile_of(services, snapshot, context);
+  TRY_ASSIGN(const std::string relation, services.datasets->relation(snapshot));
+  TRY_ASSIGN(const auto stream, data::CellStream::open_relation(*services.engine, relation));
+  return stats::profile_stream(*stream, options, context);
+}
+
+base::Result<Response> get_profile(const Services& services, const Request& request,
+                                   Context& context) {
   TRY_ASSIGN(const data::Snapshot snapshot, pick_snapshot(services, request, "snapshot"));
-  TRY_ASSIGN(const stats::Profile profile, profile_of(services, snapshot));
-  Json out = Json::object({{"name", snapshot.dataset},
-                           {"number", snapshot.number},
-                           {"snapshot", snapshot.id},
-                           {"base", nullptr},
-                           {"rows", count(profile.rows)},
-                           {"duplicate_rows", count(profile.duplicate_rows)},
-                           {"columns", profile_columns(profile)},
-                           {"base_columns", nullptr},
-                           {"drift", nullptr}});
+  TRY_ASSIGN(const stats::Profile profile, profile_asked(services, request, snapshot, context));
+  if (request.query_param("format") == "html") {
+    return Response::text(
+        stats::profile_page(profile, snapshot.dataset + "@" + std::to_string(snapshot.number)), 200,
+        "text/html; charset=utf-8");
+  }
+  Json out = profile.to_json();
+  out.set("name", snapshot.dataset)
+      .set("number", snapshot.number)
+      .set("snapshot", snapshot.id)
+      .set("base", nullptr)
+      .set("base_columns", nullptr)
+      .set("drift", nullptr);
   if (!request.query_param("base").empty()) {
     TRY_ASSIGN(const data::Snapshot base_snapshot, pick_snapshot(services, request, "base"));
-    TRY_ASSIGN(const stats::Profile base_profile, profile_of(services, base_snapshot));
+    TRY_ASSIGN(const stats::Profile base_profile, profile_of(services, base_snapshot, context));
     TRY_ASSIGN(const Json drift, drift_between(services, base_snapshot, snapshot));
     out.set("base", base_snapshot.number)
         .set("base_columns", profile_columns(base_profile))
@@ -307,7 +325,7 @@ base::Result<Response> post_validate(const Services& services, const Request& re
                                      Context& context) {
   TRY_ASSIGN(const Json body, body_json(request));
   TRY_ASSIGN(const data::Snapshot snapshot, pick_snapshot(services, request, "snapshot"));
-  TRY_ASSIGN(const stats::Profile profile, profile_of(services, snapshot));
+  TRY_ASSIGN(const stats::Profile profile, profile_of(services, snapshot, context));
   const std::string project = project_of(request);
   stats::Schema schema;
   if (body["schema"].is_object()) {
@@ -316,7 +334,7 @@ base::Result<Response> post_validate(const Services& services, const Request& re
     TRY_ASSIGN(schema, stats::Schema::from_json(*saved));
   } else {
     TRY_ASSIGN(const data::DatasetInfo info, services.datasets->get(project, snapshot.dataset));
-    TRY_ASSIGN(const stats::Profile first, profile_of(services, info.snapshots.back()));
+    TRY_ASSIGN(const stats::Profile first, profile_of(services, info.snapshots.back(), context));
     schema = stats::infer_schema(first);
     TRY(services.datasets->put_schema(project, snapshot.dataset, schema.to_json()));
   }
@@ -365,8 +383,9 @@ void add_data_routes(Router& router, const Services& s) {
                for (const auto& snapshot : info.snapshots) snapshots.push(snapshot_json(snapshot));
                return answer(Json::object({{"name", info.name}, {"snapshots", snapshots}}));
              });
-  router.add(Method::kGet, "/api/v1/datasets/{dataset}/profile", {Permission::kRead},
-             [s](const Request& request, Context&) { return get_profile(s, request); });
+  router.add(
+      Method::kGet, "/api/v1/datasets/{dataset}/profile", {Permission::kRead},
+      [s](const Request& request, Context& context) { return get_profile(s, request, context); });
   router.add(Method::kGet, "/api/v1/experiment-runs/{run}/rows/{path...}", {Permission::kRead},
              [s](const Request& request, Context& context) {
                return get_artifact_rows(s, request, context);

@@ -70,10 +70,19 @@ void add_data(CLI::App& app, Arguments& a) {
        [&a] { return data_show(a.common, a.name); })
       ->add_option("dataset", a.name)
       ->required();
-  verb(*data, a, "profile", "statistics of every column", "maru data profile sales@2",
-       [&a] { return data_profile(a.common, a.profile); })
-      ->add_option("dataset", a.profile.dataset, "NAME or NAME@NUMBER")
+  CLI::App* profile = verb(*data, a, "profile", "statistics of every column of files or a dataset",
+                           "maru data profile adult.csv --label income",
+                           [&a] { return data_profile(a.common, a.profile); });
+  profile
+      ->add_option("source", a.profile.files,
+                   "files, read where they lie; or NAME or NAME@NUMBER of a dataset")
       ->required();
+  profile->add_option("--label", a.profile.label, "what every column tells about this one");
+  profile->add_option("--weight", a.profile.weight, "a column of weights");
+  profile->add_option("--by", a.profile.slice_by,
+                      "the same for each of the commonest values of a column");
+  profile->add_option("--html", a.profile.html, "a report in one file that needs nothing else");
+  profile->add_option("--threads", a.profile.threads, "for files [2]");
   CLI::App* validate =
       verb(*data, a, "validate", "check a snapshot against its schema", "maru data validate sales",
            [&a] { return data_validate(a.common, a.validate); });

@@ -27,22 +27,6 @@ std::string default_name(const std::string& file) {
   return name.substr(0, name.find('.'));
 }
 
-std::string plain(double value) {
-  return std::isfinite(value) ? base::format_significant(value, 6) : "–";
-}
-
-std::string span_text(const Json& column) {
-  const std::string type = column["type"].as_string();
-  if (type == "text") return column["mode"].as_string();
-  if (type == "timestamp") {
-    return base::format_time_us(static_cast<std::int64_t>(column["min"].as_double()))
-               .substr(0, 10) +
-           " … " +
-           base::format_time_us(static_cast<std::int64_t>(column["max"].as_double())).substr(0, 10);
-  }
-  return plain(column["min"].as_double()) + " … " + plain(column["max"].as_double());
-}
-
 std::string anomaly_text(const Json& anomaly) {
   const std::string severity = anomaly["severity"].as_string();
   const std::string mark = severity == "error"     ? red("error  ")
@@ -138,40 +122,6 @@ int data_show(const Invocation& invocation, const std::string& dataset) {
                                                    : row["source"].as_string()});
     }
     print(table.text());
-    return 0;
-  });
-}
-
-int data_profile(const Invocation& invocation, const ProfileOptions& options) {
-  return with_session(invocation, [&](Session& session) -> Result<int> {
-    TRY_ASSIGN(const Json result,
-               session.call(Method::kGet, dataset_path(options.dataset, "/profile")));
-    if (invocation.json) {
-      print(result.dump() + "\n");
-      return 0;
-    }
-    print(bold(result["name"].as_string() + "@" + std::to_string(result["number"].as_int())) +
-          "  " + base::format_count(result["rows"].as_int()) + " rows, " +
-          base::format_count(result["duplicate_rows"].as_int()) + " duplicates\n");
-    TextTable table;
-    table.column("column");
-    table.column("type");
-    table.column("missing", TextTable::Align::kRight);
-    table.column("distinct", TextTable::Align::kRight);
-    table.column("mean", TextTable::Align::kRight);
-    table.column("range or most frequent");
-    for (const auto& column : result["columns"].items()) {
-      const double share = static_cast<double>(column["missing"].as_int()) /
-                           std::max(1.0, result["rows"].as_double());
-      const bool numeric =
-          column["type"].as_string() == "integer" || column["type"].as_string() == "float";
-      table.row({column["name"].as_string(), column["type"].as_string(),
-                 share > 0 ? number_text(share * 100, 1) + " %" : "0",
-                 base::format_count(column["distinct"].as_int()),
-                 numeric ? plain(column["mean"].as_double()) : "", span_text(column)});
-    }
-    print(table.text());
-    print(dim("next: maru data validate " + result["name"].as_string()) + "\n");
     return 0;
   });
 }

@@ -22,7 +22,10 @@ struct ImportOptions {
   bool no_header = false, fill_ragged = false;
 };
 struct ProfileOptions {
-  std::string dataset;
+  std::vector<std::string> files;  // or one dataset
+  std::string label, weight, html;
+  std::vector<std::string> slice_by;
+  std::size_t threads = 2;
 };
 struct DriftOptions {
   std::string a, b;

@@ -2,6 +2,7 @@
 
 #include "maru/base/text.h"
 #include "maru/stats/profile.h"
+#include "maru/stats/profiler.h"
 #include "maru/stats/schema.h"
 #include "step_functions.h"
 
@@ -105,13 +106,7 @@ base::Result<Json> run_profile(const Services& services, pipeline::Attempt& atte
   const Json& input = upstream(attempt);
   TRY_ASSIGN(const data::Snapshot snapshot,
              services.datasets->snapshot(input["snapshot"].as_string()));
-  auto stored = services.datasets->attachment(snapshot.id, "profile");
-  if (!stored) {
-    TRY_ASSIGN(const data::Table table, services.datasets->read(snapshot));
-    TRY(attempt.context->alive());
-    const stats::Profile profile = stats::profile_table(table);
-    TRY(services.datasets->attach(snapshot.id, "profile", profile.to_json()));
-  }
+  TRY(stats::profile_snapshot(*services.datasets, *services.engine, snapshot, *attempt.context));
   say(attempt, "profiled " + std::to_string(snapshot.columns.size()) + " columns");
   return snapshot_outputs(snapshot);
 }

@@ -1,0 +1,28 @@
+#pragma once
+#include <duckdb.h>
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "maru/data/cell_stream.h"
+
+namespace maru::data {
+
+struct CellBlock::Storage {
+  std::string text;                     // rows of a delimited file
+  std::vector<std::string_view> views;  // column after column
+  std::vector<std::vector<std::uint64_t>> valid;
+  std::vector<std::vector<std::int64_t>> integers;
+  std::vector<std::vector<double>> reals;
+  duckdb_data_chunk chunk = nullptr;
+  Table table;  // of a source that was read whole
+  ~Storage() {
+    if (chunk != nullptr) duckdb_destroy_data_chunk(&chunk);
+  }
+};
+
+base::Result<std::unique_ptr<CellStream>> open_delimited_cells(
+    const std::vector<std::string>& paths, const ImportSpec& spec);
+
+}  // namespace maru::data
