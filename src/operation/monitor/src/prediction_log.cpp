@@ -123,7 +123,8 @@ class Log final : public PredictionLog {
   LogCounts counts(const std::string& endpoint) const override;
   base::Result<data::Table> read(const std::string& endpoint, std::int64_t from_us,
                                  std::int64_t to_us, std::uint64_t limit) override;
-  base::Result<data::Table> find(const std::string& endpoint, const std::string& id) override;
+  base::Result<data::Table> find(const std::string& endpoint,
+                                 const std::vector<std::string>& ids) override;
   base::Result<data::Table> query(const std::string& endpoint, const LogQuery& query) override;
   base::Result<std::uint64_t> count(const std::string& endpoint, std::int64_t from_us,
                                     std::int64_t to_us) override;
@@ -530,15 +531,23 @@ base::Result<data::Table> Log::read(const std::string& endpoint, std::int64_t fr
   return query(endpoint, wanted);
 }
 
-base::Result<data::Table> Log::find(const std::string& endpoint, const std::string& id) {
-  const std::int64_t at = time_in_id(id);
+base::Result<data::Table> Log::find(const std::string& endpoint,
+                                    const std::vector<std::string>& ids) {
+  if (ids.empty()) return empty_table();
   LogQuery wanted;
-  wanted.from_us = at < 0 ? INT64_MIN : at - kIdSlackUs;
-  wanted.to_us = at < 0 ? INT64_MAX : at + kIdSlackUs;
+  wanted.from_us = INT64_MAX;
+  wanted.to_us = INT64_MIN;
   wanted.whole = true;
   wanted.oldest_first = true;
-  const std::string where = " and (id = " + data::quote_literal(id) + " or starts_with(id, " +
-                            data::quote_literal(id + "-") + "))";
+  std::string list;
+  for (const std::string& id : ids) {
+    const std::int64_t at = time_in_id(id);
+    wanted.from_us = std::min(wanted.from_us, at < 0 ? INT64_MIN : at - kIdSlackUs);
+    wanted.to_us = std::max(wanted.to_us, at < 0 ? INT64_MAX : at + kIdSlackUs);
+    list += (list.empty() ? "" : ",") + data::quote_literal(id);
+  }
+  const std::string where =
+      " and (id in (" + list + ") or regexp_replace(id, '-[0-9]+$', '') in (" + list + "))";
   return run_query(endpoint, wanted, where, wanted.from_us, wanted.to_us);
 }
 

@@ -33,7 +33,7 @@ TEST_CASE("what is appended is read back: waiting, flushed, and after a restart"
   auto rows = make_rows(stand.clock, 100, 1);
   rows[3].texts[0].clear();
   rows[4].numbers[0] = std::numeric_limits<double>::quiet_NaN();
-  const std::string id = rows[7].id;
+  const std::string id = rows[7].id, other = rows[90].id;
   append_rows(*stand.log, "flights/arrival", schema(), std::move(rows));
   for (int turn = 0; turn < 3; ++turn) {
     CAPTURE(turn);
@@ -47,12 +47,14 @@ TEST_CASE("what is appended is read back: waiting, flushed, and after a restart"
     CHECK(table->find("input.id") != nullptr);
     CHECK(table->columns[1].integers.front() > table->columns[1].integers.back());  // newest first
     CHECK(stand.log->read("flights/arrival", 0, INT64_MAX, 5)->rows() == 5);
-    const auto found = stand.log->find("flights/arrival", id);
+    const auto found = stand.log->find("flights/arrival", {id});
     REQUIRE(found);
     REQUIRE(found->rows() == 1);
     CHECK(found->find("score")->reals[0] == doctest::Approx(0.07));
     CHECK(found->find("input.id")->text(0) == "in-7");
-    CHECK(stand.log->find("flights/arrival", "no-such-id")->rows() == 0);
+    CHECK(stand.log->find("flights/arrival", {"no-such-id"})->rows() == 0);
+    CHECK(stand.log->find("flights/arrival", {id, "no-such-id", other})->rows() == 2);
+    CHECK(stand.log->find("flights/arrival", {})->rows() == 0);
     CHECK(*stand.log->count("flights/arrival", 0, INT64_MAX) == 100);
     if (turn == 0) {
       REQUIRE(stand.log->flush());
@@ -339,7 +341,7 @@ TEST_CASE("a call of many rows is logged as one, and what does not fit of it is 
   CHECK(counts.accepted == 3);
   CHECK(counts.shed_by[static_cast<std::size_t>(ShedReason::kRowBytes)] == 1);
   for (int turn = 0; turn < 2; ++turn) {
-    const auto table = stand.log->find("e", id);
+    const auto table = stand.log->find("e", {id});
     REQUIRE_MESSAGE(table, (table ? "" : table.error().text()));
     REQUIRE(table->rows() == 3);
     const auto text = [&](const char* column, std::size_t row) {

@@ -53,7 +53,7 @@ base::Result<Response> get_log(const Services& s, const Request& request) {
   if (id.empty()) {
     TRY_ASSIGN(table, s.log->query(name, query));
   } else {
-    TRY_ASSIGN(table, s.log->find(name, id));
+    TRY_ASSIGN(table, s.log->find(name, {id}));
   }
   Json rows = Json::array();
   for (std::size_t row = 0; row < table.rows(); ++row) rows.push(log_row(table, row));
@@ -96,21 +96,24 @@ base::Result<Wanted> parse_replay(const Json& body) {
   return out;
 }
 
-// Rows of several ids, as one table; kNotFound for the first that the log does not hold.
-base::Result<std::vector<data::Table>> logged(const Services& s, const std::string& name,
-                                              const Wanted& wanted) {
-  std::vector<data::Table> out;
+bool is_of(std::string_view row_id, const std::string& id) {
+  return row_id.starts_with(id) && (row_id.size() == id.size() || row_id[id.size()] == '-');
+}
+
+// kNotFound for the first id that the log does not hold.
+base::Result<data::Table> logged(const Services& s, const std::string& name, const Wanted& wanted) {
+  if (wanted.ids.empty()) return s.log->query(name, wanted.query);
+  TRY_ASSIGN(data::Table table, s.log->find(name, wanted.ids));
+  const data::Column* ids = table.find("id");
   for (const std::string& id : wanted.ids) {
-    TRY_ASSIGN(auto table, s.log->find(name, id));
-    if (table.rows() == 0)
+    bool found = false;
+    for (std::size_t row = 0; row < table.rows() && !found; ++row)
+      found = is_of(ids->text(row), id);
+    if (!found)
       return base::fail(base::Code::kNotFound, "no logged prediction of " + name + ": " + id,
                         "it may not be sampled, or be older than the log is kept");
-    out.push_back(std::move(table));
   }
-  if (!wanted.ids.empty()) return out;
-  TRY_ASSIGN(auto table, s.log->query(name, wanted.query));
-  out.push_back(std::move(table));
-  return out;
+  return table;
 }
 
 base::Result<Response> run_replay(const Services& s, const Request& request) {
@@ -121,15 +124,8 @@ base::Result<Response> run_replay(const Services& s, const Request& request) {
   serve::CallOptions options;
   TRY_ASSIGN(options.version, resolve_version(s, name, wanted.version));
   TRY_ASSIGN(const serve::Answer chosen, s.server->choose(name, options));
-  TRY_ASSIGN(const auto tables, logged(s, name, wanted));
-  Replay all;
-  for (const data::Table& table : tables) {
-    TRY_ASSIGN(Replay one, replay(*chosen.bundle, table, *s.clock));
-    std::move(one.rows.begin(), one.rows.end(), std::back_inserter(all.rows));
-    all.missing = std::move(one.missing);
-    all.unused = std::move(one.unused);
-    all.retyped = std::move(one.retyped);
-  }
+  TRY_ASSIGN(const data::Table table, logged(s, name, wanted));
+  TRY_ASSIGN(const Replay all, replay(*chosen.bundle, table, *s.clock));
   Json out = Json::object(
       {{"endpoint", name}, {"model", status.config.model}, {"version", chosen.version}});
   const Json report = replay_json(all, wanted.tolerance);

@@ -116,10 +116,9 @@ class PredictionLog {
   // Rows in [from, to): columns id, time, version, score, prediction, total_us + the inputs; newest first, the newest `limit` when limit > 0.
   virtual base::Result<data::Table> read(const std::string& endpoint, std::int64_t from_us,
                                          std::int64_t to_us, std::uint64_t limit) = 0;
-  virtual base::Result<data::Table> find(
-      const std::string& endpoint,
-      const std::string&
-          id) = 0;  // the row, or every row of a request that had several, with all columns; empty when unknown
+  // The rows of these requests, with all columns, oldest first; a request may have several. Unknown ids have none.
+  virtual base::Result<data::Table> find(const std::string& endpoint,
+                                         const std::vector<std::string>& ids) = 0;
   virtual base::Result<data::Table> query(const std::string& endpoint, const LogQuery& query) = 0;
   virtual base::Result<std::uint64_t> count(
       const std::string& endpoint, std::int64_t from_us,
