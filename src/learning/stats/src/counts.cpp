@@ -3,12 +3,14 @@
 #include <unordered_map>
 
 #include "distribution.h"
+#include "maru/base/json.h"
 #include "numbers.h"
 
 namespace maru::stats {
 namespace {
 
 constexpr std::size_t kMostValues = 100'000;  // of a column whose values are compared one by one
+constexpr std::size_t kMostNumbers = 1000;    // of a number column, that are counted one by one
 constexpr double kLeastExpected = 5;
 
 bool blank(const std::string& text) { return text.find_first_not_of(" \t") == std::string::npos; }
@@ -66,6 +68,17 @@ Counts Counts::of(const data::Column& column) {
     for (std::size_t i = 0; out.complete && i < counts.size(); ++i)
       if (counts[i] > 0 && !blank(column.dictionary[i]))
         out.values[column.dictionary[i]] += counts[i];
+    return out;
+  }
+  if (column.type != data::ColumnType::kBool) {
+    const Sample sample = Sample::of(column);
+    out.total = sample.count;
+    out.distinct = static_cast<double>(sample.values.size());
+    out.complete = sample.values.size() <= kMostNumbers;
+    for (std::size_t i = 0; out.complete && i < sample.values.size(); ++i)
+      out.values[column.type == data::ColumnType::kInteger
+                     ? std::to_string(static_cast<std::int64_t>(sample.values[i]))
+                     : base::format_double(sample.values[i])] = sample.weights[i];
     return out;
   }
   double yes = 0;

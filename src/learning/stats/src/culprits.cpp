@@ -74,6 +74,15 @@ class Finder {
       }
   }
 
+  // A column that did not move alone, but no longer goes with another: perhaps its codes were dealt anew.
+  void explain_relation(const std::string& name) {
+    const Column *a = before_.find(name), *b = after_.find(name);
+    if (a == nullptr || b == nullptr || !said_.insert({name, 1}).second) return;
+    const Mapping recodes = find_recodes(slices_, *a, *b);
+    if (!recodes.pairs.empty() && recodes.explained > 0.5)
+      say_mapping(name, "", "recoded", recodes, recodes.explained);
+  }
+
   Json take() {
     Json::Array& items = found_.items();
     std::stable_sort(items.begin(), items.end(), [](const Json& a, const Json& b) {
@@ -289,7 +298,7 @@ class Finder {
   // The hour of the day turned round: of times, or of a column of hours. All rows or one group.
   bool explain_hours(const Column& a, const Column& b) {
     const bool time = a.type == ColumnType::kTimestamp;
-    if (!time && a.type != ColumnType::kInteger) return false;
+    if (a.type != b.type || (!time && a.type != ColumnType::kInteger)) return false;
     if (!time) {
       const Sample x = Sample::of(a), y = Sample::of(b);
       if (x.min() < 0 || y.min() < 0 || x.max() > 23 || y.max() > 23 || x.values.size() < 12)
@@ -455,24 +464,28 @@ class Finder {
 
   const data::Table &before_, &after_;
   Slices slices_;
-  std::map<std::string, int> swapped_;
+  std::map<std::string, int> swapped_, said_;
   Json found_ = Json::array();
 };
 
 }  // namespace
 
 Json find_culprits(const data::Table& reference, const data::Table& current,
-                   const DriftReport& report) {
+                   const DriftReport& report, const Json& relations) {
   std::vector<std::string> names;
   for (const auto& column : report.columns) {
     if (!column.drift || names.size() >= kMostExplained) continue;
     if (reference.find(column.name) != nullptr && current.find(column.name) != nullptr)
       names.push_back(column.name);
   }
-  if (names.empty()) return Json::array();
+  if (names.empty() && relations.size() == 0) return Json::array();
   Finder finder(reference, current);
   finder.explain_swaps(names);
   for (const std::string& name : names) finder.explain(name);
+  for (const Json& relation : relations.items()) {
+    finder.explain_relation(relation["column"].as_string());
+    finder.explain_relation(relation["slice"].as_string());
+  }
   return finder.take();
 }
 

@@ -44,7 +44,9 @@ struct Side {
   bool numeric = false;
   double rows = 0, missing = 0;
   Sample sample;  // numeric
-  Counts counts;  // text and bool; numbers of at most kFewValues values
+  Counts
+      counts;  // text and bool; numbers of at most kFewValues values; of times the hours of the day
+  Sample lengths;  // of text, in bytes
   // Text that is mostly numbers: cells that are not, of those present.
   double unparsable = 0;
   std::vector<std::string> words;

@@ -27,8 +27,9 @@ constexpr double kFreshVisible = 0.005;
 constexpr double kMeanVisible = 0.05;    // deviations of the reference
 constexpr double kSpreadVisible = 0.05;  // relative change of the mean distance from the median
 constexpr double kLeastFresh = 5;        // rows
+constexpr double kExactPart = 200;       // rows of a part up to which its test is exact
 constexpr std::size_t kNamedValues = 10;
-// Tests that can name one column: KS, centre, spread, shares, missing. The level of a test is alpha / columns / this.
+// Tests that can name one column: KS, centre, spread, shares, missing; or shares, new values, lengths, missing, words. The level of a test is alpha / columns / this.
 constexpr double kTests = 5;
 constexpr double kMostlyNumbers = 0.5;  // share of a text column's cells that are numbers
 constexpr std::size_t kManyCells = 500'000;
@@ -49,6 +50,23 @@ double normal_quantile(double level) {
   return high;
 }
 
+// Two-sided exact test of two shares, by the smaller tail doubled; only where the parts are few, else 0.
+double hypergeometric_p(double part_old, double n, double part_new, double m) {
+  const double part = part_old + part_new;
+  if (part > kExactPart) return 0;
+  const auto chance = [&](double k) {  // of k of the part on the new side
+    return std::exp(std::lgamma(m + 1) - std::lgamma(k + 1) - std::lgamma(m - k + 1) +
+                    std::lgamma(n + 1) - std::lgamma(part - k + 1) - std::lgamma(n - part + k + 1) -
+                    std::lgamma(n + m + 1) + std::lgamma(part + 1) + std::lgamma(n + m - part + 1));
+  };
+  double below = 0, above = 0;
+  for (double k = std::max(0.0, part - n); k <= std::min(part, m); ++k) {
+    if (k <= part_new) below += chance(k);
+    if (k >= part_new) above += chance(k);
+  }
+  return std::min(1.0, 2 * std::min(below, above));
+}
+
 double chi_square_quantile(double level, double degrees) {
   double low = 0, high = degrees + 40 * std::sqrt(2 * degrees) + 100;
   for (int i = 0; i < 60; ++i) {
@@ -58,9 +76,10 @@ double chi_square_quantile(double level, double degrees) {
   return high;
 }
 
-// The largest excess speaks; every one that exceeds its limit counts.
-void judge(ColumnDrift& column, const Evidence& e, std::string said = {}) {
-  if (!(std::fabs(e.value) > e.limit())) return;
+// The largest excess speaks; every one that exceeds its limit counts. The test must agree with the limit: a limit is drawn from the
+// deviations of both sides, which a few outlying rows can make too small.
+void judge(ColumnDrift& column, const Evidence& e, double level, std::string said = {}) {
+  if (!(std::fabs(e.value) > e.limit()) || e.p >= level) return;
   const double excess = std::fabs(e.value) / e.limit();
   if (column.drift && excess <= column.why["excess"].as_double()) return;
   column.drift = true;
@@ -85,13 +104,15 @@ Json value_list(const std::vector<std::string>& values) {
   return out;
 }
 
-void judge_shares(ColumnDrift& out, const CategoryTest& test, double n, double m, double level) {
+void judge_shares(ColumnDrift& out, const CategoryTest& test, double n, double m, double level,
+                  const std::string& what = "shares") {
   if (test.pooled_dof < 1) return;
   const double excess = chi_square_quantile(level, test.pooled_dof) / (n + m);
   judge(out,
         {"shares", test.pooled_v, kCramerVisible,
          std::sqrt(std::max(0.0, excess - test.pooled_dof / (n + m - 1))), 0, test.pooled_p},
-        "shares moved: Cramér's V " + base::format_significant(test.pooled_v, 3) + ", limit " +
+        level,
+        what + " moved: Cramér's V " + base::format_significant(test.pooled_v, 3) + ", limit " +
             base::format_significant(kCramerVisible, 3) + " at p " +
             base::format_significant(test.pooled_p, 3));
 }
@@ -107,12 +128,16 @@ ColumnDrift number_drift(const Side& before, const Side& after, double level) {
   out.questions = number_questions(before, after, measures, noise);
   out.picture = number_picture(a, b);
   const double z = normal_quantile(level);
-  judge(out, {"ks", measures.ks, kKsVisible, std::sqrt(-std::log(level / 2) / 2 * (1 / n + 1 / m)),
-              0, measures.ks_p});
+  judge(out,
+        {"ks", measures.ks, kKsVisible, std::sqrt(-std::log(level / 2) / 2 * (1 / n + 1 / m)), 0,
+         measures.ks_p},
+        level);
   if (a.std > 0) {
     const double se = std::sqrt(a.std * a.std / n + b.std * b.std / m) / a.std;
-    judge(out, {"mean shift", measures.mean_shift_std, kMeanVisible, z * se, noise.mean,
-                measures.welch_p});
+    judge(
+        out,
+        {"mean shift", measures.mean_shift_std, kMeanVisible, z * se, noise.mean, measures.welch_p},
+        level);
   } else if (b.std > 0 || a.mean != b.mean) {
     out.drift = true;
     out.reason = "was always " + base::format_significant(a.mean, 6) + ", is no longer constant";
@@ -120,11 +145,14 @@ ColumnDrift number_drift(const Side& before, const Side& after, double level) {
   if (a.mean_away > 0 && b.mean_away > 0 && !before.coarse && !after.coarse) {
     const double se =
         std::sqrt(a.std_away * a.std_away / n + b.std_away * b.std_away / m) / a.mean_away;
-    judge(out, {"spread", b.mean_away / a.mean_away - 1, kSpreadVisible, z * se, noise.spread,
-                measures.brown_forsythe_p});
+    judge(out,
+          {"spread", b.mean_away / a.mean_away - 1, kSpreadVisible, z * se, noise.spread,
+           measures.brown_forsythe_p},
+          level);
   }
   if (!before.counts.values.empty() && !after.counts.values.empty() && !before.coarse)
-    judge_shares(out, compare_counts(before.counts, after.counts), n, m, level);
+    judge_shares(out, compare_counts(before.counts, after.counts), n, m, level,
+                 before.type == ColumnType::kTimestamp ? "hours of the day" : "shares");
   out.score = std::max(measures.ks, std::min(1.0, std::fabs(measures.mean_shift_std) / 2));
   return out;
 }
@@ -147,12 +175,26 @@ ColumnDrift category_drift(const Counts& a, const Counts& b, double level) {
     const std::vector<std::string> named(
         test.fresh.begin(), test.fresh.begin() + static_cast<std::ptrdiff_t>(
                                                      std::min<std::size_t>(3, test.fresh.size())));
-    judge(out, {"new values", test.fresh_share, kFreshVisible, 0, 0, test.fresh_p},
+    judge(out, {"new values", test.fresh_share, kFreshVisible, 0, 0, test.fresh_p}, level,
           "new values " + base::join(named, ", ") + " in " +
               base::format_significant(test.fresh_share * 100, 3) + " % of rows");
     out.score = std::max(out.score, test.fresh_share);
   }
   return out;
+}
+
+// Of ids and free text only the form can be compared: how long they are.
+void judge_lengths(ColumnDrift& out, const Sample& a, const Sample& b, double level) {
+  if (a.count < 2 || b.count < 2) return;
+  const NumberMeasures m = number_measures(a, b);
+  out.measures.set("length_ks", m.ks);
+  judge(out,
+        {"length", m.ks, kKsVisible,
+         std::sqrt(-std::log(level / 2) / 2 * (1 / a.count + 1 / b.count)), 0, m.ks_p},
+        level,
+        "lengths moved: from " + base::format_significant(a.mean, 3) + " to " +
+            base::format_significant(b.mean, 3) + " bytes on average");
+  if (out.drift) out.score = std::max(out.score, m.ks);
 }
 
 // A share of rows that changed: missing cells, or words among numbers.
@@ -163,7 +205,10 @@ void judge_part(ColumnDrift& column, const char* measure, const std::string& sai
   const double se = std::sqrt(pooled * (1 - pooled) * (1 / rows_old + 1 / rows_new));
   if (se <= 0) return;
   const bool before_this = column.drift;
-  judge(column, {measure, delta, visible, normal_quantile(level) * se, 0, normal_p(delta / se)},
+  judge(column,
+        {measure, delta, visible, normal_quantile(level) * se, 0,
+         std::max(normal_p(delta / se), hypergeometric_p(part_old, rows_old, part_new, rows_new))},
+        level,
         said + " went from " + base::format_significant(before * 100, 3) + " % to " +
             base::format_significant(after * 100, 3) + " %");
   if (column.drift && !before_this) column.score = std::max(column.score, std::fabs(delta));
@@ -201,6 +246,7 @@ ColumnDrift compare(Side before, Side after, const DriftOptions& options, double
       out = number_drift(before, after, level);
     else if (!before.numeric && before.counts.complete && after.counts.complete)
       out = category_drift(before.counts, after.counts, level);
+    if (!before.numeric) judge_lengths(out, before.lengths, after.lengths, level);
   }
   out.measures.set("missing_old", before.missing / before.rows)
       .set("missing_new", after.missing / after.rows)
@@ -281,8 +327,8 @@ DriftReport compare_tables(const data::Table& reference, const data::Table& curr
     report.columns.back().name = column.name;
   }
   rank(report);
-  report.culprits = find_culprits(reference, current, report);
   const Json relations = find_broken_relations(reference, current, report, options);
+  report.culprits = find_culprits(reference, current, report, relations);
   for (const Json& relation : relations.items()) report.culprits.push(relation);
   report.drift = report.drift || relations.size() > 0;
   if (options.classifier_rows > 0) report.together = compare_together(reference, current, options);

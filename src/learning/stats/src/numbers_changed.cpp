@@ -151,22 +151,22 @@ bool rounded(const Sample& before, const Sample& after, NumberChange& out) {
 NumberChange find_change(const Sample& before, const Sample& after, bool time) {
   NumberChange none;
   if (before.count < 20 || after.count < 20 || before.std <= 0) return none;
-  NumberChange out;
-  if (!time && scaled(before, after, out)) {
-    out.kind = "scale";
-    out.meaning = unit_of(out.factor);
-    return out;
+  NumberChange scale, shift, out;
+  if (!time && scaled(before, after, scale)) {
+    scale.kind = "scale";
+    scale.meaning = unit_of(scale.factor);
   }
-  out = {};
-  out.shift = after.median - before.median;
-  if (!time && out.shift != 0)
-    out.shift = refined(before, out.shift * 0.6, out.shift * 1.4,
-                        [&](double by) { return after.mapped(1, -by); });
-  if (time) out.shift = std::round(out.shift / (kHourUs / 4)) * (kHourUs / 4);
-  if (out.shift != 0 && fits(before, after, after.mapped(1, -out.shift), out)) {
-    out.kind = "shift";
-    return out;
+  shift.shift = after.median - before.median;
+  if (time) {
+    shift.shift = std::round(shift.shift / (kHourUs / 4)) * (kHourUs / 4);
+  } else if (shift.shift != 0) {
+    shift.shift = refined(before, shift.shift * 0.6, shift.shift * 1.4,
+                          [&](double by) { return after.mapped(1, -by); });
   }
+  if (shift.shift != 0 && fits(before, after, after.mapped(1, -shift.shift), shift))
+    shift.kind = "shift";
+  if (!scale.kind.empty() || !shift.kind.empty())
+    return scale.explained >= shift.explained ? scale : shift;
   if (time) return none;
   out = {};
   out.factor = -1;

@@ -1,5 +1,6 @@
 #include "maru/stats/profile.h"
 
+#include <algorithm>
 #include <charconv>
 
 namespace maru::stats {
@@ -123,6 +124,11 @@ Json ColumnProfile::to_json() const {
   Json bins = Json::array(), points = Json::object();
   for (const auto& bin : histogram)
     bins.push(Json::object({{"low", bin.low}, {"high", bin.high}, {"count", bin.count}}));
+  Json step_values = Json::array(), step_rows = Json::array();
+  for (const auto& [value, rows] : steps) {
+    step_values.push(value);
+    step_rows.push(rows);
+  }
   for (const auto& [probability, value] : quantiles)
     points.set(base::format_double(probability), value);
   Json out = Json::object({{"name", name},
@@ -143,6 +149,7 @@ Json ColumnProfile::to_json() const {
                            {"kurtosis", kurtosis},
                            {"quantiles", points},
                            {"histogram", bins},
+                           {"steps", Json::object({{"values", step_values}, {"rows", step_rows}})},
                            {"length_min", length_min},
                            {"length_max", length_max},
                            {"length_mean", length_mean},
@@ -179,6 +186,9 @@ base::Result<ColumnProfile> ColumnProfile::from_json(const Json& json) {
                         "a profile has a quantile of no probability: " + text);
     out.quantiles.emplace_back(probability, value.as_double());
   }
+  const Json &step_values = json["steps"]["values"], &step_rows = json["steps"]["rows"];
+  for (std::size_t i = 0; i < std::min(step_values.size(), step_rows.size()); ++i)
+    out.steps.emplace_back(step_values.at(i).as_double(), step_rows.at(i).as_double());
   for (const auto& bin : json["histogram"].items())
     out.histogram.push_back(
         {bin["low"].as_double(), bin["high"].as_double(), bin["count"].as_double()});

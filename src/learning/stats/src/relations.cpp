@@ -19,8 +19,8 @@ constexpr std::size_t kMostColumns = 40;  // 780 pairs
 constexpr std::size_t kMostRows = 50'000;
 constexpr std::size_t kMostValues = 10;  // of a text column; the others are one more
 constexpr double kIdShare = 0.5;         // distinct share from which text says who, not what
-constexpr double kLeastCell = 10;        // rows of both sides; rarer cells count as one
-constexpr double kAssociationFloor = 0.1;
+constexpr double kLeastExpected = 5;     // rows of the smaller side in a cell
+constexpr double kVisible = 0.1;  // effect below which a change of the joint cells does not matter
 constexpr std::size_t kMostNamed = 5;
 
 // A column as a small number a row; 0 is missing.
@@ -131,29 +131,32 @@ double association(const std::vector<double>& cells, std::size_t rows, std::size
   return std::min(1.0, std::sqrt(phi2 / std::max(1e-9, std::min(r2, c2) - 1)));
 }
 
-// Pearson's test that both sides fill the cells of the pair alike.
-double same_cells_p(const std::vector<double>& a, const std::vector<double>& b) {
-  double n = 0, m = 0, rare_a = 0, rare_b = 0, chi2 = 0, degrees = -1;
+// Pearson's test that both sides fill the cells of the pair alike, and its effect without the bias (Bergsma 2013). Cells in which the smaller
+// side can expect fewer than five rows count as one.
+struct SameCells {
+  double p = 1, effect = 0;
+};
+SameCells same_cells(const std::vector<double>& a, const std::vector<double>& b) {
+  double n = 0, m = 0;
   for (std::size_t i = 0; i < a.size(); ++i) {
     n += a[i];
     m += b[i];
   }
-  const auto add = [&](double x, double y) {
-    const double both = x + y, expected_a = both * n / (n + m), expected_b = both * m / (n + m);
-    chi2 += (x - expected_a) * (x - expected_a) / expected_a +
-            (y - expected_b) * (y - expected_b) / expected_b;
-    ++degrees;
-  };
+  if (n == 0 || m == 0) return {};
+  const double least = std::min(n, m) / (n + m);
+  std::vector<double> old_cells(1, 0.0), new_cells(1, 0.0);
   for (std::size_t i = 0; i < a.size(); ++i) {
-    if (a[i] + b[i] >= kLeastCell) {
-      add(a[i], b[i]);
+    if ((a[i] + b[i]) * least >= kLeastExpected) {
+      old_cells.push_back(a[i]);
+      new_cells.push_back(b[i]);
     } else {
-      rare_a += a[i];
-      rare_b += b[i];
+      old_cells[0] += a[i];
+      new_cells[0] += b[i];
     }
   }
-  if (rare_a + rare_b >= kLeastCell) add(rare_a, rare_b);
-  return degrees < 1 || n == 0 || m == 0 ? 1 : chi_square_p(chi2, degrees);
+  const BinMeasures test = bin_measures(old_cells, new_cells);
+  if (test.chi2_dof < 2) return {};
+  return {test.chi2_p, std::sqrt(std::max(0.0, test.chi2 / (n + m) - test.chi2_dof / (n + m - 1)))};
 }
 
 }  // namespace
@@ -175,7 +178,7 @@ Json find_broken_relations(const data::Table& reference, const data::Table& curr
     if (bin(column, *after, binned)) columns.push_back(std::move(binned));
   }
   struct Broken {
-    double change, before, after, p;
+    double change, before, after;
     std::string first, second;
   };
   std::vector<Broken> found;
@@ -188,9 +191,9 @@ Json find_broken_relations(const data::Table& reference, const data::Table& curr
                                 new_cells = cells_of(a.after, b.after, a.bins, b.bins);
       const double before = association(old_cells, a.bins, b.bins),
                    after = association(new_cells, a.bins, b.bins);
-      if (std::fabs(after - before) < kAssociationFloor) continue;
-      const double p = same_cells_p(old_cells, new_cells);
-      if (p < alpha) found.push_back({std::fabs(after - before), before, after, p, a.name, b.name});
+      const SameCells same = same_cells(old_cells, new_cells);
+      if (same.effect >= kVisible && same.p < alpha)
+        found.push_back({same.effect, before, after, a.name, b.name});
     }
   }
   std::stable_sort(found.begin(), found.end(),
@@ -205,7 +208,7 @@ Json find_broken_relations(const data::Table& reference, const data::Table& curr
                              " no longer go together as before: association " +
                              base::format_fixed(pair.before, 2) + ", now " +
                              base::format_fixed(pair.after, 2)},
-         {"share", pair.change}}));
+         {"share", std::min(1.0, pair.change)}}));
   return out;
 }
 

@@ -17,6 +17,7 @@ using data::ColumnType;
 constexpr std::size_t kBins = 40;
 constexpr std::size_t kTop = 20;
 constexpr std::size_t kCategories = 1000;
+constexpr std::size_t kSteps = 200;
 constexpr double kProbabilities[] = {0.01, 0.05, 0.1,  0.2, 0.25, 0.3,  0.4, 0.5,
                                      0.6,  0.7,  0.75, 0.8, 0.9,  0.95, 0.99};
 
@@ -340,7 +341,23 @@ class Summary {
     bins(values);
   }
 
+  // As even in rows as may be; a value of many rows is a step of its own.
+  void steps(const Numbers& values) {
+    const double most = values.total / static_cast<double>(kSteps / 2);
+    double rows = 0;
+    for (std::size_t i = 0; i < values.items.size(); ++i) {
+      rows += values.items[i].count;
+      const bool last = i + 1 == values.items.size();
+      if (!last && values.items.size() > kSteps && rows < most &&
+          rows + values.items[i + 1].count <= most)
+        continue;
+      out_.steps.emplace_back(values.items[i].value, rows);
+      rows = 0;
+    }
+  }
+
   void bins(const Numbers& values) {
+    steps(values);
     const double low = out_.min, high = out_.max;
     if (low == high || !std::isfinite(high - low)) {
       out_.histogram = {{low, high, values.total}};

@@ -22,6 +22,8 @@ constexpr std::size_t kLeastPresent = 20;
 constexpr std::size_t kDiscrepancyRows = 150;  // a side
 constexpr int kPermutations = 200;
 constexpr double kVisibleArea = 0.02;
+constexpr double kDeviations =
+    4.5;  // of Mann and Whitney's U under chance; folds that are not of one model add a little
 
 std::uint64_t mixed(std::uint64_t z) {
   z += 0x9E3779B97F4A7C15ull;
@@ -73,12 +75,13 @@ bool code_numbers(const Joined& j, const Column& a, const Column& b, ByteColumn&
   std::vector<double> distinct = values, edges;
   distinct.erase(std::unique(distinct.begin(), distinct.end()), distinct.end());
   if (distinct.size() < 2) return false;
-  if (distinct.size() <= kNumberBins) {
+  if (distinct.size() <= std::clamp<std::size_t>(values.size() / 20, 16, kNumberBins)) {
     for (std::size_t i = 1; i < distinct.size(); ++i)
       edges.push_back((distinct[i - 1] + distinct[i]) / 2);
   } else {
-    for (std::size_t i = 1; i < kNumberBins; ++i) {
-      const double edge = values[i * (values.size() - 1) / kNumberBins];
+    const std::size_t bins = std::clamp<std::size_t>(values.size() / 20, 16, kNumberBins);
+    for (std::size_t i = 1; i < bins; ++i) {
+      const double edge = values[i * (values.size() - 1) / bins];
       if (edges.empty() || edge > edges.back()) edges.push_back(edge);
     }
   }
@@ -243,7 +246,8 @@ Json compare_together(const data::Table& reference, const data::Table& current,
   }
   const double auc = area_under_curve(scores, labels);
   const auto n = static_cast<double>(j.old_rows.size()), m = static_cast<double>(j.new_rows.size());
-  const double limit = 0.5 + std::max(kVisibleArea, 4 * std::sqrt((n + m + 1) / (12 * n * m)));
+  const double limit =
+      0.5 + std::max(kVisibleArea, kDeviations * std::sqrt((n + m + 1) / (12 * n * m)));
   const Discrepancy gap = discrepancy_of(j);
   return Json::object({{"auc", auc},
                        {"limit", limit},

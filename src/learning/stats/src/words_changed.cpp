@@ -173,10 +173,8 @@ Mapping find_recodes(const Slices& slices, const Column& before, const Column& a
     go += nearest;
     if (best != value) out.pairs.emplace_back(value, best);
   }
-  const double all = variation(a, b, {});
-  const bool confirmed = !out.pairs.empty() && go < 0.5 * stay;
-  if (!confirmed || all <= 0) return {};
-  out.explained = 1 - variation(a, b, out.pairs) / all;
+  if (out.pairs.empty() || go > 0.5 * stay) return {};
+  out.explained = 1 - go / stay;
   return out;
 }
 

@@ -16,7 +16,7 @@ struct Mapping {
 };
 // Vanished values under new names: alike in share and in what they go together with in other columns.
 Mapping find_renames(const Slices& slices, const data::Column& before, const data::Column& after);
-// The same values, dealt anew (0 for 1 and 1 for 0): only where other columns confirm it.
+// The same values, dealt anew (0 for 1 and 1 for 0), as the company they keep in other columns says; `explained` is of that company.
 Mapping find_recodes(const Slices& slices, const data::Column& before, const data::Column& after);
 
 // Text cut at a length: what is that long now began the same and went on before.
