@@ -48,12 +48,49 @@ export function gateName(t: T, f: F, g: Pick<Schemas['Gate'], 'name' | 'bound'>)
   return g.name;
 }
 
-/** Why a column counts as drifted: the measures that are out, largest words first. */
-export function driftReason(t: T, f: F, d: { reason: string; measures?: Record<string, unknown> }): string {
-  const m = d.measures ?? {}; const ks = num(m.ks), psi = num(m.psi); const limit = /limit ([\d.eE-]+)/.exec(d.reason)?.[1]; const bound = limit ? t(` (limit ${limit})`, ` (기준 ${limit})`) : '';
-  if (/^ks /.test(d.reason) && ks != null) return t(`The distributions are ${f.sig(ks)} apart at their widest (Kolmogorov–Smirnov)${bound}.`, `두 분포의 최대 차이가 ${f.sig(ks)}입니다(콜모고로프–스미르노프)${bound}.`);
-  if (/^psi /.test(d.reason) && psi != null) return t(`The mix of values has moved: PSI ${f.sig(psi)}${bound}.`, `값의 구성이 달라졌습니다: PSI ${f.sig(psi)}${bound}.`);
-  return d.reason;
+/** Why a column counts as drifted, from the measure that said so; its limit is what is visible, or what chance or the reference's own chunks reach. */
+export function driftReason(t: T, f: F, d: { reason: string; why?: Record<string, unknown> | null; measures?: Record<string, unknown> }): string {
+  const w = d.why ?? {}; const v = num(w.value), l = num(w.limit); const old = /limit ([\d.eE-]+)/.exec(d.reason)?.[1]; const limit = l != null ? f.sig(l) : old;
+  const bound = limit ? t(` (limit ${limit})`, ` (기준 ${limit})`) : ''; const x = f.sig(v ?? num(d.measures?.ks) ?? null);
+  const signed = v == null ? '' : (v > 0 ? '+' : '') + f.sig(v);
+  switch (w.measure ?? /^(ks|psi) /.exec(d.reason)?.[1]) {
+    case 'ks': return t(`The distributions are ${x} apart at their widest (Kolmogorov–Smirnov)${bound}.`, `두 분포의 최대 차이가 ${x}입니다(콜모고로프–스미르노프)${bound}.`);
+    case 'psi': return t(`The mix of values has moved: PSI ${f.sig(num(d.measures?.psi))}${bound}.`, `값의 구성이 달라졌습니다: PSI ${f.sig(num(d.measures?.psi))}${bound}.`);
+    case 'mean shift': return t(`The mean moved by ${signed} deviations${bound}.`, `평균이 표준편차의 ${signed}배 이동했습니다${bound}.`);
+    case 'spread': return t(`The spread changed by ${f.pct(v)}${l != null ? ` (limit ${f.pct(l)})` : ''}.`, `퍼짐이 ${f.pct(v)} 달라졌습니다${l != null ? `(기준 ${f.pct(l)})` : ''}.`);
+    case 'shares': return t(`The shares of the values moved: Cramér's V ${x}${bound}.`, `값의 비율이 달라졌습니다: 크라메르 V ${x}${bound}.`);
+    case 'new values': return t(`Values not seen before fill ${f.pct(v)} of the rows.`, `처음 보는 값이 행의 ${f.pct(v)}를 차지합니다.`);
+    case 'missing': return t(`Missing cells changed by ${f.pct(v)} of the rows${l != null ? ` (limit ${f.pct(l)})` : ''}.`, `결측이 행의 ${f.pct(v)}만큼 달라졌습니다${l != null ? `(기준 ${f.pct(l)})` : ''}.`);
+    case 'words': return t(`Cells that are no number: ${signed === '' ? '' : f.pct(v)} of the rows more.`, `숫자가 아닌 칸이 행의 ${f.pct(v)}만큼 늘었습니다.`);
+    case 'length': return t(`The texts have other lengths: the lengths' distributions are ${x} apart${bound}.`, `글의 길이가 달라졌습니다: 길이 분포의 최대 차이 ${x}${bound}.`);
+  }
+  const SAID: Readonly<Record<string, string>> = { 'column is gone': '열이 없어졌습니다', 'column is new': '새로 생긴 열입니다', 'too few rows for a verdict': '판정하기에는 행이 너무 적습니다' };
+  return d.reason ? t(d.reason, SAID[d.reason] ?? d.reason) : t('Nothing beyond chance.', '우연을 넘는 변화가 없습니다.');
+}
+
+/** What is behind a change, by its kind; the server's own English sentence where a kind is not known. */
+export function culpritText(t: T, f: F, c: Schemas['Culprit']): string {
+  const ko = t('', '1') === '1'; if (!ko) return c.explanation;
+  const where = c.slice ? ` [${c.slice}]` : ''; const col = c.column; const x = (k: keyof typeof c) => f.sig(num(c[k]) ?? null, 4); const p = (k: keyof typeof c) => f.pct(num(c[k]) ?? 0);
+  const pairs = (c.mapping ?? []).slice(0, 5).map((m) => `"${m.old}" → "${m.new}"`).join(', ');
+  switch (c.kind) {
+    case 'scale': return `${col}${where}: 값이 ${x('factor')}배가 되었습니다. 단위가 바뀐 것 같습니다`;
+    case 'shift': return `${col}${where}: 값이 ${x('shift')}만큼 커졌습니다`;
+    case 'timezone': return `${col}${where}: 시각이 ${x('hours')}시간 밀렸습니다. 시간대가 바뀐 것 같습니다`;
+    case 'mirrored': return `${col}${where}: 부호나 척도가 뒤집혔습니다`;
+    case 'rounded': return `${col}${where}: ${x('factor')} 단위로 반올림되어 정밀도를 잃었습니다`;
+    case 'stretched': return `${col}${where}: 평균 둘레의 퍼짐이 ${x('factor')}배가 되었습니다`;
+    case 'missing': return `${col}${where}: 결측이 ${p('before')}에서 ${p('after')}로 바뀌었습니다`;
+    case 'spike': return `${col}${where}: 값 ${x('value')}이(가) ${p('before')}에서 ${p('after')}로 늘었습니다. 기본값이나 멈춘 값 같습니다`;
+    case 'renamed': return `${col}${where}: 값의 이름이 바뀐 것 같습니다: ${pairs}`;
+    case 'recoded': return `${col}${where}: 값의 코드가 다시 매겨진 것 같습니다: ${pairs}`;
+    case 'truncated': return `${col}: 글이 ${x('length')}바이트에서 잘렸습니다. 전에는 행의 ${p('before')}가 더 길었습니다`;
+    case 'swapped': return `${col} 열과 ${c.other} 열이 서로 바뀌었습니다`;
+    case 'words': return `${col}: 숫자 사이에 글자가 섞였습니다(행의 ${p('after')})`;
+    case 'moved': return `${col}${where}: 변화가 이 행들에서 생겼습니다`;
+    case 'relation': return `${col} 열과 ${c.slice} 열은 따로는 그대로지만 서로의 관계가 달라졌습니다`;
+  }
+  return c.explanation;
 }
 
 export const ACTIONS: Words = {

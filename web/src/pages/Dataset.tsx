@@ -7,8 +7,9 @@ import { num, type Schemas } from '../api/client';
 import { useApi, useChange } from '../api/use';
 import { median, missingShare, overlay } from '../lib/profile';
 import { useHref, useView } from '../lib/nav';
-import { anomalyFix, anomalyText, driftReason } from '../lib/say';
+import { anomalyFix, anomalyText, culpritText, driftReason } from '../lib/say';
 import { useFmt, useT } from '../prefs';
+import { A } from '../ui/A';
 import { Chip } from '../ui/Chip';
 import { DataGrid, type Col } from '../ui/DataGrid';
 import { ErrorNote } from '../ui/ErrorNote';
@@ -35,21 +36,21 @@ export function Dataset() {
   const base = get('base') === 'none' ? undefined : get('base') || older;
   const path = number ? `/datasets/${encodeURIComponent(name)}/profile?snapshot=${number}${base ? `&base=${base}` : ''}` : null;
   const profile = useApi<Profile>(path, { keep: true });
-  usePage([[t('Data', '데이터'), href('data')], [id]], { cli: base ? `maru data drift ${name}@${base} ${name}@${number}` : `maru data profile ${name}`, curl: curl(path ?? `/datasets/${name}`) });
+  usePage([[t('Data', '데이터'), href('data')], [id]], { cli: base ? `maru data compare ${name}@${base} ${name}@${number}` : `maru data profile ${name}`, curl: curl(path ?? `/datasets/${name}`) });
   return <Loaded query={dataset}>{(d) => (d.snapshots.length ? <Loaded query={profile}>{(p) => <DatasetPage d={d} p={p} />}</Loaded> : <div className="page"><h1>{name}</h1><p className="t3">{t('No snapshot yet.', '아직 스냅샷이 없습니다.')}</p></div>)}</Loaded>;
 }
 
 const toneOf = (s: string): Status => (s === 'error' ? 'bad' : s === 'warning' ? 'warn' : 'ok');
 
 function DatasetPage({ d, p }: { d: Schemas['Dataset']; p: Profile }) {
-  const t = useT(); const f = useFmt(); const [get, set] = useView(); const tab = get('tab', 'profile') as 'profile' | 'rules' | 'rows' | 'versions';
+  const t = useT(); const f = useFmt(); const href = useHref(); const [get, set] = useView(); const tab = get('tab', 'profile') as 'profile' | 'rules' | 'rows' | 'versions';
   const errors = p.anomalies.filter((a) => a.severity === 'error').length, warnings = p.anomalies.filter((a) => a.severity === 'warning').length;
   const snap = d.snapshots.find((s) => s.number === p.number) ?? d.snapshots[0];
   const check = useChange<Schemas['ValidateResult'], boolean>((accept) => ({ path: `/datasets/${encodeURIComponent(p.name)}/validate?snapshot=${p.number}`, method: 'POST', body: accept ? { accept: true } : {} }));
   return (
     <div className="page fill ds">
       <div className="ph">
-        <div className="grow"><h1><span>{p.name}<span className="at">@{p.number}</span></span>{errors ? <Chip s="bad">{t(`${errors} rules are broken`, `규칙 ${errors}개 위반`)}</Chip> : warnings ? <Chip s="warn">{t(`${warnings} warnings`, `주의 ${warnings}건`)}</Chip> : <Chip s={p.schema ? 'ok' : 'plain'}>{p.schema ? t('all rules hold', '모든 규칙 통과') : t('no rule yet', '규칙 없음')}</Chip>}{p.drift?.drift && <Chip s="warn">{t(`drifts from @${p.base}`, `@${p.base} 대비 드리프트`)}</Chip>}</h1>
+        <div className="grow"><h1><span>{p.name}<span className="at">@{p.number}</span></span>{errors ? <Chip s="bad">{t(`${errors} rules are broken`, `규칙 ${errors}개 위반`)}</Chip> : warnings ? <Chip s="warn">{t(`${warnings} warnings`, `주의 ${warnings}건`)}</Chip> : <Chip s={p.schema ? 'ok' : 'plain'}>{p.schema ? t('all rules hold', '모든 규칙 통과') : t('no rule yet', '규칙 없음')}</Chip>}{p.drift?.drift && <A to={href('data', '-', 'compare') + `?old=${encodeURIComponent(`${p.name}@${p.base}`)}&new=${encodeURIComponent(`${p.name}@${p.number}`)}`}><Chip s="warn">{t(`drifts from @${p.base}`, `@${p.base} 대비 드리프트`)}</Chip></A>}</h1>
           <div className="meta"><span><b>{f.int(p.rows)}</b> {t('rows', '행')} · <b>{p.columns.length}</b> {t('columns', '열')} · <b>{f.bytes(snap.bytes)}</b></span>{p.base != null && <span>{t('compared with', '비교 대상')} <b>@{p.base}</b> ({f.int(p.drift?.rows_old)})</span>}<span title={f.iso(snap.created_us)}>{t('arrived', '도착')} <b>{f.ago(snap.created_us)}</b></span>{(p.duplicate_rows ?? 0) > 0 && <span>{t('duplicate rows', '중복 행')} <b>{f.int(p.duplicate_rows)}</b></span>}<code>{p.snapshot.slice(0, 12)}</code></div></div>
         <div className="acts">
           {d.snapshots.length > 1 && <label className="row fs12 t2">{t('compare with', '비교 대상')}<select className="input" style={{ width: 104 }} value={p.base ?? 'none'} onChange={(e) => set({ base: e.target.value })}><option value="none">{t('nothing', '없음')}</option>{d.snapshots.filter((s) => s.number !== p.number).map((s) => <option key={s.number} value={s.number}>@{s.number}</option>)}</select></label>}
@@ -100,7 +101,7 @@ function ProfileTab({ p }: { p: Profile }) {
         </Panel>
         {dr && Object.keys(dr.questions).length > 0 && <FiveQuestions column={cur.name} drift={dr} from={p.base!} to={p.number} />}
         {found.map((a, i) => <div key={i} className={'note n-' + toneOf(a.severity)}><StatusIcon s={toneOf(a.severity)} size={15} /><div className="grow col" style={{ gap: 4 }}><div className="b">{anomalyText(t, a)}</div>{a.slice && <div className="fs12"><span className="t2">{t('Where', '어디')}: </span><code>{a.slice}</code></div>}{a.rows > 0 && <div className="fs12 t2">{t(`${f.int(a.rows)} rows`, `${f.int(a.rows)}행`)}</div>}{a.fix && <div className="fs12 t2">{anomalyFix(t, a)}</div>}</div></div>)}
-        {culprits.map((c, i) => <div key={'c' + i} className="note n-warn"><StatusIcon s="warn" size={15} /><div className="grow col" style={{ gap: 4 }}><div className="b">{c.explanation}</div>{c.slice && <div className="fs12"><span className="t2">{t('Where', '어디')}: </span><code>{c.slice}</code></div>}{num(c.share) != null && <div className="fs12 t2">{t('share of the change', '변화 중 비중')} {f.pct(c.share)}</div>}</div></div>)}
+        {culprits.map((c, i) => <div key={'c' + i} className="note n-warn"><StatusIcon s="warn" size={15} /><div className="grow col" style={{ gap: 4 }}><div className="b">{culpritText(t, f, c)}</div>{c.slice && <div className="fs12"><span className="t2">{t('Where', '어디')}: </span><code>{c.slice}</code></div>}{num(c.share) != null && <div className="fs12 t2">{t('share of the change', '변화 중 비중')} {f.pct(c.share)}</div>}</div></div>)}
         {!found.length && !culprits.length && <div className={'note' + (dr?.drift ? ' n-warn' : '')}><StatusIcon s={dr?.drift ? 'warn' : 'ok'} size={15} /><div className="t2">{dr?.drift ? driftReason(t, f, dr) : t('Nothing unusual in this column.', '이 열에는 특이 사항이 없습니다.')}</div></div>}
       </div>}
     </div>

@@ -22,7 +22,7 @@ struct Arguments {
   Invocation common;
   ImportOptions import;
   ProfileOptions profile;
-  DriftOptions drift;
+  CompareOptions compare;
   ValidateOptions validate;
   InitOptions init;
   RunOptions run;
@@ -50,6 +50,28 @@ CLI::App* group(CLI::App& parent, const char* name, const char* help) {
   CLI::App* command = parent.add_subcommand(name, help);
   command->require_subcommand(1);
   return command;
+}
+
+void add_compare(CLI::App& data, Arguments& a) {
+  for (const char* name : {"compare", "drift"}) {  // one verb, the second its older name
+    CLI::App* compare =
+        verb(data, a, name, "what changed between two snapshots or two files, and why",
+             "maru data compare sales@1 sales@2 --html report.html",
+             [&a] { return data_compare(a.common, a.compare); });
+    compare->add_option("old", a.compare.before, "NAME@NUMBER, or a file")->required();
+    compare->add_option("new", a.compare.after, "NAME@NUMBER, or a file")->required();
+    compare->add_option("--rule", a.compare.rule, "maru, evidently or tfdv: whose verdict")
+        ->capture_default_str();
+    compare->add_flag("--profiles", a.compare.profiles, "from the stored profiles, reading no row");
+    compare->add_option("--html", a.compare.html, "a report in one file that needs nothing else");
+    compare->add_option("--language", a.compare.language, "of the report: en or ko")
+        ->capture_default_str();
+    compare->add_flag("--gate", a.compare.gate, "exit code 3 when there is drift");
+  }
+  verb(data, a, "quarantine", "set the rows apart that break an expectation",
+       "maru data quarantine sales", [&a] { return data_quarantine(a.common, a.name); })
+      ->add_option("dataset", a.name)
+      ->required();
 }
 
 void add_data(CLI::App& app, Arguments& a) {
@@ -89,11 +111,7 @@ void add_data(CLI::App& app, Arguments& a) {
   validate->add_option("dataset", a.validate.dataset)->required();
   validate->add_option("--schema", a.validate.schema_file,
                        "a schema file instead of the saved one");
-  CLI::App* drift =
-      verb(*data, a, "drift", "compare two snapshots", "maru data drift sales@1 sales@2",
-           [&a] { return data_drift(a.common, a.drift); });
-  drift->add_option("old", a.drift.a)->required();
-  drift->add_option("new", a.drift.b)->required();
+  add_compare(*data, a);
   CLI::App* schema = group(app, "schema", "what columns must look like");
   verb(*schema, a, "show", "the saved schema", "maru schema show sales",
        [&a] { return schema_show(a.common, a.name); })

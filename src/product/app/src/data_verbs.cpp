@@ -151,30 +151,6 @@ int data_validate(const Invocation& invocation, const ValidateOptions& options) 
   });
 }
 
-int data_drift(const Invocation& invocation, const DriftOptions& options) {
-  return with_session(invocation, [&](Session& session) -> Result<int> {
-    TRY_ASSIGN(const Json result, session.call(Method::kPost, "/api/v1/drift",
-                                               Json::object({{"a", options.a}, {"b", options.b}})));
-    if (invocation.json) {
-      print(result.dump() + "\n");
-      return 0;
-    }
-    TextTable table;
-    table.column("column");
-    table.column("drift");
-    table.column("score", TextTable::Align::kRight);
-    table.column("why");
-    for (const auto& column : result["columns"].items()) {
-      table.row({column["name"].as_string(), column["drift"].as_bool() ? red("yes") : "no",
-                 number_text(column["score"].as_double(), 3), column["reason"].as_string()});
-    }
-    print(table.text());
-    for (const auto& culprit : result["culprits"].items())
-      print("culprit: " + culprit["explanation"].as_string() + "\n");
-    return 0;
-  });
-}
-
 int schema_show(const Invocation& invocation, const std::string& dataset) {
   return with_session(invocation, [&](Session& session) -> Result<int> {
     TRY_ASSIGN(const Json result, session.call(Method::kGet, dataset_path(dataset, "/profile")));

@@ -27,8 +27,10 @@ struct ProfileOptions {
   std::vector<std::string> slice_by;
   std::size_t threads = 2;
 };
-struct DriftOptions {
-  std::string a, b;
+struct CompareOptions {
+  std::string before, after;  // NAME@NUMBER, or a file
+  std::string rule = "maru", html, language = "en";
+  bool profiles = false, gate = false;
 };
 struct ValidateOptions {
   std::string dataset, schema_file;
@@ -38,7 +40,7 @@ int data_list(const Invocation& invocation);
 int data_show(const Invocation& invocation, const std::string& dataset);
 int data_profile(const Invocation& invocation, const ProfileOptions& options);
 int data_validate(const Invocation& invocation, const ValidateOptions& options);
-int data_drift(const Invocation& invocation, const DriftOptions& options);
+int data_compare(const Invocation& invocation, const CompareOptions& options);
 int schema_show(const Invocation& invocation, const std::string& dataset);
 int schema_accept(const Invocation& invocation, const std::string& dataset);
 
