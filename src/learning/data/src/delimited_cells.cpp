@@ -57,16 +57,15 @@ class ByteSource {
     return whole_ ? std::string_view(text_).substr(0, kSniffBytes) : std::string_view(sniffed_);
   }
   bool whole() const { return whole_; }
+  // Fewer than `most` only at the end.
   base::Result<std::size_t> take(char* to, std::size_t most) {
     const std::string& ready = whole_ ? text_ : sniffed_;
-    if (given_ < ready.size()) {
-      const std::size_t count = std::min(most, ready.size() - given_);
-      std::copy_n(ready.data() + given_, count, to);
-      given_ += count;
-      return count;
-    }
-    if (whole_) return std::size_t{0};
-    return read(to, most);
+    const std::size_t count = std::min(most, ready.size() - given_);
+    std::copy_n(ready.data() + given_, count, to);
+    given_ += count;
+    if (whole_ || count == most) return count;
+    TRY_ASSIGN(const std::size_t got, read(to + count, most - count));
+    return count + got;
   }
 
  private:
