@@ -48,10 +48,10 @@ cli
   =json {"rule": "tfdv"}
   $ maru data compare old.csv cents.csv --rule mine
   ! maru: unknown rule: mine.* (re)
-  [2]
+  [1]
   $ maru data compare old.csv nowhere@1
   ! maru: one side is a file, the other is none: nowhere@1.* (re)
-  [2]
+  [1]
 
 # Snapshots: by their rows, and by what their profiles keep.
 cli
@@ -66,11 +66,11 @@ cli
 server
 
 http GET /api/v1/compare?old=sales@1&new=sales@2
-=> 200
-{"drift": true, "culprits": [{"column": "amount", "kind": "scale"}]}
+  => 200
+  {"drift": true, "culprits": [{"column": "amount", "kind": "scale"}]}
 
 http GET /api/v1/compare?old=sales@1
-=> 400
+  => 400
 
 http GET /api/v1/compare?old=sales@1&new=sales@9
-=> 404
+  => 404

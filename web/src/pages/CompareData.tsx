@@ -28,7 +28,7 @@ export function CompareData() {
   const list = useApi<Schemas['DatasetList']>('/datasets');
   usePage([[t('Data', '데이터'), href('data')], [t('Compare', '비교')]], { cli: `maru data compare ${before || 'OLD'} ${after || 'NEW'}${rule === 'profiles' ? ' --profiles' : rule !== 'maru' ? ' --rule ' + rule : ''}`, curl: curl(`/compare?${query}`) });
   const names = (list.data?.datasets ?? []).flatMap((d) => Array.from({ length: d.number ?? 0 }, (_, i) => `${d.name}@${(d.number ?? 0) - i}`));
-  const pick = (key: string, value: string, label: string) => <label className="row fs12 t2">{label}<select className="input" style={{ maxWidth: 200 }} value={value} onChange={(e) => set({ [key]: e.target.value, col: null })}><option value="" />{!names.includes(value) && value && <option>{value}</option>}{names.map((n) => <option key={n}>{n}</option>)}</select></label>;
+  const pick = (key: string, value: string, label: string) => <label className="row fs12 t2" style={{ whiteSpace: 'nowrap' }}>{label}<select className="input" style={{ maxWidth: 200 }} value={value} onChange={(e) => set({ [key]: e.target.value, col: null })}><option value="" />{!names.includes(value) && value && <option>{value}</option>}{names.map((n) => <option key={n}>{n}</option>)}</select></label>;
   return (
     <div className="page fill ds">
       <div className="ph">

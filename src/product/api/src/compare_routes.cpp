@@ -40,6 +40,9 @@ base::Result<stats::Profile> stored_profile(const Services& services,
 base::Result<Response> get_compare(const Services& services, const Request& request) {
   const std::string rule(request.query_param("rule", "maru")),
       format(request.query_param("format")), language(request.query_param("language", "en"));
+  if (request.query_param("old").empty() || request.query_param("new").empty())
+    return base::fail(base::Code::kInvalidArgument, "`old` and `new` each name a snapshot",
+                      "?old=sales@1&new=sales@2");
   TRY_ASSIGN(
       const data::Snapshot before,
       services.datasets->resolve(project_of(request), std::string(request.query_param("old"))));
