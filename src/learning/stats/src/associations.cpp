@@ -22,7 +22,7 @@ struct Codes {
 
 Codes codes_of(const RowSample::Column& column, std::size_t most) {
   Codes out;
-  std::unordered_map<std::uint64_t, std::int32_t> seen;
+  std::unordered_map<std::uint32_t, std::int32_t> seen;
   out.of.reserve(column.keys.size());
   for (const auto key : column.keys) {
     if (key == 0) {

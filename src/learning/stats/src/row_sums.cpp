@@ -155,7 +155,7 @@ void RowSample::add(const data::CellBlock& block, bool raw) {
       }
       to.numbers.push_back(std::isfinite(number) ? number
                                                  : std::numeric_limits<double>::quiet_NaN());
-      to.keys.push_back(key);
+      to.keys.push_back(key == 0 ? 0 : static_cast<std::uint32_t>(key >> 32) | 1u);
     }
   }
   while (rows.size() > most_) narrow();

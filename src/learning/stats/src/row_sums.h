@@ -11,7 +11,7 @@ namespace maru::stats {
 // together, so that the estimate stays unbiased. Mergeable.
 class RepeatedRows {
  public:
-  static constexpr std::size_t kHeld = 1u << 19;
+  static constexpr std::size_t kHeld = 1u << 18;
   void add(const std::uint64_t* hashes, std::size_t n);
   void merge(const RepeatedRows& other);
   std::uint64_t repeats() const;  // rows beyond the first of their kind
@@ -39,7 +39,7 @@ class RowSample {
 
   struct Column {
     std::vector<double> numbers;      // NaN: missing or no number
-    std::vector<std::uint64_t> keys;  // tells values apart; 0: missing
+    std::vector<std::uint32_t> keys;  // tells values apart; 0: missing
   };
   std::vector<Column> columns;
   std::vector<std::uint64_t> rows;  // marks

@@ -10,9 +10,9 @@
 #include "maru/stats/profile.h"
 #include "maru/stats/profile_page.h"
 #include "maru/stats/profiler.h"
-#include "maru/stats/schema.h"
 #include "mlflow/artifact_files.h"
 #include "routes.h"
+#include "schema_routes.h"
 
 namespace maru::api {
 namespace {
@@ -309,52 +309,6 @@ base::Result<Response> post_upload(const Services& services, const Request& requ
   return result;
 }
 
-base::Result<Response> put_schema(const Services& services, const Request& request,
-                                  Context& context) {
-  TRY_ASSIGN(const Json body, body_json(request));
-  TRY_ASSIGN(const stats::Schema schema, stats::Schema::from_json(body));
-  const std::string dataset(request.param("dataset"));
-  TRY(services.datasets->get(project_of(request), dataset));
-  TRY(services.datasets->put_schema(project_of(request), dataset, schema.to_json()));
-  TRY(audit(services, context, "schema.put", dataset, ""));
-  return answer(schema.to_json());
-}
-
-// Validates against the saved schema (inferred from the oldest snapshot when there is none); {"accept": true} takes the proposals into the schema.
-base::Result<Response> post_validate(const Services& services, const Request& request,
-                                     Context& context) {
-  TRY_ASSIGN(const Json body, body_json(request));
-  TRY_ASSIGN(const data::Snapshot snapshot, pick_snapshot(services, request, "snapshot"));
-  TRY_ASSIGN(const stats::Profile profile, profile_of(services, snapshot, context));
-  const std::string project = project_of(request);
-  stats::Schema schema;
-  if (body["schema"].is_object()) {
-    TRY_ASSIGN(schema, stats::Schema::from_json(body["schema"]));
-  } else if (auto saved = services.datasets->schema(project, snapshot.dataset)) {
-    TRY_ASSIGN(schema, stats::Schema::from_json(*saved));
-  } else {
-    TRY_ASSIGN(const data::DatasetInfo info, services.datasets->get(project, snapshot.dataset));
-    TRY_ASSIGN(const stats::Profile first, profile_of(services, info.snapshots.back(), context));
-    schema = stats::infer_schema(first);
-    TRY(services.datasets->put_schema(project, snapshot.dataset, schema.to_json()));
-  }
-  TRY_ASSIGN(const data::Table table, services.datasets->read(snapshot));
-  const auto anomalies = stats::validate(table, profile, schema);
-  Json listed = Json::array();
-  for (const auto& anomaly : anomalies) listed.push(anomaly.to_json());
-  TRY(services.datasets->attach(snapshot.id, "anomalies", listed));
-  if (body["accept"].as_bool()) {
-    schema = stats::infer_schema(profile);
-    TRY(services.datasets->put_schema(project, snapshot.dataset, schema.to_json()));
-    TRY(audit(services, context, "schema.accept", snapshot.dataset,
-              std::to_string(anomalies.size()) + " anomalies accepted"));
-  }
-  return answer(Json::object({{"dataset", snapshot.dataset},
-                              {"number", snapshot.number},
-                              {"ok", !stats::has_errors(anomalies)},
-                              {"anomalies", listed}}));
-}
-
 base::Result<Response> post_drift(const Services& services, const Request& request) {
   TRY_ASSIGN(const Json body, body_json(request));
   TRY_ASSIGN(const data::Snapshot before,
@@ -394,9 +348,6 @@ void add_data_routes(Router& router, const Services& s) {
       Method::kGet, "/api/v1/datasets/{dataset}/rows", {Permission::kRead},
       [s](const Request& request, Context& context) { return get_rows(s, request, context); });
   router.add(
-      Method::kPut, "/api/v1/datasets/{dataset}/schema", {Permission::kWrite},
-      [s](const Request& request, Context& context) { return put_schema(s, request, context); });
-  router.add(
       Method::kPost, "/api/v1/datasets/{dataset}/import", {Permission::kOperate, RunOn::kWork},
       [s](const Request& request, Context& context) { return post_import(s, request, context); });
   http::RouteOptions upload{Permission::kWrite, RunOn::kWork};
@@ -405,9 +356,7 @@ void add_data_routes(Router& router, const Services& s) {
   router.add(
       Method::kPost, "/api/v1/datasets/{dataset}/upload", upload,
       [s](const Request& request, Context& context) { return post_upload(s, request, context); });
-  router.add(
-      Method::kPost, "/api/v1/datasets/{dataset}/validate", {Permission::kWrite, RunOn::kWork},
-      [s](const Request& request, Context& context) { return post_validate(s, request, context); });
+  add_schema_routes(router, s);
   router.add(Method::kPost, "/api/v1/drift", {Permission::kRead, RunOn::kWork},
              [s](const Request& request, Context&) { return post_drift(s, request); });
 }

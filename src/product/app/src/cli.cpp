@@ -22,6 +22,7 @@ struct Arguments {
   Invocation common;
   ImportOptions import;
   ProfileOptions profile;
+  SchemaOptions schema;
   CompareOptions compare;
   ValidateOptions validate;
   InitOptions init;
@@ -113,6 +114,24 @@ void add_data(CLI::App& app, Arguments& a) {
                        "a schema file instead of the saved one");
   add_compare(*data, a);
   CLI::App* schema = group(app, "schema", "what columns must look like");
+  CLI::App* suggest = verb(
+      *schema, a, "suggest", "expectations that the data suggests, with how sure",
+      "maru schema suggest sales --accept", [&a] { return schema_suggest(a.common, a.schema); });
+  suggest->add_option("dataset", a.schema.dataset)->required();
+  suggest->add_flag("--accept", a.schema.accept, "add them to the schema");
+  for (const bool out : {true, false}) {
+    CLI::App* move =
+        verb(*schema, a, out ? "export" : "import",
+             out ? "the schema in another tool's words" : "take a schema over from another tool",
+             out ? "maru schema export sales contract.yaml --format odcs"
+                 : "maru schema import sales schema.pbtxt --format tfdv",
+             [&a, out] {
+               return out ? schema_export(a.common, a.schema) : schema_import(a.common, a.schema);
+             });
+    move->add_option("dataset", a.schema.dataset)->required();
+    move->add_option("file", a.schema.file)->required();
+    move->add_option("--format", a.schema.format, "json, tfdv, jsonschema or odcs [json]");
+  }
   verb(*schema, a, "show", "the saved schema", "maru schema show sales",
        [&a] { return schema_show(a.common, a.name); })
       ->add_option("dataset", a.name)

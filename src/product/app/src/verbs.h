@@ -41,6 +41,14 @@ int data_show(const Invocation& invocation, const std::string& dataset);
 int data_profile(const Invocation& invocation, const ProfileOptions& options);
 int data_validate(const Invocation& invocation, const ValidateOptions& options);
 int data_compare(const Invocation& invocation, const CompareOptions& options);
+struct SchemaOptions {
+  std::string dataset, file, format = "json";
+  bool accept = false;
+};
+int data_quarantine(const Invocation& invocation, const std::string& dataset);
+int schema_suggest(const Invocation& invocation, const SchemaOptions& options);
+int schema_export(const Invocation& invocation, const SchemaOptions& options);
+int schema_import(const Invocation& invocation, const SchemaOptions& options);
 int schema_show(const Invocation& invocation, const std::string& dataset);
 int schema_accept(const Invocation& invocation, const std::string& dataset);
 

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "maru/base/text.h"
+#include "maru/stats/expectation.h"
 #include "maru/stats/profile.h"
 #include "maru/stats/profiler.h"
 #include "maru/stats/schema.h"
@@ -121,8 +122,13 @@ base::Result<Json> run_validate(const Services& services, pipeline::Attempt& att
   std::vector<stats::Anomaly> anomalies;
   {
     TRY_ASSIGN(const data::Table table, services.datasets->read(snapshot));
-    anomalies = stats::validate(table, profile, schema);
+    anomalies = stats::validate(table, profile, schema, "training");
   }
+  TRY_ASSIGN(const std::string relation, services.datasets->relation(snapshot));
+  TRY_ASSIGN(const auto broken,
+             stats::check_expectations(*services.engine, relation, schema.expectations, profile,
+                                       *attempt.context));
+  anomalies.insert(anomalies.end(), broken.begin(), broken.end());
   Json listed = Json::array();
   for (const auto& anomaly : anomalies) {
     listed.push(anomaly.to_json());
