@@ -19,7 +19,7 @@ using base::Result;
 using http::Method;
 
 constexpr std::uint64_t kEngineBytes = 256ull << 20;  // one pass: the engine needs no more
-constexpr std::size_t kBarCells = 12;
+constexpr std::size_t kBarCells = 10;                 // of the 40 bins, four each
 
 std::string plain(double value) {
   return std::isfinite(value) ? base::format_significant(value, 4) : "–";
