@@ -12,7 +12,7 @@ namespace {
 using base::Json;
 
 constexpr std::size_t kChunks = 16;
-constexpr double kChunkRows = 1000, kLeastChunkRows = 50;
+constexpr double kChunkRows = 400, kLeastChunkRows = 50;
 constexpr double kRepeats = 0.02;  // share of rows from which one value is a mode by itself
 constexpr std::size_t kModeBins = 40, kPictureBins = 40, kPictureValues = 12;
 constexpr double kRare = 3.3;  // normal deviations that chance exceeds once in a thousand
