@@ -307,9 +307,16 @@ DriftReport compare_tables(const data::Table& reference, const data::Table& curr
   report.rows_new = current.rows();
   report.columns.resize(reference.columns.size());
   const auto columns = static_cast<double>(reference.columns.size());
-  each_column(reference.columns.size(),
+  // The classifier is one more task beside the columns, and the longest: it comes first.
+  each_column(reference.columns.size() + 1,
               reference.columns.size() * (reference.rows() + current.rows()), options.threads,
-              [&](std::size_t i) {
+              [&](std::size_t task) {
+                if (task == 0) {
+                  if (options.classifier_rows > 0)
+                    report.together = compare_together(reference, current, options);
+                  return;
+                }
+                const std::size_t i = task - 1;
                 const data::Column& before = reference.columns[i];
                 const data::Column* after = current.find(before.name);
                 ColumnDrift& column = report.columns[i];
@@ -331,7 +338,6 @@ DriftReport compare_tables(const data::Table& reference, const data::Table& curr
   report.culprits = find_culprits(reference, current, report, relations);
   for (const Json& relation : relations.items()) report.culprits.push(relation);
   report.drift = report.drift || relations.size() > 0;
-  if (options.classifier_rows > 0) report.together = compare_together(reference, current, options);
   report.drift = report.drift || report.together["drift"].as_bool();
   return report;
 }
