@@ -11,7 +11,8 @@
 
 int main(int count, char** words) {
   constexpr std::string_view kAnswer =
-      "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 15\r\n\r\n{\"status\":\"ok\"}";
+      "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: "
+      "15\r\n\r\n{\"status\":\"ok\"}";
   if (count != 2) return 2;
   const int door = ::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
   const int on = 1;
@@ -20,7 +21,9 @@ int main(int count, char** words) {
   place.sin_family = AF_INET;
   place.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   place.sin_port = htons(static_cast<std::uint16_t>(std::atoi(words[1])));
-  if (::bind(door, reinterpret_cast<sockaddr*>(&place), sizeof place) != 0 || ::listen(door, 1024) != 0) return 1;
+  if (::bind(door, reinterpret_cast<sockaddr*>(&place), sizeof place) != 0 ||
+      ::listen(door, 1024) != 0)
+    return 1;
   const int poll = ::epoll_create1(0);
   const auto watch = [poll](int fd) {
     epoll_event event{};
@@ -40,7 +43,8 @@ int main(int count, char** words) {
         if (peer < 0) continue;
         ::setsockopt(peer, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
         watch(peer);
-      } else if (::read(fd, bytes, sizeof bytes) <= 0 || ::write(fd, kAnswer.data(), kAnswer.size()) < 0) {
+      } else if (::read(fd, bytes, sizeof bytes) <= 0 ||
+                 ::write(fd, kAnswer.data(), kAnswer.size()) < 0) {
         ::close(fd);
       }
     }

@@ -231,6 +231,32 @@ std::string format_seconds(double seconds) {
   return std::string(text.data(), static_cast<std::size_t>(size));
 }
 
+std::string escape_html(std::string_view text) {
+  std::string out;
+  for (const char c : replace_invalid_utf8(text)) {
+    switch (c) {
+      case '&':
+        out += "&amp;";
+        break;
+      case '<':
+        out += "&lt;";
+        break;
+      case '>':
+        out += "&gt;";
+        break;
+      case '"':
+        out += "&quot;";
+        break;
+      case '\'':
+        out += "&#39;";
+        break;
+      default:
+        out += c;
+    }
+  }
+  return out;
+}
+
 std::string hex(std::string_view bytes) {
   constexpr char kDigits[] = "0123456789abcdef";
   std::string out;

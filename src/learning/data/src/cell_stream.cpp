@@ -4,8 +4,8 @@
 #include <mutex>
 
 #include "cell_storage.h"
-#include "duckdb_handle.h"
 #include "sources.h"
+#include "streaming_query.h"
 
 namespace maru::data {
 
@@ -27,32 +27,9 @@ bool holds(const std::uint64_t* valid, std::size_t row) {
 // A statement's result, a chunk of the engine a block.
 class SqlCells final : public CellStream {
  public:
-  SqlCells(Engine& engine, std::string select) : engine_(engine), select_(std::move(select)) {}
-  ~SqlCells() override {
-    if (pending_ != nullptr) duckdb_destroy_pending(&pending_);
-  }
-
-  base::Status open() {
-    TRY_ASSIGN(connection_, engine_.impl().connect());
-    if (duckdb_prepare(connection_->handle, select_.c_str(), &statement_.handle) != DuckDBSuccess)
-      return failed(duckdb_prepare_error(statement_.handle));
-    for (idx_t c = 0; c < duckdb_prepared_statement_column_count(statement_.handle); ++c) {
-      const char* name = duckdb_prepared_statement_column_name(statement_.handle, c);
-      StreamColumn column;
-      column.name = name != nullptr ? name : "";
-      duckdb_free(const_cast<char*>(name));
-      types_.push_back(duckdb_prepared_statement_column_type(statement_.handle, c));
-      TRY_ASSIGN(column.type, column_type(types_.back()));
-      columns_.push_back(std::move(column));
-    }
-    if (duckdb_pending_prepared_streaming(statement_.handle, &pending_) != DuckDBSuccess)
-      return failed(duckdb_pending_error(pending_));
-    if (duckdb_execute_pending(pending_, &result_.handle) != DuckDBSuccess)
-      return failed(duckdb_result_error(&result_.handle));
-    return {};
-  }
-
-  const std::vector<StreamColumn>& columns() const override { return columns_; }
+  SqlCells(Engine& engine, std::string select) : query_(engine, std::move(select)) {}
+  base::Status open() { return query_.start(); }
+  const std::vector<StreamColumn>& columns() const override { return query_.columns(); }
   bool raw() const override { return false; }
 
   base::Result<bool> next(CellBlock& block) override {
@@ -62,12 +39,11 @@ class SqlCells final : public CellStream {
     {
       const std::lock_guard lock(mutex_);
       if (ended_) return false;
-      storage.chunk = duckdb_fetch_chunk(result_.handle);
+      storage.chunk = duckdb_fetch_chunk(query_.result());
       block.number = next_++;
       ended_ = storage.chunk == nullptr || duckdb_data_chunk_get_size(storage.chunk) == 0;
       if (ended_) {
-        const char* why = duckdb_result_error(&result_.handle);
-        if (why != nullptr && *why != '\0') return failed(why);
+        TRY(query_.state());
         return false;
       }
     }
@@ -79,10 +55,11 @@ class SqlCells final : public CellStream {
  private:
   void view(CellBlock& block) {
     CellBlock::Storage& storage = *block.storage;
-    const std::size_t width = columns_.size();
+    const std::vector<StreamColumn>& columns = query_.columns();
+    const std::size_t width = columns.size();
     storage.integers.resize(width);
     std::size_t texts = 0;
-    for (const auto& column : columns_) texts += column.type == ColumnType::kText ? 1 : 0;
+    for (const auto& column : columns) texts += column.type == ColumnType::kText ? 1 : 0;
     storage.views.resize(std::max(storage.views.size(), texts * block.rows));
     std::string_view* free_views = storage.views.data();
     block.columns.assign(width, {});
@@ -91,9 +68,9 @@ class SqlCells final : public CellStream {
       CellColumn& out = block.columns[c];
       out.valid = duckdb_vector_get_validity(vector);
       void* data = duckdb_vector_get_data(vector);
-      if (columns_[c].type == ColumnType::kFloat) {
+      if (columns[c].type == ColumnType::kFloat) {
         out.reals = static_cast<const double*>(data);
-      } else if (columns_[c].type == ColumnType::kText) {
+      } else if (columns[c].type == ColumnType::kText) {
         auto* from = static_cast<duckdb_string_t*>(data);
         for (std::size_t i = 0; i < block.rows; ++i)
           free_views[i] = holds(out.valid, i) ? std::string_view(duckdb_string_t_data(&from[i]),
@@ -102,7 +79,7 @@ class SqlCells final : public CellStream {
         out.texts = free_views;
         out.valid = nullptr;
         free_views += block.rows;
-      } else if (types_[c] == DUCKDB_TYPE_BOOLEAN) {
+      } else if (query_.types()[c] == DUCKDB_TYPE_BOOLEAN) {
         const auto* from = static_cast<const std::uint8_t*>(data);
         auto& integers = storage.integers[c];
         integers.resize(block.rows);
@@ -114,23 +91,10 @@ class SqlCells final : public CellStream {
     }
   }
 
-  tl::unexpected<base::Error> failed(const char* why) {
-    return base::wrap(
-        engine_.impl().explain(*connection_, why != nullptr ? why : "the statement failed"),
-        "the input cannot be read", "is every file whole?");
-  }
-
-  Engine& engine_;
-  const std::string select_;
-  std::vector<StreamColumn> columns_;
-  std::vector<duckdb_type> types_;
+  StreamingQuery query_;
   std::mutex mutex_;
   std::size_t next_ = 0;
   bool ended_ = false;
-  std::unique_ptr<Connection> connection_;
-  Statement statement_;
-  duckdb_pending_result pending_ = nullptr;
-  ResultSet result_;
 };
 
 // A table that is in memory, its own or another's.

@@ -6,11 +6,11 @@
 #include <fstream>
 
 #include "delimited_stream.h"
-#include "duckdb_handle.h"
 #include "maru/base/file.h"
 #include "maru/base/hash.h"
 #include "maru/base/text.h"
 #include "sources.h"
+#include "streaming_query.h"
 
 namespace maru::data {
 
@@ -40,34 +40,15 @@ std::string edges(const std::string& path) {
 class SqlStream final : public RowStream {
  public:
   SqlStream(Engine& engine, std::string select, std::uint64_t rows)
-      : engine_(engine), select_(std::move(select)), total_(rows) {}
-  ~SqlStream() override {
-    reader_.reset();
-    if (pending_ != nullptr) duckdb_destroy_pending(&pending_);
-  }
+      : query_(engine, std::move(select)), total_(rows) {}
 
   base::Status open() {
-    TRY_ASSIGN(connection_, engine_.impl().connect());
-    if (duckdb_prepare(connection_->handle, select_.c_str(), &statement_.handle) != DuckDBSuccess)
-      return failed(duckdb_prepare_error(statement_.handle));
-    for (idx_t c = 0; c < duckdb_prepared_statement_column_count(statement_.handle); ++c) {
-      const char* name = duckdb_prepared_statement_column_name(statement_.handle, c);
-      StreamColumn column;
-      column.name = name != nullptr ? name : "";
-      duckdb_free(const_cast<char*>(name));
-      TRY_ASSIGN(column.type,
-                 column_type(duckdb_prepared_statement_column_type(statement_.handle, c)));
-      columns_.push_back(std::move(column));
-    }
-    if (duckdb_pending_prepared_streaming(statement_.handle, &pending_) != DuckDBSuccess)
-      return failed(duckdb_pending_error(pending_));
-    if (duckdb_execute_pending(pending_, &result_.handle) != DuckDBSuccess)
-      return failed(duckdb_result_error(&result_.handle));
-    reader_ = std::make_unique<ChunkReader>(result_.handle);
+    TRY(query_.start());
+    reader_ = std::make_unique<ChunkReader>(query_.result());
     return {};
   }
 
-  const std::vector<StreamColumn>& columns() const override { return columns_; }
+  const std::vector<StreamColumn>& columns() const override { return query_.columns(); }
   double fraction() const override {
     return total_ == 0 ? 1 : static_cast<double>(seen_) / static_cast<double>(total_);
   }
@@ -75,8 +56,7 @@ class SqlStream final : public RowStream {
   base::Result<Table> next(std::size_t most, std::vector<RowProblem>& problems) override {
     problems.clear();
     TRY_ASSIGN(Table out, reader_->take(most));
-    if (const char* why = duckdb_result_error(&result_.handle); why != nullptr && *why != '\0')
-      return failed(why);
+    TRY(query_.state());
     seen_ += out.rows();
     if (out.rows() == 0 && seen_ != total_)
       return base::fail(Code::kDataLoss,
@@ -87,22 +67,10 @@ class SqlStream final : public RowStream {
   }
 
  private:
-  tl::unexpected<base::Error> failed(const char* why) {
-    return base::wrap(
-        engine_.impl().explain(*connection_, why != nullptr ? why : "the statement failed"),
-        "the input cannot be read", "is every file whole?");
-  }
-
-  Engine& engine_;
-  const std::string select_;
+  StreamingQuery query_;
   const std::uint64_t total_;
   std::uint64_t seen_ = 0;
-  std::vector<StreamColumn> columns_;
-  std::unique_ptr<Connection> connection_;
-  Statement statement_;
-  duckdb_pending_result pending_ = nullptr;
-  ResultSet result_;
-  std::unique_ptr<ChunkReader> reader_;
+  std::unique_ptr<ChunkReader> reader_;  // ends before the query
 };
 
 // A table that is already in memory.

@@ -13,29 +13,6 @@ namespace {
 constexpr std::size_t kMatrix = 24;  // columns in the map of associations
 constexpr std::size_t kValues = 10;
 
-std::string escape(std::string_view text) {
-  std::string out;
-  for (const char c : base::replace_invalid_utf8(text)) {
-    switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      default:
-        out += c;
-    }
-  }
-  return out;
-}
-
 std::string number(double value) {
   return std::isfinite(value) ? base::format_significant(value, 5) : "–";
 }
@@ -74,8 +51,8 @@ std::string values(const ColumnProfile& p) {
   const auto most = static_cast<double>(p.top.front().count);
   for (std::size_t i = 0; i < std::min(kValues, p.top.size()); ++i) {
     const auto n = static_cast<double>(p.top[i].count);
-    out += "<tr><td class='v'>" + escape(p.top[i].value.substr(0, 80)) + "</td><td class='n'>" +
-           count(p.top[i].count) +
+    out += "<tr><td class='v'>" + base::escape_html(p.top[i].value.substr(0, 80)) +
+           "</td><td class='n'>" + count(p.top[i].count) +
            "</td><td><i style='width:" + base::format_fixed(n / most * 120, 0) +
            "px'></i></td></tr>";
   }
@@ -92,7 +69,7 @@ std::string facts(const ColumnProfile& p) {
   const bool numeric = p.type == data::ColumnType::kInteger || p.type == data::ColumnType::kFloat;
   if (numeric && p.distinct > 0) {
     out += row("mean ± sd", number(p.mean) + " ± " + number(p.std_sample));
-    out += row("range", escape(p.min_text) + " … " + escape(p.max_text));
+    out += row("range", base::escape_html(p.min_text) + " … " + base::escape_html(p.max_text));
     std::string five;
     for (const auto& [probability, value] : p.quantiles) {
       if (probability == 0.05 || probability == 0.25 || probability == 0.5 || probability == 0.75 ||
@@ -112,22 +89,24 @@ std::string facts(const ColumnProfile& p) {
     if (p.weighted_mean)
       out += row("weighted mean ± sd", number(*p.weighted_mean) + " ± " + number(*p.weighted_std));
   } else if (p.type == data::ColumnType::kTimestamp) {
-    out += row("from … to", escape(p.min_text) + " … " + escape(p.max_text));
+    out += row("from … to", base::escape_html(p.min_text) + " … " + base::escape_html(p.max_text));
   } else if (p.length_max > 0) {
     out += row("characters",
                number(p.length_min) + " … " + number(p.length_mean) + " … " + number(p.length_max));
   }
-  if (!p.markers.empty()) out += row("may stand for missing", escape(base::join(p.markers, ", ")));
+  if (!p.markers.empty())
+    out += row("may stand for missing", base::escape_html(base::join(p.markers, ", ")));
   if (p.odd_row != UINT64_MAX)
-    out += row("no number", "\"" + escape(p.odd_text) + "\" in row " + count(p.odd_row + 1));
+    out += row("no number",
+               "\"" + base::escape_html(p.odd_text) + "\" in row " + count(p.odd_row + 1));
   return out + "</table>";
 }
 
 std::string column(const ColumnProfile& p) {
-  return "<section><h2>" + escape(p.name) + " <small>" + escape(p.meaning) + " · " +
-         std::string(data::type_name(p.type)) + " · " + escape(p.meaning_reason) +
-         "</small></h2><div class='c'>" + facts(p) + "<div>" + bars(p) + values(p) +
-         "</div></div></section>";
+  return "<section><h2>" + base::escape_html(p.name) + " <small>" + base::escape_html(p.meaning) +
+         " · " + std::string(data::type_name(p.type)) + " · " +
+         base::escape_html(p.meaning_reason) + "</small></h2><div class='c'>" + facts(p) + "<div>" +
+         bars(p) + values(p) + "</div></div></section>";
 }
 
 // How strongly each pair goes together, in [0, 1], as shades.
@@ -155,12 +134,12 @@ std::string matrix(const Profile& profile) {
   std::string out = "<section><h2>What goes together <small>of " + count(profile.sample_rows) +
                     " rows</small></h2><div class='wide'><table class='map'>";
   for (const auto& a : names) {
-    out += "<tr><th>" + escape(a) + "</th>";
+    out += "<tr><th>" + base::escape_html(a) + "</th>";
     for (const auto& b : names) {
       const auto found = strength.find({a, b});
       const double value = a == b ? 1 : found == strength.end() ? 0 : found->second.first;
-      const std::string hint =
-          escape(a + " · " + b + (found == strength.end() ? "" : ": " + found->second.second));
+      const std::string hint = base::escape_html(
+          a + " · " + b + (found == strength.end() ? "" : ": " + found->second.second));
       out += "<td title='" + hint + "' style='opacity:" + base::format_fixed(value, 2) + "'></td>";
     }
     out += "</tr>";
@@ -173,7 +152,7 @@ std::string missing(const Profile& profile) {
   std::string out = "<section><h2>Missing together <small>" + count(profile.rows_with_missing) +
                     " rows miss something</small></h2><table class='facts'>";
   for (const auto& item : profile.missing_together)
-    out += row(count(item.rows) + " rows", escape(base::join(item.columns, ", ")));
+    out += row(count(item.rows) + " rows", base::escape_html(base::join(item.columns, ", ")));
   return out + "</table></section>";
 }
 
@@ -184,7 +163,7 @@ std::string alone(const Profile& profile) {
       "<table class='facts'><tr><th>row</th><th>score</th><th>furthest out in</th></tr>";
   for (const auto& item : profile.outliers)
     out += "<tr>" + cell(count(item.row + 1)) + cell(base::format_fixed(item.score, 3)) +
-           cell(escape(item.column)) + "</tr>";
+           cell(base::escape_html(item.column)) + "</tr>";
   return out + "</table></section>";
 }
 
@@ -198,12 +177,12 @@ std::string slices(const Profile& profile) {
     const auto type = profile.columns[c].type;
     if (type != data::ColumnType::kInteger && type != data::ColumnType::kFloat) continue;
     shown.push_back(c);
-    out += "<th>" + escape(profile.columns[c].name) + "</th>";
+    out += "<th>" + base::escape_html(profile.columns[c].name) + "</th>";
   }
   out += "</tr>";
   for (const auto& slice : profile.slices) {
-    out +=
-        "<tr><th>" + escape(slice.column + ": " + slice.value) + "</th>" + cell(count(slice.rows));
+    out += "<tr><th>" + base::escape_html(slice.column + ": " + slice.value) + "</th>" +
+           cell(count(slice.rows));
     for (const auto c : shown) out += cell(number(slice.columns[c].mean));
     out += "</tr>";
   }
@@ -237,16 +216,16 @@ std::string profile_page(const Profile& profile, const std::string& title) {
   std::string out =
       "<!doctype html><html lang='en'><meta charset='utf-8'><meta name='viewport' "
       "content='width=device-width'><title>" +
-      escape(title) + "</title>" + kStyle + "<h1>" + escape(title) + "</h1><p>" +
-      count(profile.rows) + " rows, " + count(profile.columns.size()) + " columns, " +
+      base::escape_html(title) + "</title>" + kStyle + "<h1>" + base::escape_html(title) +
+      "</h1><p>" + count(profile.rows) + " rows, " + count(profile.columns.size()) + " columns, " +
       (profile.duplicate_error > 0 ? "about " : "") + count(profile.duplicate_rows) +
       " duplicate rows" +
       (profile.candidate_keys.empty()
            ? ""
-           : ", could be the key: " + escape(base::join(profile.candidate_keys, ", "))) +
+           : ", could be the key: " + base::escape_html(base::join(profile.candidate_keys, ", "))) +
       "</p>";
   for (const auto& group : profile.equal_columns)
-    out += "<p>The same in every row: " + escape(base::join(group, ", ")) + "</p>";
+    out += "<p>The same in every row: " + base::escape_html(base::join(group, ", ")) + "</p>";
   out += matrix(profile) + missing(profile) + alone(profile) + slices(profile);
   for (const auto& p : profile.columns) out += column(p);
   return out + "</html>\n";

@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "maru/base/number_text.h"
+#include "maru/base/text.h"
 #include "maru/stats/drift.h"
 
 namespace maru::stats {
@@ -45,32 +46,9 @@ constexpr const char* kStyle =
     "auto}"
     "code{overflow-wrap:anywhere}";
 
-std::string escaped(const std::string& text) {
-  std::string out;
-  for (const char c : text) {
-    switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      default:
-        out += c;
-    }
-  }
-  return out;
-}
-
 std::string value_text(const Json& value) {
   if (value.is_number()) return format_significant(value.as_double(), 4);
-  return value.is_string() ? escaped(value.as_string()) : "–";
+  return value.is_string() ? base::escape_html(value.as_string()) : "–";
 }
 
 // A line of steps or filled steps over the bins; `top` is the largest share of both.
@@ -136,7 +114,7 @@ std::string category_picture(const ColumnDrift& column) {
       name = name.substr(0, cut) + "…";
     }
     out += "<text x=\"0\" y=\"" + std::to_string(i * 18 + 12) +
-           "\" font-size=\"11\" fill=\"var(--fg)\">" + escaped(name) +
+           "\" font-size=\"11\" fill=\"var(--fg)\">" + base::escape_html(name) +
            "</text><rect x=\"140\" y=\"" + std::to_string(i * 18 + 2) + "\" height=\"6\" width=\"" +
            width(before) + "\" fill=\"var(--old)\"/><rect x=\"140\" y=\"" +
            std::to_string(i * 18 + 9) + "\" height=\"6\" width=\"" + width(after) +
@@ -163,20 +141,21 @@ std::string questions_table(const ColumnDrift& column, const Words& w) {
     const Json& q = column.questions[key];
     if (!q.is_object()) continue;
     const std::string verdict = q["verdict"].as_string();
-    out += "<tr title=\"" + escaped(q["reason"].as_string()) + "\"><td class=\"" + verdict + "\">" +
-           title(key) + "</td><td class=n>" + value_text(q["old"]) + "</td><td class=n>" +
-           value_text(q["new"]) + "</td><td class=\"n " + verdict + "\">" + value_text(q["value"]) +
-           "</td><td class=\"n dim\">±" + value_text(q["limit"]) + "</td></tr>";
+    out += "<tr title=\"" + base::escape_html(q["reason"].as_string()) + "\"><td class=\"" +
+           verdict + "\">" + title(key) + "</td><td class=n>" + value_text(q["old"]) +
+           "</td><td class=n>" + value_text(q["new"]) + "</td><td class=\"n " + verdict + "\">" +
+           value_text(q["value"]) + "</td><td class=\"n dim\">±" + value_text(q["limit"]) +
+           "</td></tr>";
   }
   return out + "</table>";
 }
 
 std::string column_section(const ColumnDrift& column, const Words& w) {
   std::string out =
-      "<section id=\"c-" + escaped(column.name) + "\"><h3><code>" + escaped(column.name) +
-      "</code> <span class=\"" + (column.drift ? "bad" : "ok") + "\">" +
-      (column.drift ? w("drift", "드리프트") : w("steady", "변화 없음")) +
-      "</span></h3><p class=dim>" + escaped(column.reason) + "</p><div class=two><div>";
+      "<section id=\"c-" + base::escape_html(column.name) + "\"><h3><code>" +
+      base::escape_html(column.name) + "</code> <span class=\"" + (column.drift ? "bad" : "ok") +
+      "\">" + (column.drift ? w("drift", "드리프트") : w("steady", "변화 없음")) +
+      "</span></h3><p class=dim>" + base::escape_html(column.reason) + "</p><div class=two><div>";
   if (column.picture["edges"].size() > 1)
     out += number_picture(column);
   else if (column.picture["values"].size() > 0)
@@ -185,7 +164,7 @@ std::string column_section(const ColumnDrift& column, const Words& w) {
   std::size_t said = 0;
   for (const auto& [name, value] : column.measures.members()) {
     if (!value.is_number()) continue;
-    out += (said++ == 0 ? "" : " · ") + escaped(name) + " " + value_text(value);
+    out += (said++ == 0 ? "" : " · ") + base::escape_html(name) + " " + value_text(value);
   }
   return out + "</p></section>";
 }
@@ -195,11 +174,12 @@ std::string summary_table(const DriftReport& report, const Words& w) {
                     w("verdict", "판정") + "</th><th class=n>" + w("score", "점수") + "</th><th>" +
                     w("why", "이유") + "</th></tr>";
   for (const ColumnDrift& column : report.columns)
-    out += "<tr><td><a href=\"#c-" + escaped(column.name) + "\" style=\"color:inherit\"><code>" +
-           escaped(column.name) + "</code></a></td><td class=\"" + (column.drift ? "bad" : "ok") +
-           "\">" + (column.drift ? w("drift", "드리프트") : w("steady", "변화 없음")) +
+    out += "<tr><td><a href=\"#c-" + base::escape_html(column.name) +
+           "\" style=\"color:inherit\"><code>" + base::escape_html(column.name) +
+           "</code></a></td><td class=\"" + (column.drift ? "bad" : "ok") + "\">" +
+           (column.drift ? w("drift", "드리프트") : w("steady", "변화 없음")) +
            "</td><td class=n>" + format_fixed(column.score, 3) + "</td><td>" +
-           escaped(column.reason) + "</td></tr>";
+           base::escape_html(column.reason) + "</td></tr>";
   return out + "</table>";
 }
 
@@ -208,8 +188,8 @@ std::string culprits_list(const DriftReport& report, const Words& w) {
   std::string out = std::string("<h2>") + w("What is behind it", "원인") + "</h2><table>";
   for (const Json& culprit : report.culprits.items())
     out += "<tr><td class=n>" + format_fixed(culprit["share"].as_double() * 100, 0) +
-           " %</td><td><b>" + escaped(culprit["kind"].as_string()) + "</b></td><td>" +
-           escaped(culprit["explanation"].as_string()) + "</td></tr>";
+           " %</td><td><b>" + base::escape_html(culprit["kind"].as_string()) + "</b></td><td>" +
+           base::escape_html(culprit["explanation"].as_string()) + "</td></tr>";
   return out + "</table>";
 }
 
@@ -224,7 +204,7 @@ std::string together_line(const DriftReport& report, const Words& w) {
   if (t["drift"].as_bool() && t["importances"].size() > 0) {
     out += w("; most by ", "; 주로 ");
     for (std::size_t i = 0; i < std::min<std::size_t>(3, t["importances"].size()); ++i)
-      out += (i == 0 ? "" : ", ") + escaped(t["importances"].at(i)["column"].as_string());
+      out += (i == 0 ? "" : ", ") + base::escape_html(t["importances"].at(i)["column"].as_string());
   }
   return out + ".</p>";
 }
@@ -240,15 +220,17 @@ std::string drift_html(const DriftReport& report, const std::string& old_name,
       "<!doctype html><html lang=\"" + std::string(w.ko ? "ko" : "en") +
       "\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">"
       "<title>" +
-      escaped(old_name) + " → " + escaped(new_name) + "</title><style>" + kStyle +
-      "</style><body><h1>" + escaped(old_name) + " → " + escaped(new_name) + "</h1>";
+      base::escape_html(old_name) + " → " + base::escape_html(new_name) + "</title><style>" +
+      kStyle + "</style><body><h1>" + base::escape_html(old_name) + " → " +
+      base::escape_html(new_name) + "</h1>";
   out += "<p class=\"" + std::string(report.drift ? "bad" : "ok") + "\">" +
          (report.drift ? w("Drift", "드리프트 있음") : w("No drift", "드리프트 없음")) + ": " +
          std::to_string(drifted) + " / " + std::to_string(report.columns.size()) +
          w(" columns", "개 열") + "</p><p class=dim>" + std::to_string(report.rows_old) + " → " +
          std::to_string(report.rows_new) + w(" rows", "행") + " · " + w("rule", "규칙") + " " +
-         escaped(report.rule) + " · <span style=\"color:var(--old)\">━ " + w("old", "기존") +
-         "</span> <span style=\"color:var(--new)\">■ " + w("new", "새") + "</span></p>";
+         base::escape_html(report.rule) + " · <span style=\"color:var(--old)\">━ " +
+         w("old", "기존") + "</span> <span style=\"color:var(--new)\">■ " + w("new", "새") +
+         "</span></p>";
   out += culprits_list(report, w) + together_line(report, w);
   out += std::string("<h2>") + w("Columns", "열") + "</h2>" + summary_table(report, w);
   std::size_t shown = 0;

@@ -6,8 +6,6 @@
 #include <cstdlib>
 #include <set>
 
-#include "sketch.h"
-#include "value_table.h"
 #include "maru/base/file.h"
 #include "maru/base/json.h"
 #include "maru/base/rng.h"
@@ -15,6 +13,8 @@
 #include "maru/stats/profile.h"
 #include "maru/stats/profile_page.h"
 #include "maru/stats/profiler.h"
+#include "sketch.h"
+#include "value_table.h"
 
 namespace maru::stats {
 namespace {
@@ -210,7 +210,8 @@ void check_file(const std::string& data_file, const std::string& golden_file) {
   const auto again = Profile::from_json(profile->to_json());
   REQUIRE(again.has_value());
   CHECK(again->to_json() == profile->to_json());
-  CHECK(profile_page(*profile, "a <b>").find("<h1>a &lt;b&gt;</h1>") != std::string::npos);
+  CHECK(profile_page(*profile, "it's <b>").find("<h1>it&#39;s &lt;b&gt;</h1>") !=
+        std::string::npos);
 }
 
 }  // namespace

@@ -8,8 +8,8 @@
 namespace maru::serve {
 namespace {
 
-constexpr std::size_t kRows = 32;         // sample rows
-constexpr std::size_t kRounds = 8;        // of them one by one, and of tensors of zeros
+constexpr std::size_t kRows = 32;          // sample rows
+constexpr std::size_t kRounds = 8;         // of them one by one, and of tensors of zeros
 constexpr std::int64_t kNs = 200'000'000;  // and no longer
 
 // The p99 of a number of times, in their unit; -1 without any.

@@ -22,6 +22,8 @@ std::size_t display_width(std::string_view text);
 std::string format_count(std::int64_t value);   // 1,234,567
 std::string format_bytes(std::uint64_t bytes);  // 12.3 MB (SI)
 std::string format_seconds(double seconds);     // 850 ms, 12.3 s, 2 m 05 s
+// For the text and the quoted attributes of a page, single or double; invalid UTF-8 is replaced.
+std::string escape_html(std::string_view text);
 std::string hex(std::string_view bytes);
 // RFC 4648 with padding. from_base64 also takes the URL alphabet and text without padding; nothing else.
 std::string base64(std::string_view bytes);
