@@ -1,7 +1,7 @@
 # Libraries that are loaded when their first function is called. The dynamic loader binds tens of thousands of names in libduckdb and what libcurl brings, 15 ms
 # of each start, and their pages stay in memory; most starts need neither. (docs/adr/0007)
 #
-# maru_lazy_dep(NAME PATH): makes maru_dep::NAME stand for stubs of the functions in cmake/lazy/NAME.txt instead of the library at PATH. A stub jumps through its
+# maru_lazy_dep(NAME PATH): makes maru_dep::NAME stand for trampolines to the functions in cmake/lazy/NAME.txt instead of the library at PATH. A trampoline jumps through its
 # slot, which first leads to the loader (base/src/lazy_library.cpp) and then to the function. On other processors than x86-64 the library is linked as ever.
 set(MARU_LAZY_LIST ${PROJECT_BINARY_DIR}/lazy_libraries.txt)  # for tools/dist
 file(WRITE ${MARU_LAZY_LIST} "")
@@ -20,13 +20,13 @@ function(maru_lazy_dep name path)
   set(list ${PROJECT_SOURCE_DIR}/cmake/lazy/${name}.txt)
   set_property(DIRECTORY ${PROJECT_SOURCE_DIR} APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${list})
   file(STRINGS ${list} symbols REGEX "^[a-z]")
-  set(stubs "")
+  set(trampolines "")
   set(slots "")
   set(names "")
   set(texts "")
   set(at 0)
   foreach(symbol IN LISTS symbols)
-    string(APPEND stubs "  .globl ${symbol}\n  .type ${symbol}, @function\n  .p2align 4\n${symbol}:\n  jmp *.Lslot_${at}(%rip)\n"
+    string(APPEND trampolines "  .globl ${symbol}\n  .type ${symbol}, @function\n  .p2align 4\n${symbol}:\n  jmp *.Lslot_${at}(%rip)\n"
       ".Lfirst_${at}:\n  pushq $${at}\n  jmp .Lload\n  .size ${symbol}, .-${symbol}\n")
     string(APPEND slots ".Lslot_${at}: .quad .Lfirst_${at}\n")
     string(APPEND names "  .quad .Lname_${at}\n")
@@ -34,12 +34,12 @@ function(maru_lazy_dep name path)
     math(EXPR at "${at} + 1")
   endforeach()
   set(MARU_LAZY_LIBRARY ${library})
-  set(MARU_LAZY_STUBS "${stubs}")
+  set(MARU_LAZY_TRAMPOLINES "${trampolines}")
   set(MARU_LAZY_SLOTS "${slots}")
   set(MARU_LAZY_NAMES "${names}")
   set(MARU_LAZY_TEXTS "${texts}")
   set(source ${PROJECT_BINARY_DIR}/generated/lazy_${name}.S)
-  configure_file(${PROJECT_SOURCE_DIR}/cmake/lazy/stubs.S.in ${source} @ONLY)
+  configure_file(${PROJECT_SOURCE_DIR}/cmake/lazy/trampolines.S.in ${source} @ONLY)
   add_library(maru_lazy_${name} STATIC ${source})
   target_link_libraries(maru_dep_${name} INTERFACE maru_lazy_${name})
   get_filename_component(folder ${path} DIRECTORY)

@@ -3,7 +3,7 @@
 #include <cstdio>
 #include <cstdlib>
 
-// Asked by the stubs of cmake/lazy.cmake, once a function and thread that comes first. Thread safe: the dynamic loader counts and locks by itself, and two answers
+// Asked by the trampolines of cmake/lazy.cmake, once a function and thread that comes first. Thread safe: the dynamic loader counts and locks by itself, and two answers
 // are the same address. A library that was there when the program was built and is not now leaves nothing to go on with.
 extern "C" void* maru_lazy_symbol(const char* library, const char* symbol) {
   void* const handle = ::dlopen(library, RTLD_NOW | RTLD_LOCAL);

@@ -117,8 +117,6 @@ double Counts::share(const std::string& value) const {
   return found == values.end() || total <= 0 ? 0 : found->second / total;
 }
 
-double Counts::mode_share() const { return share(mode()); }
-
 double Counts::evenness() const {
   if (values.size() < 2) return 0;
   double entropy = 0;

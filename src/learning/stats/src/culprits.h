@@ -4,7 +4,7 @@
 namespace maru::stats {
 
 // What is behind the drifting columns: which slice is out of line and how, ranked by the share of the change that is gone once it is undone.
-// kind: scale, shift, mirrored, rounded, missing, renamed, recoded, swapped, truncated, timezone, words, spike, moved, mix.
+// kind: scale, shift, mirrored, stretched, rounded, missing, renamed, recoded, swapped, truncated, timezone, words, spike, moved.
 base::Json find_culprits(const data::Table& reference, const data::Table& current,
                          const DriftReport& report, const base::Json& relations);
 // Pairs of columns that did not move alone, but whose association did (Cramér's V, and Pearson's test of the joint cells at alpha / pairs): what no look at single

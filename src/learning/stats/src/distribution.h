@@ -20,7 +20,6 @@ struct Counts {
   static Counts of(const data::Column& column);
   static Counts of(const ColumnProfile& profile);
   std::string mode() const;
-  double mode_share() const;
   double share(const std::string& value) const;
   double evenness() const;  // entropy over its maximum; 1 when all values are equally frequent
   bool identifies() const { return distinct > 50 && distinct > 0.5 * total; }  // says who, not what

@@ -342,14 +342,18 @@ DriftReport compare_tables(const data::Table& reference, const data::Table& curr
   return report;
 }
 
-DriftReport compare_with_profile(const Profile& reference, const data::Table& current,
-                                 const DriftOptions& options) {
+namespace {
+
+// Column by column; `Current` has find(), which gives what side_of() takes.
+template <class Current>
+DriftReport against(const Profile& reference, const Current& current, std::uint64_t rows,
+                    const DriftOptions& options) {
   DriftReport report;
   report.rows_old = reference.rows;
-  report.rows_new = current.rows();
+  report.rows_new = rows;
   report.culprits = Json::array();
   for (const ColumnProfile& before : reference.columns) {
-    const data::Column* after = current.find(before.name);
+    const auto* after = current.find(before.name);
     ColumnDrift column = after == nullptr ? verdict(1, "column is gone")
                                           : compare(side_of(before), side_of(*after), options,
                                                     static_cast<double>(reference.columns.size()));
@@ -360,22 +364,16 @@ DriftReport compare_with_profile(const Profile& reference, const data::Table& cu
   return report;
 }
 
+}  // namespace
+
+DriftReport compare_with_profile(const Profile& reference, const data::Table& current,
+                                 const DriftOptions& options) {
+  return against(reference, current, current.rows(), options);
+}
+
 DriftReport compare_profiles(const Profile& reference, const Profile& current,
                              const DriftOptions& options) {
-  DriftReport report;
-  report.rows_old = reference.rows;
-  report.rows_new = current.rows;
-  report.culprits = Json::array();
-  for (const ColumnProfile& before : reference.columns) {
-    const ColumnProfile* after = current.find(before.name);
-    ColumnDrift column = after == nullptr ? verdict(1, "column is gone")
-                                          : compare(side_of(before), side_of(*after), options,
-                                                    static_cast<double>(reference.columns.size()));
-    column.name = before.name;
-    report.columns.push_back(std::move(column));
-  }
-  rank(report);
-  return report;
+  return against(reference, current, current.rows, options);
 }
 
 Json DriftReport::to_json() const {
@@ -397,6 +395,29 @@ Json DriftReport::to_json() const {
                        {"columns", list},
                        {"culprits", culprits},
                        {"together", together}});
+}
+
+DriftReport DriftReport::from_json(const Json& json) {
+  DriftReport out;
+  out.drift = json["drift"].as_bool();
+  if (json["rule"].is_string()) out.rule = json["rule"].as_string();
+  out.rows_old = static_cast<std::uint64_t>(json["rows_old"].as_int());
+  out.rows_new = static_cast<std::uint64_t>(json["rows_new"].as_int());
+  out.culprits = json["culprits"];
+  out.together = json["together"];
+  for (const Json& item : json["columns"].items()) {
+    ColumnDrift column;
+    column.name = item["name"].as_string();
+    column.drift = item["drift"].as_bool();
+    column.score = item["score"].as_double();
+    column.reason = item["reason"].as_string();
+    column.why = item["why"];
+    column.measures = item["measures"];
+    column.questions = item["questions"];
+    column.picture = item["picture"];
+    out.columns.push_back(std::move(column));
+  }
+  return out;
 }
 
 }  // namespace maru::stats

@@ -71,41 +71,6 @@ double beta_i(double a, double b, double x) {
 
 }  // namespace
 
-Moments moments_of(const std::vector<double>& values) {
-  Moments out;
-  out.count = static_cast<double>(values.size());
-  if (values.empty()) return out;
-  long double sum = 0;
-  for (const double v : values) sum += v;
-  out.mean = static_cast<double>(sum / static_cast<long double>(values.size()));
-  long double m2 = 0, m3 = 0, m4 = 0;
-  for (const double v : values) {
-    const long double d = v - static_cast<long double>(out.mean), d2 = d * d;
-    m2 += d2;
-    m3 += d2 * d;
-    m4 += d2 * d2;
-  }
-  const auto n = static_cast<long double>(values.size());
-  out.variance = static_cast<double>(m2 / n);
-  // All values equal up to rounding: shape has no meaning, and a ratio of rounding errors would look like one.
-  const double scale = std::max(std::fabs(out.mean), 1e-300) * 1e-13;
-  if (std::sqrt(out.variance) > scale) {
-    out.g1 = static_cast<double>((m3 / n) / std::pow(m2 / n, 1.5L));
-    out.g2 = static_cast<double>((m4 / n) / ((m2 / n) * (m2 / n)) - 3);
-  }
-  return out;
-}
-
-double quantile_sorted(const std::vector<double>& sorted, double probability) {
-  if (sorted.empty()) return std::numeric_limits<double>::quiet_NaN();
-  const double at = probability * static_cast<double>(sorted.size() - 1);
-  const auto low = static_cast<std::size_t>(at);
-  const std::size_t high = std::min(low + 1, sorted.size() - 1);
-  const double t = at - static_cast<double>(low), delta = sorted[high] - sorted[low];
-  // numpy's lerp, which keeps the result between its ends.
-  return t < 0.5 ? sorted[low] + delta * t : sorted[high] - delta * (1 - t);
-}
-
 double chi_square_p(double statistic, double degrees) {
   return degrees <= 0 ? 1 : gamma_q(degrees / 2, statistic / 2);
 }

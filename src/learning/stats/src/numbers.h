@@ -1,16 +1,5 @@
 #pragma once
-#include <cstdint>
-#include <vector>
-
 namespace maru::stats {
-
-// Moments of finite values (population; g1 and g2 as scipy.stats.skew and kurtosis with bias).
-struct Moments {
-  double count = 0, mean = 0, variance = 0, g1 = 0, g2 = 0;
-};
-Moments moments_of(const std::vector<double>& values);
-// Type 7 (numpy `linear`) of ascending values.
-double quantile_sorted(const std::vector<double>& sorted, double probability);
 
 // Survival functions, each with relative error below 1e-9 where the value is above 1e-300.
 double chi_square_p(double statistic, double degrees);

@@ -167,12 +167,6 @@ double Sample::quantile(double probability) const {
   return t < 0.5 ? a + (b - a) * t : b - (b - a) * (1 - t);
 }
 
-double Sample::at_or_below(double value) const {
-  double below = 0;
-  for (std::size_t i = 0; i < values.size() && values[i] <= value; ++i) below += weights[i];
-  return count > 0 ? below / count : 0;
-}
-
 Sample Sample::mapped(double factor, double shift) const {
   std::vector<double> moved(values.size()), kept = weights;
   for (std::size_t i = 0; i < values.size(); ++i) moved[i] = factor * values[i] + shift;

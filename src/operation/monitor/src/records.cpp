@@ -28,6 +28,7 @@ std::vector<std::string> text_list(const Json& json) {
   return out;
 }
 
+// Without pictures: windows are kept by the thousand.
 Json report_json(const stats::DriftReport& report) {
   Json columns = Json::array();
   for (const auto& column : report.columns) {
@@ -43,25 +44,6 @@ Json report_json(const stats::DriftReport& report) {
                        {"rows_new", report.rows_new},
                        {"columns", std::move(columns)},
                        {"culprits", report.culprits}});
-}
-
-stats::DriftReport report_from(const Json& json) {
-  stats::DriftReport out;
-  out.drift = json["drift"].as_bool();
-  out.rows_old = static_cast<std::uint64_t>(json["rows_old"].as_int());
-  out.rows_new = static_cast<std::uint64_t>(json["rows_new"].as_int());
-  out.culprits = json["culprits"];
-  for (const Json& item : json["columns"].items()) {
-    stats::ColumnDrift column;
-    column.name = item["name"].as_string();
-    column.drift = item["drift"].as_bool();
-    column.score = item["score"].as_double();
-    column.reason = item["reason"].as_string();
-    column.measures = item["measures"];
-    column.questions = item["questions"];
-    out.columns.push_back(std::move(column));
-  }
-  return out;
 }
 
 }  // namespace
@@ -163,7 +145,7 @@ Window window_from(const Json& json) {
   out.low = number_or_nan(json["low"]);
   out.high = number_or_nan(json["high"]);
   out.estimated_mean = number_or_nan(json["estimated_mean"]);
-  out.report = report_from(json["report"]);
+  out.report = stats::DriftReport::from_json(json["report"]);
   return out;
 }
 

@@ -1,6 +1,8 @@
-#include "maru/stats/drift.h"
+#include "compare_routes.h"
+
+#include <algorithm>
+
 #include "maru/stats/profile.h"
-#include "routes.h"
 
 namespace maru::api {
 namespace {
@@ -36,7 +38,6 @@ base::Result<stats::Profile> stored_profile(const Services& services,
   return stats::Profile::from_json(*stored);
 }
 
-// Two snapshots: by their rows once, then from what was stored; or by their stored profiles alone.
 base::Result<Response> get_compare(const Services& services, const Request& request) {
   const std::string rule(request.query_param("rule", "maru")),
       format(request.query_param("format")), language(request.query_param("language", "en"));
@@ -55,14 +56,7 @@ base::Result<Response> get_compare(const Services& services, const Request& requ
     TRY_ASSIGN(const stats::Profile b, stored_profile(services, after));
     report = stats::compare_profiles(a, b);
   } else {
-    const std::string kind = kStored + rule + ":" + before.id;
-    if (format.empty() || format == "json")
-      if (auto stored = services.datasets->attachment(after.id, kind)) return answer(*stored);
-    TRY_ASSIGN(const data::Table a, services.datasets->read(before));
-    TRY_ASSIGN(const data::Table b, services.datasets->read(after));
-    TRY_ASSIGN(report, stats::compare_by(rule, a, b));
-    TRY(services.datasets->attach(
-        after.id, kind, report.to_json().set("old", name_of(before)).set("new", name_of(after))));
+    TRY_ASSIGN(report, compared(services, before, after, rule));
   }
   return say(report, name_of(before), name_of(after), format, language);
 }
@@ -94,6 +88,24 @@ base::Result<Response> post_compare_files(const Services& services, const Reques
 }
 
 }  // namespace
+
+base::Result<stats::DriftReport> compared(const Services& services, const data::Snapshot& before,
+                                          const data::Snapshot& after, const std::string& rule) {
+  const std::string kind = kStored + rule + ":" + before.id;
+  if (const auto stored = services.datasets->attachment(after.id, kind))
+    return stats::DriftReport::from_json(*stored);
+  TRY_ASSIGN(const data::Table a, services.datasets->read(before));
+  TRY_ASSIGN(const data::Table b, services.datasets->read(after));
+  TRY_ASSIGN(stats::DriftReport report, stats::compare_by(rule, a, b));
+  TRY(services.datasets->attach(after.id, kind, report.to_json()));
+  double score = 0;
+  for (const auto& column : report.columns)
+    score = std::max(score, column.drift ? column.score : 0.0);
+  if (rule == "maru")
+    TRY(services.datasets->attach(after.id, "drift",
+                                  Json::object({{"score", score}, {"base", before.id}})));
+  return report;
+}
 
 void add_compare_routes(Router& router, const Services& s) {
   router.add(Method::kGet, "/api/v1/compare", {Permission::kRead, RunOn::kWork},

@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "compare_routes.h"
 #include "maru/base/file.h"
 #include "maru/base/id.h"
 #include "maru/base/text.h"
-#include "maru/stats/drift.h"
 #include "maru/stats/profile.h"
 #include "maru/stats/profile_page.h"
 #include "maru/stats/profiler.h"
@@ -86,25 +86,6 @@ base::Result<stats::Profile> profile_of(const Services& services, const data::Sn
   return stats::profile_snapshot(*services.datasets, *services.engine, snapshot, context);
 }
 
-// Computed once for a pair of snapshots, then attached.
-base::Result<Json> drift_between(const Services& services, const data::Snapshot& base_snapshot,
-                                 const data::Snapshot& snapshot) {
-  const std::string kind = "drift:" + base_snapshot.id;
-  auto stored = services.datasets->attachment(snapshot.id, kind);
-  if (stored) return stored;
-  TRY_ASSIGN(const data::Table before, services.datasets->read(base_snapshot));
-  TRY_ASSIGN(const data::Table after, services.datasets->read(snapshot));
-  const stats::DriftReport report = stats::compare_tables(before, after);
-  Json out = report.to_json();
-  TRY(services.datasets->attach(snapshot.id, kind, out));
-  double score = 0;
-  for (const auto& column : report.columns)
-    score = std::max(score, column.drift ? column.score : 0.0);
-  TRY(services.datasets->attach(snapshot.id, "drift",
-                                Json::object({{"score", score}, {"base", base_snapshot.id}})));
-  return out;
-}
-
 Json profile_columns(const stats::Profile& profile) { return profile.to_json()["columns"]; }
 
 // By `label`, `weight` or slices: another pass, which is not stored.
@@ -142,10 +123,10 @@ base::Result<Response> get_profile(const Services& services, const Request& requ
   if (!request.query_param("base").empty()) {
     TRY_ASSIGN(const data::Snapshot base_snapshot, pick_snapshot(services, request, "base"));
     TRY_ASSIGN(const stats::Profile base_profile, profile_of(services, base_snapshot, context));
-    TRY_ASSIGN(const Json drift, drift_between(services, base_snapshot, snapshot));
+    TRY_ASSIGN(const stats::DriftReport drift, compared(services, base_snapshot, snapshot, "maru"));
     out.set("base", base_snapshot.number)
         .set("base_columns", profile_columns(base_profile))
-        .set("drift", drift);
+        .set("drift", drift.to_json());
   }
   auto anomalies = services.datasets->attachment(snapshot.id, "anomalies");
   out.set("anomalies", anomalies ? *anomalies : Json::array());
@@ -315,8 +296,8 @@ base::Result<Response> post_drift(const Services& services, const Request& reque
              services.datasets->resolve(project_of(request), body["a"].as_string()));
   TRY_ASSIGN(const data::Snapshot after,
              services.datasets->resolve(project_of(request), body["b"].as_string()));
-  TRY_ASSIGN(Json report, drift_between(services, before, after));
-  return answer(std::move(report));
+  TRY_ASSIGN(const stats::DriftReport report, compared(services, before, after, "maru"));
+  return answer(report.to_json());
 }
 
 }  // namespace

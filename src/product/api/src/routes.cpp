@@ -2,6 +2,7 @@
 
 #include <charconv>
 
+#include "compare_routes.h"
 #include "inference/wire.h"
 #include "mlflow/wire.h"
 

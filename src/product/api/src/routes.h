@@ -16,7 +16,6 @@ using http::Router;
 using http::RunOn;
 
 void add_data_routes(Router& router, const Services& services);
-void add_compare_routes(Router& router, const Services& services);
 void add_pipeline_routes(Router& router, const Services& services);
 void add_experiment_routes(Router& router, const Services& services);
 void add_tracking_routes(Router& router, const Services& services);

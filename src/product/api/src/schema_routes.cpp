@@ -226,10 +226,11 @@ base::Result<Response> post_quarantine(const Services& services, const Request& 
   apart.dataset = snapshot.dataset + "_quarantine";
   good.inputs = apart.inputs = {{"rows_before", snapshot.id}};
   const std::string rows = "(SELECT *, row_number() OVER () - 1 AS __row FROM rows_before) AS t";
+  TRY_ASSIGN(const std::string relation, services.datasets->relation(snapshot));
   TRY_ASSIGN(const data::Table counted,
              services.engine->query(
                  "SELECT count(*) FROM (SELECT *, row_number() OVER () - 1 AS __row FROM " +
-                     *services.datasets->relation(snapshot) + ") AS t WHERE " + bad,
+                     relation + ") AS t WHERE " + bad,
                  &context));
   const auto broken = static_cast<std::uint64_t>(counted.columns[0].integers[0]);
   if (broken == 0)

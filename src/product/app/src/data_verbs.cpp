@@ -8,8 +8,6 @@
 #include "verbs.h"
 
 namespace maru::app {
-namespace {
-
 using base::Json;
 using base::Result;
 using http::Method;
@@ -20,6 +18,8 @@ std::string dataset_path(const std::string& selector, const std::string& rest) {
   if (at != std::string::npos) path += "?snapshot=" + http::percent_encode(selector.substr(at + 1));
   return path;
 }
+
+namespace {
 
 // "flights_2013_01.parquet" -> "flights_2013_01"
 std::string default_name(const std::string& file) {

@@ -30,14 +30,18 @@ void remove_forsaken(const std::string& temporary) {
 
 }  // namespace
 
+std::string temporary_folder() {
+  const char* given = std::getenv("TMPDIR");
+  return given == nullptr ? "/tmp" : given;
+}
+
 Result<Place> Place::find(const std::string& named) {
   Place out;
   if (!named.empty()) {
     out.folder_ = named;
     return out;
   }
-  const char* given = std::getenv("TMPDIR");
-  const std::string temporary = given == nullptr ? "/tmp" : given;
+  const std::string temporary = temporary_folder();
   remove_forsaken(temporary);
   std::string pattern = base::join_path(temporary, kPrefix + std::string("XXXXXX"));
   if (::mkdtemp(pattern.data()) == nullptr)

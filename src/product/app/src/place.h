@@ -6,6 +6,8 @@
 
 namespace maru::app {
 
+std::string temporary_folder();  // $TMPDIR, or /tmp
+
 // A home that goes away with its owner, or the one that was named.
 class Place {
  public:

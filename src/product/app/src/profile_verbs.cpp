@@ -9,6 +9,7 @@
 #include "maru/stats/profile_page.h"
 #include "maru/stats/profiler.h"
 #include "output.h"
+#include "place.h"
 #include "verbs.h"
 
 namespace maru::app {
@@ -117,7 +118,7 @@ bool names_files(const std::string& source) {
 
 Result<stats::Profile> of_files(const ProfileOptions& options) {
   data::EngineOptions engine_options;
-  engine_options.temp_folder = "/tmp";
+  engine_options.temp_folder = temporary_folder();
   engine_options.threads = 1;  // it decodes; the threads that count do the most
   engine_options.memory_limit_bytes = kEngineBytes;
   TRY_ASSIGN(const auto engine, data::Engine::open(engine_options));
@@ -174,10 +175,13 @@ int data_profile(const Invocation& invocation, const ProfileOptions& options) {
     return code ? *code : report(code.error());
   }
   return with_session(invocation, [&](Session& session) -> Result<int> {
-    const std::size_t at = source.find('@');
-    std::string path =
-        "/api/v1/datasets/" + http::percent_encode(source.substr(0, at)) + "/profile";
-    if (at != std::string::npos) path += "?snapshot=" + http::percent_encode(source.substr(at + 1));
+    std::string path = dataset_path(source, "/profile");
+    for (const auto& [name, value] :
+         {std::pair("label", options.label), std::pair("weight", options.weight),
+          std::pair("by", base::join(options.slice_by, ","))})
+      if (!value.empty())
+        path += (path.find('?') == std::string::npos ? "?" : "&") + std::string(name) + "=" +
+                http::percent_encode(value);
     TRY_ASSIGN(const Json result, session.call(Method::kGet, path));
     if (invocation.json) {
       print(result.dump() + "\n");

@@ -9,13 +9,6 @@ using base::Json;
 using base::Result;
 using http::Method;
 
-std::string path_of(const std::string& selector, const std::string& rest) {
-  const std::size_t at = selector.find('@');
-  std::string out = "/api/v1/datasets/" + http::percent_encode(selector.substr(0, at)) + rest;
-  if (at != std::string::npos) out += "?snapshot=" + http::percent_encode(selector.substr(at + 1));
-  return out;
-}
-
 std::string subject(const Json& rule) {
   std::string out = rule["column"].as_string();
   for (const auto& name : rule["columns"].items())
@@ -27,8 +20,9 @@ std::string subject(const Json& rule) {
 
 int schema_suggest(const Invocation& invocation, const SchemaOptions& options) {
   return with_session(invocation, [&](Session& session) -> Result<int> {
-    TRY_ASSIGN(const Json result, session.call(Method::kPost, path_of(options.dataset, "/suggest"),
-                                               Json::object({{"accept", options.accept}})));
+    TRY_ASSIGN(const Json result,
+               session.call(Method::kPost, dataset_path(options.dataset, "/suggest"),
+                            Json::object({{"accept", options.accept}})));
     if (invocation.json) {
       print(result.dump() + "\n");
       return 0;
@@ -54,7 +48,7 @@ int schema_suggest(const Invocation& invocation, const SchemaOptions& options) {
 int schema_export(const Invocation& invocation, const SchemaOptions& options) {
   return with_session(invocation, [&](Session& session) -> Result<int> {
     TRY_ASSIGN(const std::uint64_t bytes,
-               session.download(path_of(options.dataset, "/schema") +
+               session.download(dataset_path(options.dataset, "/schema") +
                                     (options.dataset.find('@') == std::string::npos ? "?" : "&") +
                                     "format=" + http::percent_encode(options.format),
                                 options.file));
@@ -70,9 +64,10 @@ int schema_export(const Invocation& invocation, const SchemaOptions& options) {
 
 int schema_import(const Invocation& invocation, const SchemaOptions& options) {
   return with_session(invocation, [&](Session& session) -> Result<int> {
-    TRY_ASSIGN(const Json result, session.upload(path_of(options.dataset, "/schema") + "?format=" +
-                                                     http::percent_encode(options.format),
-                                                 options.file));
+    TRY_ASSIGN(const Json result,
+               session.upload(dataset_path(options.dataset, "/schema") +
+                                  "?format=" + http::percent_encode(options.format),
+                              options.file));
     if (invocation.json)
       print(result.dump() + "\n");
     else
@@ -86,7 +81,7 @@ int schema_import(const Invocation& invocation, const SchemaOptions& options) {
 int data_quarantine(const Invocation& invocation, const std::string& dataset) {
   return with_session(invocation, [&](Session& session) -> Result<int> {
     TRY_ASSIGN(const Json result,
-               session.call(Method::kPost, path_of(dataset, "/quarantine"), Json::object()));
+               session.call(Method::kPost, dataset_path(dataset, "/quarantine"), Json::object()));
     if (invocation.json)
       print(result.dump() + "\n");
     else if (result["rows"].as_int() == 0)

@@ -21,6 +21,8 @@ struct ImportOptions {
   std::string name;
   bool no_header = false, fill_ragged = false;
 };
+// The API's path of NAME or NAME@NUMBER, which then has a query already.
+std::string dataset_path(const std::string& selector, const std::string& rest);
 struct ProfileOptions {
   std::vector<std::string> files;  // or one dataset
   std::string label, weight, html;

@@ -40,6 +40,7 @@ struct DriftReport {
   // {auc, limit, drift, importances: {column: AUC lost}, mmd2, mmd_p}: all columns together; null when not asked
   base::Json together;
   base::Json to_json() const;
+  static DriftReport from_json(const base::Json& json);  // what an earlier version lacked is empty
 };
 
 // Row-level comparison. A column drifts when a measure exceeds its limit: the largest of what is visible at all (so that a million rows do

@@ -23,7 +23,6 @@ struct Sample {
   double min() const { return values.empty() ? 0 : values.front(); }
   double max() const { return values.empty() ? 0 : values.back(); }
   double quantile(double probability) const;         // type 7
-  double at_or_below(double value) const;            // share of the rows
   Sample mapped(double factor, double shift) const;  // factor * x + shift
 };
 
