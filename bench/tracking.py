@@ -14,6 +14,7 @@ import subprocess
 import tempfile
 import threading
 import time
+import urllib.parse
 
 API = "/api/2.0/mlflow"
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -197,26 +198,73 @@ def searches(bench, server, client, count):
     bench.report("  server CPU", cpu, "ms")
 
 
+def send_file(connection, path):
+    with open(path, "rb") as file:
+        connection.sendfile(file)
+
+
+def keep_file(connection, target, first=b""):
+    """What comes until the end into a synced file"""
+    with open(target, "wb") as file:
+        file.write(first)
+        while piece := connection.recv(1 << 18):
+            file.write(piece)
+        os.fsync(file.fileno())
+
+
 def plain_copy(path, target):
-    """Seconds of a copy over loopback into a synced file: what an artifact upload is compared with"""
+    """Seconds of a copy over loopback into a synced file. Artifacts are sent and kept by the same code, so that the shares tell the server's part"""
     listener = socket.create_server(("127.0.0.1", 0))
 
     def receive():
         connection, _ = listener.accept()
-        with connection, open(target, "wb") as file:
-            while piece := connection.recv(1 << 18):
-                file.write(piece)
-            os.fsync(file.fileno())
+        with connection:
+            keep_file(connection, target)
             connection.sendall(b"x")
 
     thread = threading.Thread(target=receive)
     began = time.perf_counter()
     thread.start()
-    with socket.create_connection(listener.getsockname()) as connection, open(path, "rb") as file:
-        connection.sendfile(file)
+    with socket.create_connection(listener.getsockname()) as connection:
+        send_file(connection, path)
         connection.shutdown(socket.SHUT_WR)
         connection.recv(1)
     thread.join()
+    return time.perf_counter() - began
+
+
+def answered(connection):
+    """The body's first bytes of a 200"""
+    head = b""
+    while b"\r\n\r\n" not in head:
+        piece = connection.recv(1 << 16)
+        if not piece:
+            raise RuntimeError(f"no answer: {head!r}")
+        head += piece
+    if not head.startswith(b"HTTP/1.1 200"):
+        raise RuntimeError(f"answered {head[:200]!r}")
+    return head[head.index(b"\r\n\r\n") + 4:]
+
+
+def address_of(server):
+    url = urllib.parse.urlsplit(server.url)
+    return url.hostname, url.port
+
+
+def upload(server, path, source):
+    began = time.perf_counter()
+    with socket.create_connection(address_of(server)) as connection:
+        connection.sendall(f"PUT {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {os.path.getsize(source)}\r\n\r\n".encode())
+        send_file(connection, source)
+        answered(connection)
+    return time.perf_counter() - began
+
+
+def download(server, path, target):
+    began = time.perf_counter()
+    with socket.create_connection(address_of(server)) as connection:
+        connection.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
+        keep_file(connection, target, answered(connection))
     return time.perf_counter() - began
 
 
@@ -227,7 +275,7 @@ def artifacts(bench, server, client, experiment, mib=1024):
     with open(source, "wb") as file:
         for _ in range(mib):
             file.write(os.urandom(1 << 20))
-    url = f"{server.url}/api/2.0/mlflow-artifacts/artifacts/{experiment}/{run}/artifacts"
+    path = f"/api/2.0/mlflow-artifacts/artifacts/{experiment}/{run}/artifacts"
     before = server.resident_mib()
     peak = [before]
     stop = threading.Event()
@@ -235,11 +283,6 @@ def artifacts(bench, server, client, experiment, mib=1024):
     def watch():
         while not stop.wait(0.05):
             peak[0] = max(peak[0], server.resident_mib())
-
-    def seconds(*command):
-        began = time.perf_counter()
-        subprocess.run(["curl", "-sf", *command], check=True)
-        return time.perf_counter() - began
 
     watcher = threading.Thread(target=watch)
     watcher.start()
@@ -249,11 +292,13 @@ def artifacts(bench, server, client, experiment, mib=1024):
         copied = plain_copy(source, back)
         os.unlink(back)
         cpu -= cpu_s(server)
-        ups.append(copied / seconds("-o", "/dev/null", "-T", source, f"{url}/big{turn}.bin"))
+        ups.append(copied / upload(server, f"{path}/big{turn}.bin", source))
         cpu += cpu_s(server)
-        downs.append(copied / seconds("-o", back, f"{url}/big{turn}.bin"))
+        downs.append(copied / download(server, f"{path}/big{turn}.bin", back))
+        if os.path.getsize(back) != mib << 20:
+            raise RuntimeError("the artifact came back shorter")
         os.unlink(back)
-        client.raw("DELETE", f"/api/2.0/mlflow-artifacts/artifacts/{experiment}/{run}/artifacts/big{turn}.bin")
+        client.raw("DELETE", f"{path}/big{turn}.bin")
     stop.set()
     watcher.join()
     bench.report(f"artifact of {mib} MiB up, share of a plain copy's speed", statistics.median(ups), "x", 0.8, ">=")

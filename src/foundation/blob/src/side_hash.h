@@ -17,7 +17,7 @@ namespace maru::blob {
 class SideHash {
  public:
   static constexpr std::size_t kSideBytes = 4u << 20;
-  static constexpr std::size_t kBehindBytes = 1u << 20;
+  static constexpr std::size_t kBehindBytes = 2u << 20;
   SideHash() = default;
   ~SideHash() { stop(); }
   SideHash(const SideHash&) = delete;

@@ -18,6 +18,7 @@
 
 #include "body.h"
 #include "event_stream.h"
+#include "file_pipe.h"
 #include "head.h"
 #include "hosts.h"
 #include "maru/http/server.h"
@@ -162,6 +163,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   Next next_pipe_piece();
   Next next_event_piece();
   Next end_of_pieces();
+  Next drain_file_pipe();
   void read_file_piece();
   void frame_piece();
   bool write();  // sends pending_; true when it is all gone already
@@ -219,6 +221,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::uint64_t file_at_ = 0;
   bool reading_file_ = false;
   bool has_file_piece_ = false;
+  std::shared_ptr<FilePipe> file_pipe_;  // of a large file to a peer without TLS
+  std::size_t piped_ = 0;                // bytes in it that the socket has not taken
   std::shared_ptr<OutPipe> out_pipe_;
   std::shared_ptr<EventStream> events_;
 

@@ -176,6 +176,7 @@ bool Connection::open_file() {
   file_ = fd;
   file_at_ = response_.file_offset;
   left_ = response_.file_length > 0 ? response_.file_length : size - response_.file_offset;
+  if (!tls_ && left_ >= FilePipe::kBytes) file_pipe_ = FilePipe::open();
   return true;
 }
 
@@ -183,6 +184,8 @@ bool Connection::open_file() {
 void Connection::close_file() {
   if (file_ >= 0 && !reading_file_) ::close(file_);
   if (!reading_file_) file_ = -1;
+  file_pipe_.reset();
+  piped_ = 0;
 }
 
 // A loop rather than recursion: a fast peer takes piece after piece at once.
@@ -220,36 +223,67 @@ Connection::Next Connection::next_file_piece() {
   if (reading_file_) return Next::kWait;
   if (has_file_piece_) {
     has_file_piece_ = false;
-    if (piece_.empty()) return Next::kBroken;  // the file has become shorter
-    file_at_ += piece_.size();
-    left_ -= piece_.size();
+    const std::size_t size = file_pipe_ ? piped_ : piece_.size();
+    if (size == 0) return Next::kBroken;  // the file has become shorter
+    file_at_ += size;
+    left_ -= size;
     pending_ = {asio::buffer(piece_), asio::const_buffer(), asio::const_buffer()};
-    return Next::kWrite;
+    if (!file_pipe_) return Next::kWrite;
   }
+  if (piped_ > 0) return drain_file_pipe();
   if (left_ == 0) return Next::kEnd;
   read_file_piece();
   return reading_file_ ? Next::kWait : next_file_piece();
 }
 
+Connection::Next Connection::drain_file_pipe() {
+  const auto gone = file_pipe_->drain(socket_.native_handle(), piped_);
+  if (!gone) return Next::kBroken;
+  piped_ -= *gone;
+  pending_ = {};
+  if (piped_ == 0) return Next::kWrite;  // nothing of it is left to write: the next piece
+  writing_ = true;
+  arm(write_deadline_, core_->options.body_idle_timeout_ms);
+  socket_.async_wait(tcp::socket::wait_write, [self = shared_from_this()](error_code error) {
+    self->write_deadline_ = 0;
+    self->writing_ = false;
+    if (error || self->phase_ == Phase::kClosed) return self->close();
+    self->pump();
+  });
+  return Next::kWait;
+}
+
 // On the blocking pool, so that a slow disk holds up this file only; with its queue full, here.
 void Connection::read_file_piece() {
-  const auto size = static_cast<std::size_t>(std::min<std::uint64_t>(left_, kFilePiece));
+  struct Piece {
+    std::string bytes;
+    std::size_t piped = 0;
+  };
+  const auto most = file_pipe_ ? FilePipe::kBytes : kFilePiece;
+  const auto size = static_cast<std::size_t>(std::min<std::uint64_t>(left_, most));
+  const auto take = [fd = file_, at = file_at_, size, pipe = file_pipe_] {
+    return pipe ? Piece{{}, pipe->fill(fd, at, size)} : Piece{read_exactly(fd, at, size), 0};
+  };
+  const auto keep = [](Connection& self, Piece& piece) {
+    self.piece_ = std::move(piece.bytes);
+    self.piped_ = piece.piped;
+    self.has_file_piece_ = true;
+  };
   reading_file_ = true;
-  const base::Status queued = core_->options.blocking_pool->submit(
-      [self = shared_from_this(), fd = file_, at = file_at_, size] {
-        auto bytes = std::make_shared<std::string>(read_exactly(fd, at, size));
-        const bool posted = self->core_->post(self->loop_, [self, bytes] {
+  const base::Status queued =
+      core_->options.blocking_pool->submit([self = shared_from_this(), fd = file_, take, keep] {
+        auto piece = std::make_shared<Piece>(take());
+        const bool posted = self->core_->post(self->loop_, [self, piece, keep] {
           self->reading_file_ = false;
           if (self->phase_ == Phase::kClosed) return self->close_file();
-          self->piece_ = std::move(*bytes);
-          self->has_file_piece_ = true;
+          keep(*self, *piece);
           self->pump();
         });
         if (!posted) ::close(fd);
       });
   if (queued) return;
-  piece_ = read_exactly(file_, file_at_, size);
-  has_file_piece_ = true;
+  Piece piece = take();
+  keep(*this, piece);
   reading_file_ = false;
 }
 

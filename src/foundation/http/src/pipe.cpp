@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <new>
 
 #include "maru/base/log.h"
 
@@ -31,11 +32,20 @@ void InPipe::give_back(char* bytes) {
   if (spare_.size() < kMaxFullPieces) spare_.push_back(std::move(mine));
 }
 
+// On a page's edge, so that whoever has it may hand it to the disk as it is.
+InPipe::Bytes InPipe::new_piece() const {
+  constexpr std::size_t kPage = 4096;
+  Bytes out(
+      static_cast<char*>(std::aligned_alloc(kPage, (piece_bytes_ + kPage - 1) / kPage * kPage)));
+  if (!out) throw std::bad_alloc();
+  return out;
+}
+
 std::span<char> InPipe::room() {
   if (!filling_) {
     const std::lock_guard lock(mutex_);
     if (spare_.empty()) {
-      filling_ = std::make_unique_for_overwrite<char[]>(piece_bytes_);
+      filling_ = new_piece();
     } else {
       filling_ = std::move(spare_.back());
       spare_.pop_back();

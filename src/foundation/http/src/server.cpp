@@ -1,6 +1,7 @@
 #include "maru/http/server.h"
 
 #include <pthread.h>
+#include <signal.h>
 
 #include "connection.h"
 #include "maru/base/check.h"
@@ -19,6 +20,14 @@ constexpr std::string_view kFull =
     "Content-Length: 102\r\n\r\n"
     "{\"error_code\":\"UNAVAILABLE\",\"message\":\"too many connections\",\"hint\":\"try again "
     "later\",\"request_id\":\"\"}";
+
+// What a file's pages are handed to may have gone: an error of the call, not a signal that ends the process.
+void block_broken_pipes() {
+  sigset_t set;
+  ::sigemptyset(&set);
+  ::sigaddset(&set, SIGPIPE);
+  ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
+}
 
 base::Result<tcp::endpoint> resolve(asio::io_context& context, const std::string& host,
                                     std::uint16_t port) {
@@ -223,7 +232,10 @@ base::Status Server::start() {
     IoLoop& loop = *core.loops[i];
     loop.beat_ns = core.now_ns();
     impl_->sweep(loop);
-    loop.thread = std::thread([&loop] { loop.context.run(); });
+    loop.thread = std::thread([&loop] {
+      block_broken_pipes();
+      loop.context.run();
+    });
     ::pthread_setname_np(loop.thread.native_handle(), ("io-" + std::to_string(i)).c_str());
   }
   impl_->running = true;
