@@ -98,7 +98,7 @@ export const ACTIONS: Words = {
   'model.rename': ['Model renamed', '모델 이름 변경'], 'model.delete': ['Model deleted', '모델 삭제'], 'version.delete': ['Version deleted', '버전 삭제'], 'version.stage': ['Stage changed', '단계 변경'],
   'model.load': ['Model loaded', '모델 적재'], 'model.unload': ['Model unloaded', '모델 내림'],
   'dataset.import': ['Data added', '데이터 추가'], 'dataset.upload': ['Data added', '데이터 추가'], 'schema.accept': ['Schema changed', '스키마 변경'], 'schema.put': ['Schema changed', '스키마 변경'],
-  'schema.suggest': ['Expectations suggested', '기대 규칙 제안'], 'dataset.quarantine': ['Rows set apart', '행 격리'],
+  'schema.suggest': ['Expectations suggested', '기대 규칙 제안'], 'dataset.append': ['Rows added', '행 추가'], 'dataset.quarantine': ['Rows set apart', '행 격리'],
   'batch.run': ['Batch started', '배치 예측 시작'], 'batch.schedule': ['Batch scheduled', '배치 예약'], 'batch.unschedule': ['Batch schedule ended', '배치 예약 종료'],
   'endpoint.route': ['Route changed', '라우팅 변경'], 'endpoint.put': ['Endpoint set', '엔드포인트 설정'], 'endpoint.delete': ['Endpoint removed', '엔드포인트 삭제'],
   'canary.step': ['Canary took its next step', '카나리 다음 단계'], 'canary.done': ['Canary passed its steps', '카나리 모든 단계 통과'], 'canary.rollback': ['Canary went back by itself', '카나리 자동 되돌림'],

@@ -2,25 +2,22 @@
 
 #include <algorithm>
 
-#include "duckdb_handle.h"
 #include "maru/base/file.h"
 #include "maru/base/hash.h"
 #include "maru/base/text.h"
-#include "snapshot.h"
 #include "sources.h"
+#include "stored_datasets.h"
 
 namespace maru::data {
-
-namespace {
 
 using base::Code;
 using base::Json;
 using base::Status;
 using store::params;
 
+namespace {
+
 constexpr std::size_t kMaxNameBytes = 200;
-constexpr std::size_t kMinIdPrefix = 6;
-constexpr std::size_t kIdBytes = 64;
 
 constexpr store::Migration kMigrations[] = {{1, R"sql(
 CREATE TABLE data_dataset (project TEXT NOT NULL, name TEXT NOT NULL, created_us BIGINT NOT NULL, updated_us BIGINT NOT NULL, PRIMARY KEY (project, name));
@@ -28,14 +25,21 @@ CREATE TABLE data_snapshot (id TEXT PRIMARY KEY, project TEXT NOT NULL, dataset 
   parts TEXT NOT NULL, columns TEXT NOT NULL, source TEXT NOT NULL, query TEXT NOT NULL, run_id TEXT NOT NULL, created_us BIGINT NOT NULL, UNIQUE (project, dataset, number));
 CREATE TABLE data_attachment (snapshot_id TEXT NOT NULL, kind TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (snapshot_id, kind));
 CREATE TABLE data_schema (project TEXT NOT NULL, dataset TEXT NOT NULL, number BIGINT NOT NULL, value TEXT NOT NULL, created_us BIGINT NOT NULL, PRIMARY KEY (project, dataset, number));
+)sql"},
+                                            {2, R"sql(
+ALTER TABLE data_snapshot ADD COLUMN parent TEXT NOT NULL DEFAULT '';
+ALTER TABLE data_snapshot ADD COLUMN chain_start BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE data_snapshot ADD COLUMN widened BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE data_snapshot ADD COLUMN layout TEXT NOT NULL DEFAULT '';
+CREATE TABLE data_part_use (sha256 TEXT NOT NULL, snapshot_id TEXT NOT NULL, bytes BIGINT NOT NULL, PRIMARY KEY (sha256, snapshot_id));
+CREATE INDEX data_part_use_snapshot ON data_part_use (snapshot_id);
+CREATE TABLE data_append (project TEXT NOT NULL, dataset TEXT NOT NULL, append_key TEXT NOT NULL, snapshot_id TEXT NOT NULL, PRIMARY KEY (project, dataset, append_key));
+CREATE TABLE data_unused_part (sha256 TEXT PRIMARY KEY, since_us BIGINT NOT NULL);
 )sql"}};
 
-std::string select_snapshots(std::string_view where) {
-  return "SELECT " + std::string(kSnapshotColumns) + " FROM data_snapshot WHERE " +
-         std::string(where);
-}
+}  // namespace
 
-Status check_name(const std::string& name) {
+Status check_dataset_name(const std::string& name) {
   if (name.empty())
     return base::fail(Code::kInvalidArgument, "a dataset needs a name",
                       "for example --name flights");
@@ -55,59 +59,9 @@ Status check_name(const std::string& name) {
   return {};
 }
 
-// A Parquet file on its way into the blob store; gone with its owner.
-struct PartFile {
-  std::string path;
-  ~PartFile() {
-    if (!path.empty()) static_cast<void>(base::remove_tree(path));
-  }
-};
-
-struct Prepared {
-  std::vector<SnapshotColumn> columns;
-  std::uint64_t rows = 0, source_bytes = 0;
-  std::string source;
-};
-
-class StoredDatasets final : public Datasets {
- public:
-  StoredDatasets(store::Database& db, blob::BlobStore& blobs, Engine& engine, base::Clock& clock)
-      : db_(db), blobs_(blobs), engine_(engine), clock_(clock) {}
-
-  base::Result<ImportResult> import(const ImportSpec& spec, base::Context& context,
-                                    const base::ProgressSink& progress) override;
-  base::Result<std::vector<DatasetInfo>> list(const std::string& project) override;
-  base::Result<DatasetInfo> get(const std::string& project, const std::string& dataset) override;
-  base::Result<Snapshot> resolve(const std::string& project, const std::string& selector) override;
-  base::Result<Snapshot> snapshot(const std::string& id) override;
-  base::Result<bool> uses(const std::string& sha256) override;
-  base::Result<Table> read(const Snapshot& snapshot, const std::vector<std::string>& columns,
-                           std::uint64_t limit) override;
-  base::Result<std::string> relation(const Snapshot& snapshot) override;
-  Status attach(const std::string& snapshot_id, const std::string& kind,
-                const Json& value) override;
-  base::Result<Json> attachment(const std::string& snapshot_id, const std::string& kind) override;
-  Status put_schema(const std::string& project, const std::string& dataset,
-                    const Json& schema) override;
-  base::Result<Json> schema(const std::string& project, const std::string& dataset) override;
-
- private:
-  base::Result<std::vector<Snapshot>> snapshots_where(std::string_view where,
-                                                      std::vector<store::Value> values);
-  base::Result<std::string> make_part_path();
-  base::Result<Prepared> write_files(const ImportSpec& spec, const std::string& part,
-                                     base::Context& context, std::vector<std::string>& notes);
-  base::Result<Prepared> write_query(const ImportSpec& spec, const std::string& part,
-                                     base::Context& context);
-  base::Result<Prepared> copy_relation(Connection& connection, const std::string& select,
-                                       const std::string& part, base::Context& context);
-  Status record(Snapshot& fresh, bool& unchanged);
-
-  store::Database& db_;
-  blob::BlobStore& blobs_;
-  Engine& engine_;
-  base::Clock& clock_;
-};
+PartFile::~PartFile() {
+  if (!path_.empty()) static_cast<void>(base::remove_tree(path_));
+}
 
 base::Result<std::string> StoredDatasets::make_part_path() {
   const std::string folder =
@@ -119,8 +73,9 @@ base::Result<std::string> StoredDatasets::make_part_path() {
 
 base::Result<Prepared> StoredDatasets::copy_relation(Connection& connection,
                                                      const std::string& select,
-                                                     const std::string& part,
                                                      base::Context& context) {
+  TRY_ASSIGN(const std::string part, make_part_path());
+  PartFile file(part, 0);  // goes away when something fails
   ResultSet copied;
   TRY(engine_.impl().run(connection,
                          "COPY (" + select + ") TO " + quote_literal(part) +
@@ -133,11 +88,12 @@ base::Result<Prepared> StoredDatasets::copy_relation(Connection& connection,
   TRY_ASSIGN(const Table count,
              engine_.query("SELECT count(*) FROM read_parquet(" + quote_literal(part) + ")"));
   out.rows = static_cast<std::uint64_t>(count.columns[0].integers[0]);
+  file.set_rows(out.rows);
+  out.parts.push_back(std::move(file));
   return out;
 }
 
-base::Result<Prepared> StoredDatasets::write_files(const ImportSpec& spec, const std::string& part,
-                                                   base::Context& context,
+base::Result<Prepared> StoredDatasets::write_files(const ImportSpec& spec, base::Context& context,
                                                    std::vector<std::string>& notes) {
   TRY_ASSIGN(const SourceFiles files, find_sources(spec.sources));
   TRY_ASSIGN(const auto connection, engine_.impl().connect());
@@ -145,12 +101,12 @@ base::Result<Prepared> StoredDatasets::write_files(const ImportSpec& spec, const
   if (files.kind == FileKind::kParquet) {
     TRY_ASSIGN(const std::string relation, parquet_relation(engine_, files.paths));
     TRY_ASSIGN(const std::string select, normalised_select(engine_, relation));
-    out = copy_relation(*connection, select, part, context);
+    out = copy_relation(*connection, select, context);
   } else {
     TRY_ASSIGN(const Table table, read_text_sources(engine_, spec, files, context, notes, 0));
     const std::string scratch = engine_.impl().scratch_name();
     TRY(engine_.register_table(scratch, table));
-    out = copy_relation(*connection, "SELECT * FROM " + scratch, part, context);
+    out = copy_relation(*connection, "SELECT * FROM " + scratch, context);
     TRY(engine_.drop(scratch));
   }
   if (!out) return out;
@@ -162,8 +118,7 @@ base::Result<Prepared> StoredDatasets::write_files(const ImportSpec& spec, const
   return out;
 }
 
-base::Result<Prepared> StoredDatasets::write_query(const ImportSpec& spec, const std::string& part,
-                                                   base::Context& context) {
+base::Result<Prepared> StoredDatasets::write_query(const ImportSpec& spec, base::Context& context) {
   TRY_ASSIGN(const auto connection, engine_.impl().connect());
   Prepared result;
   std::vector<std::string> names;
@@ -217,8 +172,7 @@ base::Result<Prepared> StoredDatasets::write_query(const ImportSpec& spec, const
       value = type.find('[') == std::string::npos ? name + "::TIMESTAMP" : name + "::VARCHAR";
     list += (list.empty() ? "" : ", ") + value + " AS " + name;
   }
-  TRY_ASSIGN(Prepared out,
-             copy_relation(*connection, "SELECT " + list + " FROM " + view, part, context));
+  TRY_ASSIGN(Prepared out, copy_relation(*connection, "SELECT " + list + " FROM " + view, context));
   out.source_bytes = result.source_bytes;
   out.source = base::join(names, ", ");
   if (out.rows == 0)
@@ -226,38 +180,70 @@ base::Result<Prepared> StoredDatasets::write_query(const ImportSpec& spec, const
   return out;
 }
 
+base::Result<Prepared> StoredDatasets::prepare(const ImportSpec& spec, base::Context& context,
+                                               std::vector<std::string>& notes) {
+  if (spec.sql.empty() == spec.sources.empty()) {
+    return base::fail(Code::kInvalidArgument, "an import needs either files or SQL",
+                      "maru data import FILE --name " + spec.dataset);
+  }
+  return spec.sql.empty() ? write_files(spec, context, notes) : write_query(spec, context);
+}
+
+base::Result<std::vector<SnapshotPart>> StoredDatasets::store_parts(const Prepared& prepared) {
+  std::vector<SnapshotPart> out;
+  for (const PartFile& file : prepared.parts) {
+    TRY_ASSIGN(const blob::BlobInfo blob, blobs_.put_file(file.path()));
+    out.push_back({blob.sha256, file.rows(), blob.bytes});
+  }
+  return out;
+}
+
+Status StoredDatasets::note_use(store::Writer& writer, const std::string& snapshot_id,
+                                const std::vector<SnapshotPart>& parts) {
+  for (const auto& part : parts)
+    TRY(
+        writer.execute("INSERT INTO data_part_use (sha256, snapshot_id, bytes) VALUES ($1, $2, $3) "
+                       "ON CONFLICT (sha256, snapshot_id) DO NOTHING",
+                       params(part.sha256, snapshot_id, static_cast<std::int64_t>(part.bytes))));
+  return {};
+}
+
+Status StoredDatasets::insert(store::Writer& writer, Snapshot& fresh) {
+  fresh.id = base::sha256_hex(fresh.manifest().dump());
+  TRY(writer.execute(
+      "INSERT INTO data_dataset (project, name, created_us, updated_us) VALUES ($1, $2, $3, $4) "
+      "ON CONFLICT (project, name) DO UPDATE SET updated_us = excluded.updated_us",
+      params(fresh.project, fresh.dataset, fresh.created_us, fresh.created_us)));
+  TRY(writer.execute(
+      "INSERT INTO data_snapshot (" + std::string(kSnapshotColumns) +
+          ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
+      params(fresh.id, fresh.project, fresh.dataset, std::int64_t{fresh.number},
+             static_cast<std::int64_t>(fresh.rows), static_cast<std::int64_t>(fresh.bytes),
+             parts_json(fresh.added).dump(), columns_json(fresh.columns).dump(), fresh.source,
+             fresh.query, fresh.run_id, fresh.created_us, fresh.parent,
+             std::int64_t{fresh.chain_start}, std::int64_t{fresh.widened ? 1 : 0})));
+  return note_use(writer, fresh.id, fresh.added);
+}
+
 // The comparison with the newest snapshot and the insert are one write, so two imports at once cannot both become number N.
 Status StoredDatasets::record(Snapshot& fresh, bool& unchanged) {
   return db_.write([&](store::Writer& writer) -> Status {
-    const auto key = params(fresh.project, fresh.dataset);
-    TRY_ASSIGN(
-        const auto rows,
-        writer.query(select_snapshots("project = $1 AND dataset = $2 ORDER BY number DESC LIMIT 1"),
-                     key));
+    TRY_ASSIGN(auto before, newest(within(writer), fresh.project, fresh.dataset));
     unchanged = false;
     fresh.number = 1;
-    if (!rows.empty()) {
-      TRY_ASSIGN(Snapshot newest, snapshot_of(rows[0]));
-      if (same_content(newest, fresh)) {
-        unchanged = true;
-        fresh = std::move(newest);
-        return {};
+    if (before) {
+      if (before->rows == fresh.rows) {
+        TRY_ASSIGN(before->parts, parts_of(within(writer), *before));
+        if (same_content(*before, fresh)) {
+          unchanged = true;
+          fresh = std::move(*before);
+          return {};
+        }
       }
-      fresh.number = newest.number + 1;
+      fresh.number = before->number + 1;
     }
-    fresh.id = base::sha256_hex(fresh.manifest().dump());
-    TRY(writer.execute(
-        "INSERT INTO data_dataset (project, name, created_us, updated_us) VALUES ($1, $2, $3, $4) "
-        "ON CONFLICT (project, name) DO UPDATE SET updated_us = excluded.updated_us",
-        params(fresh.project, fresh.dataset, fresh.created_us, fresh.created_us)));
-    TRY(writer.execute(
-        "INSERT INTO data_snapshot (" + std::string(kSnapshotColumns) +
-            ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
-        params(fresh.id, fresh.project, fresh.dataset, std::int64_t{fresh.number},
-               static_cast<std::int64_t>(fresh.rows), static_cast<std::int64_t>(fresh.bytes),
-               parts_json(fresh.parts).dump(), columns_json(fresh.columns).dump(), fresh.source,
-               fresh.query, fresh.run_id, fresh.created_us)));
-    return {};
+    fresh.chain_start = fresh.number;
+    return insert(writer, fresh);
   });
 }
 
@@ -267,27 +253,20 @@ base::Result<ImportResult> StoredDatasets::import(const ImportSpec& spec, base::
   const auto report = [&](const char* stage, double fraction, std::string detail) {
     if (progress) progress({stage, fraction, std::move(detail)});
   };
-  TRY(check_name(spec.dataset));
-  if (spec.sql.empty() == spec.sources.empty()) {
-    return base::fail(Code::kInvalidArgument, "an import needs either files or SQL",
-                      "maru data import FILE --name " + spec.dataset);
-  }
+  TRY(check_dataset_name(spec.dataset));
   ImportResult out;
-  TRY_ASSIGN(const std::string part_path, make_part_path());
-  const PartFile part{part_path};
   report("reading", 0.0, spec.sql.empty() ? base::join(spec.sources, ", ") : "SQL");
-  TRY_ASSIGN(Prepared prepared, spec.sql.empty() ? write_files(spec, part.path, context, out.notes)
-                                                 : write_query(spec, part.path, context));
+  TRY_ASSIGN(Prepared prepared, prepare(spec, context, out.notes));
   TRY(context.alive());
   report("storing", 0.8, base::format_count(static_cast<std::int64_t>(prepared.rows)) + " rows");
-  TRY_ASSIGN(const blob::BlobInfo blob, blobs_.put_file(part.path));
   Snapshot fresh;
   fresh.project = spec.project;
   fresh.dataset = spec.dataset;
-  fresh.parts.push_back({blob.sha256, prepared.rows, blob.bytes});
+  TRY_ASSIGN(fresh.parts, store_parts(prepared));
+  fresh.added = fresh.parts;
   fresh.columns = std::move(prepared.columns);
   fresh.rows = prepared.rows;
-  fresh.bytes = blob.bytes;
+  for (const auto& part : fresh.parts) fresh.bytes += part.bytes;
   fresh.source = std::move(prepared.source);
   fresh.query = spec.sql;
   fresh.run_id = spec.run_id;
@@ -300,191 +279,31 @@ base::Result<ImportResult> StoredDatasets::import(const ImportSpec& spec, base::
   return out;
 }
 
-base::Result<std::vector<Snapshot>> StoredDatasets::snapshots_where(
-    std::string_view where, std::vector<store::Value> values) {
-  TRY_ASSIGN(const auto rows, db_.query(select_snapshots(where), values));
-  std::vector<Snapshot> out;
-  for (const auto& row : rows) {
-    TRY_ASSIGN(Snapshot one, snapshot_of(row));
-    out.push_back(std::move(one));
-  }
-  return out;
-}
-
-base::Result<std::vector<DatasetInfo>> StoredDatasets::list(const std::string& project) {
-  TRY_ASSIGN(
-      const auto rows,
-      db_.query(
-          "SELECT name, created_us, updated_us FROM data_dataset WHERE project = $1 ORDER BY name",
-          params(project)));
-  TRY_ASSIGN(auto snapshots, snapshots_where("project = $1 ORDER BY number DESC", params(project)));
-  std::vector<DatasetInfo> out;
-  for (const auto& row : rows) {
-    out.push_back({project, row.text(0), row.integer(1), row.integer(2), {}});
-    for (auto& snapshot : snapshots) {
-      if (snapshot.dataset == out.back().name) out.back().snapshots.push_back(snapshot);
-    }
-  }
-  return out;
-}
-
-base::Result<DatasetInfo> StoredDatasets::get(const std::string& project,
-                                              const std::string& dataset) {
-  TRY_ASSIGN(
-      const auto rows,
-      db_.query(
-          "SELECT name, created_us, updated_us FROM data_dataset WHERE project = $1 AND name = $2",
-          params(project, dataset)));
-  if (rows.empty()) {
-    TRY_ASSIGN(const auto all,
-               db_.query("SELECT name FROM data_dataset WHERE project = $1", params(project)));
-    std::vector<std::string> names;
-    for (const auto& row : all) names.push_back(row.text(0));
-    const std::string near = base::did_you_mean(dataset, names);
-    return base::fail(Code::kNotFound, "no such dataset: " + dataset,
-                      near.empty() ? "see `maru data list`" : near);
-  }
-  DatasetInfo out{project, dataset, rows[0].integer(1), rows[0].integer(2), {}};
-  TRY_ASSIGN(out.snapshots, snapshots_where("project = $1 AND dataset = $2 ORDER BY number DESC",
-                                            params(project, dataset)));
-  return out;
-}
-
-bool is_hex(std::string_view text) {
-  return !text.empty() && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
-}
-
-base::Result<Snapshot> StoredDatasets::resolve(const std::string& project,
-                                               const std::string& selector) {
-  if (selector.size() == kIdBytes && is_hex(selector)) {
-    if (auto found = snapshot(selector); found || found.error().code != Code::kNotFound)
-      return found;
-  }
-  const auto at = selector.rfind('@');
-  const std::string name = selector.substr(0, at);
-  TRY_ASSIGN(auto info, get(project, name));
-  if (info.snapshots.empty())
-    return base::fail(Code::kNotFound, "the dataset has no snapshot: " + name,
-                      "import one: maru data import FILE --name " + name);
-  if (at == std::string::npos) return info.snapshots.front();
-  const std::string which = selector.substr(at + 1);
-  if (which == "latest" || which == "newest") return info.snapshots.front();
-  std::vector<const Snapshot*> found;
-  for (const auto& one : info.snapshots) {
-    if (std::to_string(one.number) == which) return one;
-    if (which.size() >= kMinIdPrefix && one.id.rfind(which, 0) == 0) found.push_back(&one);
-  }
-  if (found.size() == 1) return *found[0];
-  if (found.size() > 1)
-    return base::fail(Code::kInvalidArgument, "several snapshots start with: " + which,
-                      "give more digits");
-  return base::fail(Code::kNotFound, "no such snapshot: " + selector,
-                    "the newest is " + name + "@" + std::to_string(info.snapshots.front().number));
-}
-
-base::Result<Snapshot> StoredDatasets::snapshot(const std::string& id) {
-  TRY_ASSIGN(auto found, snapshots_where("id = $1", params(id)));
-  if (found.empty())
-    return base::fail(Code::kNotFound, "no such snapshot: " + id, "see `maru data list`");
-  return std::move(found[0]);
-}
-
-base::Result<bool> StoredDatasets::uses(const std::string& sha256) {
-  const auto pattern = params("%" + sha256 + "%");
+// Snapshots that older versions wrote have no row in data_part_use yet.
+Status StoredDatasets::index_parts() {
   TRY_ASSIGN(const auto rows,
-             db_.query("SELECT 1 FROM data_snapshot WHERE parts LIKE $1 LIMIT 1", pattern));
-  return !rows.empty();
-}
-
-base::Result<std::string> StoredDatasets::relation(const Snapshot& snapshot) {
-  std::string list;
-  for (const auto& part : snapshot.parts) {
-    auto path = blobs_.checked_path(part.sha256);
-    if (!path)
-      return base::wrap(path.error(),
-                        "a part of the snapshot is gone or damaged: " + snapshot.dataset + "@" +
-                            std::to_string(snapshot.number),
-                        "restore the home folder from a backup");
-    list += (list.empty() ? "" : ", ") + quote_literal(*path);
-  }
-  return "read_parquet([" + list + "])";
-}
-
-base::Result<Table> StoredDatasets::read(const Snapshot& snapshot,
-                                         const std::vector<std::string>& columns,
-                                         std::uint64_t limit) {
-  std::vector<std::string> known;
-  for (const auto& column : snapshot.columns) known.push_back(column.name);
-  std::string list;
-  for (const auto& name : columns) {
-    if (std::find(known.begin(), known.end(), name) == known.end()) {
-      return base::fail(Code::kNotFound, "no such column: " + name + " in " + snapshot.dataset,
-                        base::did_you_mean(name, known));
-    }
-    list += (list.empty() ? "" : ", ") + quote_identifier(name);
-  }
-  TRY_ASSIGN(const std::string from, relation(snapshot));
-  auto table = engine_.query("SELECT " + (list.empty() ? std::string("*") : list) + " FROM " +
-                             from + (limit == 0 ? "" : " LIMIT " + std::to_string(limit)));
-  if (table) return table;
-  for (const auto& part : snapshot.parts)
-    TRY(blobs_.verify(part.sha256));  // a damaged part is named as such
-  return base::wrap(table.error(), "cannot read the snapshot: " + snapshot.dataset + "@" +
-                                       std::to_string(snapshot.number));
-}
-
-Status StoredDatasets::attach(const std::string& snapshot_id, const std::string& kind,
-                              const Json& value) {
-  const std::string text = value.dump();
+             db_.query("SELECT id, parts FROM data_snapshot WHERE chain_start = 0"));
+  if (rows.empty()) return {};
   return db_.write([&](store::Writer& writer) -> Status {
-    TRY(
-        writer.execute("INSERT INTO data_attachment (snapshot_id, kind, value) VALUES ($1, $2, $3) "
-                       "ON CONFLICT (snapshot_id, kind) DO UPDATE SET value = excluded.value",
-                       params(snapshot_id, kind, text)));
+    for (const auto& row : rows) {
+      TRY_ASSIGN(const auto parts, parse_parts(row.text(1)));
+      TRY(note_use(writer, row.text(0), parts));
+    }
+    TRY(writer.execute("UPDATE data_snapshot SET chain_start = number WHERE chain_start = 0"));
     return {};
   });
 }
 
-base::Result<Json> StoredDatasets::attachment(const std::string& snapshot_id,
-                                              const std::string& kind) {
-  TRY_ASSIGN(const auto rows,
-             db_.query("SELECT value FROM data_attachment WHERE snapshot_id = $1 AND kind = $2",
-                       params(snapshot_id, kind)));
-  if (rows.empty())
-    return base::fail(Code::kNotFound, "the snapshot has no " + kind + ": " + snapshot_id);
-  return base::parse_json(rows[0].text(0));
+Status StoredDatasets::open() {
+  TRY(db_.migrate("data", kMigrations));
+  return index_parts();
 }
-
-Status StoredDatasets::put_schema(const std::string& project, const std::string& dataset,
-                                  const Json& schema) {
-  const std::string text = schema.dump();
-  const std::int64_t now_us = clock_.now_us();
-  return db_.write([&](store::Writer& writer) -> Status {
-    TRY(
-        writer.execute("INSERT INTO data_schema (project, dataset, number, value, created_us) "
-                       "SELECT $1, $2, coalesce(max(number), 0) + 1, $3, $4 FROM data_schema WHERE "
-                       "project = $1 AND dataset = $2",
-                       params(project, dataset, text, now_us)));
-    return {};
-  });
-}
-
-base::Result<Json> StoredDatasets::schema(const std::string& project, const std::string& dataset) {
-  TRY_ASSIGN(const auto rows, db_.query("SELECT value FROM data_schema WHERE project = $1 AND "
-                                        "dataset = $2 ORDER BY number DESC LIMIT 1",
-                                        params(project, dataset)));
-  if (rows.empty())
-    return base::fail(Code::kNotFound, "the dataset has no schema: " + dataset,
-                      "infer one: maru schema infer " + dataset);
-  return base::parse_json(rows[0].text(0));
-}
-
-}  // namespace
 
 base::Result<std::unique_ptr<Datasets>> Datasets::open(store::Database& db, blob::BlobStore& blobs,
                                                        Engine& engine, base::Clock& clock) {
-  TRY(db.migrate("data", kMigrations));
-  return std::make_unique<StoredDatasets>(db, blobs, engine, clock);
+  auto out = std::make_unique<StoredDatasets>(db, blobs, engine, clock);
+  TRY(out->open());
+  return out;
 }
 
 }  // namespace maru::data

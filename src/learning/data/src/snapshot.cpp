@@ -19,13 +19,33 @@ Json parts_json(const std::vector<SnapshotPart>& parts) {
 }
 
 Json Snapshot::manifest() const {
+  if (!parent.empty()) {
+    return Json::object({{"format", 2},
+                         {"project", project},
+                         {"dataset", dataset},
+                         {"number", number},
+                         {"rows", rows},
+                         {"columns", columns_json(columns)},
+                         {"parent", parent},
+                         {"added", parts_json(added)}});
+  }
   return Json::object({{"format", 1},
                        {"project", project},
                        {"dataset", dataset},
                        {"number", number},
                        {"rows", rows},
                        {"columns", columns_json(columns)},
-                       {"parts", parts_json(parts)}});
+                       {"parts", parts_json(added)}});
+}
+
+base::Result<std::vector<SnapshotPart>> parse_parts(const std::string& json) {
+  std::vector<SnapshotPart> out;
+  TRY_ASSIGN(const Json parts, base::parse_json(json));
+  for (const auto& part : parts.items()) {
+    out.push_back({part["sha256"].as_string(), static_cast<std::uint64_t>(part["rows"].as_int()),
+                   static_cast<std::uint64_t>(part["bytes"].as_int())});
+  }
+  return out;
 }
 
 base::Result<Snapshot> snapshot_of(const store::Row& row) {
@@ -36,12 +56,7 @@ base::Result<Snapshot> snapshot_of(const store::Row& row) {
   out.number = static_cast<int>(row.integer(3));
   out.rows = static_cast<std::uint64_t>(row.integer(4));
   out.bytes = static_cast<std::uint64_t>(row.integer(5));
-  TRY_ASSIGN(const Json parts, base::parse_json(row.text(6)));
-  for (const auto& part : parts.items()) {
-    out.parts.push_back({part["sha256"].as_string(),
-                         static_cast<std::uint64_t>(part["rows"].as_int()),
-                         static_cast<std::uint64_t>(part["bytes"].as_int())});
-  }
+  TRY_ASSIGN(out.added, parse_parts(row.text(6)));
   TRY_ASSIGN(const Json columns, base::parse_json(row.text(7)));
   for (const auto& column : columns.items()) {
     TRY_ASSIGN(const ColumnType type, parse_type(column["type"].as_string()));
@@ -51,6 +66,10 @@ base::Result<Snapshot> snapshot_of(const store::Row& row) {
   out.query = row.text(9);
   out.run_id = row.text(10);
   out.created_us = row.integer(11);
+  out.parent = row.text(12);
+  out.chain_start = static_cast<int>(row.integer(13));
+  if (out.chain_start == 0) out.chain_start = out.number;
+  out.widened = row.integer(14) != 0;
   return out;
 }
 

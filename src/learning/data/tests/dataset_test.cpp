@@ -1,41 +1,8 @@
-#include "maru/base/clock.h"
-#include "scratch.h"
+#include "home.h"
 
 using namespace maru;
 using namespace maru::data;
-using maru::data::test::Scratch;
-
-namespace {
-
-struct Home : Scratch {
-  base::ManualClock clock;
-  std::unique_ptr<store::Database> db;
-  std::unique_ptr<blob::BlobStore> blobs;
-  std::unique_ptr<Datasets> datasets;
-
-  Home() {
-    store::DatabaseOptions options;
-    options.path = path("maru.db");
-    auto database = store::Database::open(options);
-    REQUIRE(database);
-    db = std::move(*database);
-    auto store = blob::BlobStore::open_local(path("blobs"));
-    REQUIRE(store);
-    blobs = std::move(*store);
-    auto opened = Datasets::open(*db, *blobs, *engine, clock);
-    REQUIRE_MESSAGE(opened, (opened ? "" : opened.error().text()));
-    datasets = std::move(*opened);
-  }
-  base::Result<ImportResult> add(const std::string& name, const std::string& file_name,
-                                 std::string_view text) {
-    ImportSpec spec;
-    spec.dataset = name;
-    spec.sources = {file(file_name, text)};
-    return datasets->import(spec, context);
-  }
-};
-
-}  // namespace
+using maru::data::test::Home;
 
 TEST_CASE("a snapshot is named by its content and numbered by people") {
   Home home;
@@ -65,7 +32,7 @@ TEST_CASE("a snapshot is named by its content and numbered by people") {
   REQUIRE_FALSE(missing);
   CHECK(missing.error().code == base::Code::kNotFound);
   CHECK(missing.error().hint.find("people") != std::string::npos);
-  CHECK(home.datasets->list("default")->front().snapshots.size() == 3);
+  CHECK(home.datasets->list("default")->front().snapshot_count == 3);
 }
 
 TEST_CASE("reading keeps rows in order, by column and by limit") {

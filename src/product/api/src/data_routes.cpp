@@ -27,6 +27,12 @@ Json columns_json(const data::Snapshot& snapshot) {
   return out;
 }
 
+std::uint64_t added_rows(const data::Snapshot& snapshot) {
+  std::uint64_t rows = 0;
+  for (const auto& part : snapshot.added) rows += part.rows;
+  return rows;
+}
+
 Json snapshot_json(const data::Snapshot& s) {
   return Json::object({{"number", s.number},
                        {"id", s.id},
@@ -36,6 +42,8 @@ Json snapshot_json(const data::Snapshot& s) {
                        {"source", s.source},
                        {"query", s.query},
                        {"run_id", s.run_id},
+                       {"parent", s.parent},
+                       {"added_rows", count(added_rows(s))},
                        {"columns", columns_json(s)}});
 }
 
@@ -56,7 +64,8 @@ void add_health(const Services& services, const data::Snapshot& snapshot, Json& 
 
 Json dataset_row(const Services& services, const data::DatasetInfo& info) {
   Json out = Json::object({{"name", info.name},
-                           {"snapshots", count(info.snapshots.size())},
+                           {"snapshots", count(info.snapshot_count)},
+                           {"stored_bytes", count(info.stored_bytes)},
                            {"updated_us", info.updated_us}});
   if (info.snapshots.empty()) return out;
   const data::Snapshot& latest = info.snapshots.front();
@@ -211,10 +220,22 @@ Json import_json(const data::ImportResult& result) {
                        {"seconds", result.seconds}});
 }
 
+// How new rows meet a dataset that has some.
+struct Arrival {
+  bool append = false, fill_missing = false;
+  std::string key;
+};
+
 base::Result<Response> import_into(const Services& services, const data::ImportSpec& spec,
-                                   Context& context) {
-  TRY_ASSIGN(const data::ImportResult result, services.datasets->import(spec, context));
-  TRY(audit(services, context, "dataset.import",
+                                   const Arrival& arrival, Context& context) {
+  data::AppendSpec added;
+  added.from = spec;
+  added.key = arrival.key;
+  added.fill_missing = arrival.fill_missing;
+  TRY_ASSIGN(const data::ImportResult result, arrival.append
+                                                  ? services.datasets->append(added, context)
+                                                  : services.datasets->import(spec, context));
+  TRY(audit(services, context, arrival.append ? "dataset.append" : "dataset.import",
             spec.dataset + "@" + std::to_string(result.snapshot.number),
             base::join(spec.sources, ", ")));
   services.events->publish("project:" + spec.project, R"({"type":"changed","kind":"dataset"})");
@@ -236,7 +257,9 @@ base::Result<Response> post_import(const Services& services, const Request& requ
     spec.header = body["header"].as_bool(true);
   }
   if (body.has("ragged")) spec.reject_ragged = body["ragged"].as_string() != "fill";
-  return import_into(services, spec, context);
+  const Arrival arrival{body["append"].as_bool(false), body["fill_missing"].as_bool(false),
+                        body["key"].as_string()};
+  return import_into(services, spec, arrival, context);
 }
 
 // The name only chooses the reader; the file is our own.
@@ -284,7 +307,10 @@ base::Result<Response> post_upload(const Services& services, const Request& requ
   spec.project = project_of(request);
   spec.dataset = std::string(request.param("dataset"));
   spec.sources = {path};
-  auto result = saved ? import_into(services, spec, context)
+  const Arrival arrival{request.query_param("append") == "true",
+                        request.query_param("fill_missing") == "true",
+                        std::string(request.query_param("key"))};
+  auto result = saved ? import_into(services, spec, arrival, context)
                       : base::Result<Response>(tl::unexpected<base::Error>(saved.error()));
   TRY(base::remove_tree(path));
   return result;

@@ -22,7 +22,7 @@ base::Result<std::vector<Found>> find_objects(const Services& s, const std::stri
   const std::string prefix = "/p/" + project;
   TRY_ASSIGN(const auto datasets, s.datasets->list(project));
   for (const auto& d : datasets)
-    out.push_back({"dataset", d.name, std::to_string(d.snapshots.size()) + " snapshots",
+    out.push_back({"dataset", d.name, std::to_string(d.snapshot_count) + " snapshots",
                    prefix + "/data/" + http::percent_encode(d.name)});
   TRY_ASSIGN(const auto models, s.tracking->registry().list_models(project));
   for (const auto& m : models)

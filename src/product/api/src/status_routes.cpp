@@ -339,7 +339,7 @@ Json cost_json(const Services& s, const Overview& overview) {
   }
   std::uint64_t disk = 0;
   for (const auto& dataset : overview.datasets) {
-    for (const auto& snapshot : dataset.snapshots) disk += snapshot.bytes;
+    disk += dataset.stored_bytes;
   }
   for (const auto& model : overview.models) {
     for (const auto& version : model.versions) disk += version.bytes;

@@ -75,9 +75,8 @@ void add_compare(CLI::App& data, Arguments& a) {
       ->required();
 }
 
-void add_data(CLI::App& app, Arguments& a) {
-  CLI::App* data = group(app, "data", "datasets and their snapshots");
-  CLI::App* import = verb(*data, a, "import", "take files in as a new snapshot",
+void add_import(CLI::App& data, Arguments& a) {
+  CLI::App* import = verb(data, a, "import", "take files in as a new snapshot",
                           "maru data import sales-*.csv --name sales",
                           [&a] { return data_import(a.common, a.import); });
   import
@@ -88,6 +87,19 @@ void add_data(CLI::App& app, Arguments& a) {
   import->add_flag("--no-header", a.import.no_header, "the first row is data");
   import->add_flag("--fill-ragged", a.import.fill_ragged,
                    "pad or cut rows of a wrong length instead of refusing them");
+  CLI::Option* append = import->add_flag("--append", a.import.append,
+                                         "put the rows behind those of the newest snapshot");
+  import
+      ->add_flag("--fill-missing", a.import.fill_missing,
+                 "columns that the new rows lack stay empty")
+      ->needs(append);
+  import->add_option("--key", a.import.key, "the same key again adds nothing: for retries")
+      ->needs(append);
+}
+
+void add_data(CLI::App& app, Arguments& a) {
+  CLI::App* data = group(app, "data", "datasets and their snapshots");
+  add_import(*data, a);
   verb(*data, a, "list", "all datasets", "maru data list", [&a] { return data_list(a.common); });
   verb(*data, a, "show", "snapshots of a dataset", "maru data show sales",
        [&a] { return data_show(a.common, a.name); })

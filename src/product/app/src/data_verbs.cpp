@@ -53,6 +53,9 @@ int data_import(const Invocation& invocation, const ImportOptions& options) {
     Json body = Json::object({{"sources", sources}});
     if (options.no_header) body.set("header", false);
     if (options.fill_ragged) body.set("ragged", "fill");
+    if (options.append) body.set("append", true);
+    if (options.fill_missing) body.set("fill_missing", true);
+    if (!options.key.empty()) body.set("key", options.key);
     const std::string name =
         options.name.empty() ? default_name(options.files.front()) : options.name;
     ProgressLine progress;

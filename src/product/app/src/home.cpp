@@ -41,6 +41,7 @@ constexpr const char* kProject = "default";
 constexpr std::int64_t kTimerMs = 1000;
 constexpr int kMonitorEveryTicks = 5;
 constexpr int kTrashEveryTicks = 3600;
+constexpr int kCompactEveryTicks = 10;
 constexpr std::chrono::seconds kEndpointLoadWait{5};
 constexpr std::size_t kParallelTasks = 2;  // of pipelines; imports and profiles run beside
 
@@ -80,6 +81,7 @@ struct Home::Impl {
   http::Router router;
   http::RpcRouter rpc_router;
   std::atomic<bool> ready{false};
+  std::atomic<bool> compacting{false};
   std::atomic<bool> serving{false};  // started as a server, not for one verb
   std::int64_t started_us = 0;
 
@@ -102,6 +104,7 @@ struct Home::Impl {
   void tick(int number);
   base::Status follow(const serve::RouteDecision& decision);
   void empty_trash();
+  void compact_datasets();
   void run_timer();
   steps::Services step_services();
 };
@@ -308,6 +311,7 @@ void Home::Impl::tick(int number) {
     events.publish("endpoint:" + status.config.name, event.dump());
   }
   if (number % kTrashEveryTicks == 0) empty_trash();
+  if (number % kCompactEveryTicks == 0) compact_datasets();
   if (number % kMonitorEveryTicks != 0) return;
   auto watched = monitor->watched(kProject);
   if (!watched) return;
@@ -360,6 +364,18 @@ void Home::Impl::empty_trash() {
       base::log_warn("the trash could not be emptied", {{"reason", emptied.error().text()}});
   });
   if (!queued) base::log_warn("the trash waits", {{"reason", queued.error().text()}});
+}
+
+// The small parts that appends leave become larger ones; a full pool means: at the next tick again.
+void Home::Impl::compact_datasets() {
+  if (compacting.exchange(true)) return;
+  const base::Status queued = work_pool.submit([this] {
+    base::Context context;
+    if (const auto done = datasets->compact_ragged(context); !done)
+      base::log_warn("appended parts could not be merged", {{"reason", done.error().text()}});
+    compacting.store(false);
+  });
+  if (!queued) compacting.store(false);
 }
 
 void Home::Impl::run_timer() {

@@ -19,7 +19,8 @@ struct Invocation {
 struct ImportOptions {
   std::vector<std::string> files;
   std::string name;
-  bool no_header = false, fill_ragged = false;
+  bool no_header = false, fill_ragged = false, append = false, fill_missing = false;
+  std::string key;
 };
 // The API's path of NAME or NAME@NUMBER, which then has a query already.
 std::string dataset_path(const std::string& selector, const std::string& rest);

@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -26,12 +27,21 @@ struct SnapshotColumn {
   ColumnType type;
 };
 
-// One immutable version of a dataset: SHA-256-named Parquet parts and a manifest whose own hash is the version.
+// One immutable version of a dataset: SHA-256-named Parquet parts and a manifest whose own hash is the version. An appended snapshot's manifest names its parent
+// and the parts it adds, so appending costs what is new; its rows are the parent's rows and then its own.
 struct Snapshot {
   std::string project, dataset;
   std::string id;  // SHA-256 of the manifest
   int number = 0;  // 1, 2, ... within the dataset, for people: "flights@3"
+  // Where its rows lie now, in order; compaction changes this and never the rows. Filled by import(), resolve() and snapshot();
+  // empty after append() and in lists.
   std::vector<SnapshotPart> parts;
+  std::vector<SnapshotPart>
+      added;            // what the manifest names: all parts, or those beyond the parent's
+  std::string parent;   // id of the snapshot that this one continues; "" when it stands alone
+  int chain_start = 0;  // number of the snapshot where its chain of appends begins
+  bool widened =
+      false;  // older parts have fewer or narrower columns than `columns` says; relation() evens them out
   std::vector<SnapshotColumn> columns;
   std::uint64_t rows = 0, bytes = 0;
   std::string source, query, run_id;
@@ -42,7 +52,9 @@ struct Snapshot {
 struct DatasetInfo {
   std::string project, name;
   std::int64_t created_us = 0, updated_us = 0;
-  std::vector<Snapshot> snapshots;  // newest first
+  std::uint64_t snapshot_count = 0;
+  std::uint64_t stored_bytes = 0;   // of all parts once, however many snapshots share them
+  std::vector<Snapshot> snapshots;  // newest first; list() gives the newest alone
 };
 
 struct ImportSpec {
@@ -58,9 +70,24 @@ struct ImportSpec {
       true;  // a ragged row is an error that names file and line; false pads or cuts and counts
 };
 
+// New rows behind those of the newest snapshot; of a dataset that is not there yet, its first ones.
+struct AppendSpec {
+  ImportSpec from;  // files or SQL, and the dataset; or
+  const Table* rows =
+      nullptr;  // rows in memory instead (alive during the call); `source` tells where they are from
+  std::string source;
+  // The same key again is the same append: nothing is added, the snapshot that it made is answered and `in_transaction` does not run.
+  std::string key;
+  // A column that the new rows lack is filled with missing values instead of being refused.
+  bool fill_missing = false;
+  // Runs in the transaction that makes the snapshot visible (its number and id are set): both become durable, or neither. A failure undoes the append.
+  std::function<base::Status(store::Writer&, const Snapshot&)> in_transaction;
+};
+
 struct ImportResult {
   Snapshot snapshot;
-  bool unchanged = false;  // same content as the newest snapshot: no new one was made
+  bool unchanged =
+      false;  // same content as the newest snapshot (or the same append): no new one was made
   std::uint64_t source_bytes = 0;
   double seconds = 0;
   std::vector<std::string> notes;  // "read as CP949", "delimiter ;", "3 empty lines skipped"
@@ -75,6 +102,18 @@ class Datasets {
   virtual ~Datasets() = default;
   virtual base::Result<ImportResult> import(const ImportSpec& spec, base::Context& context,
                                             const base::ProgressSink& progress = {}) = 0;
+  // Costs what is new, however large the dataset is. Columns are matched by name: a new one is added (missing in older rows), an integer column becomes float when
+  // the new rows need it and no integer is beyond 2^53, whole numbers go into float and text columns; every other difference is kInvalidArgument
+  // that names the columns. Several appends at once are all kept, in some order.
+  virtual base::Result<ImportResult> append(const AppendSpec& spec, base::Context& context,
+                                            const base::ProgressSink& progress = {}) = 0;
+  // Rewrites the small parts that appends left at the end of the newest snapshot into larger ones; the rows, their order and the snapshot's id stay. The number
+  // of parts that went; 0 when nothing was worth it. Each row is rewritten a logarithmic number of times.
+  virtual base::Result<std::uint64_t> compact(const std::string& project,
+                                              const std::string& dataset,
+                                              base::Context& context) = 0;
+  // compact() for every dataset that appends have made ragged since; for a background task.
+  virtual base::Result<std::uint64_t> compact_ragged(base::Context& context) = 0;
   virtual base::Result<std::vector<DatasetInfo>> list(const std::string& project) = 0;
   virtual base::Result<DatasetInfo> get(
       const std::string& project, const std::string& dataset) = 0;  // kNotFound with near names
