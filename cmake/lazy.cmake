@@ -1,5 +1,5 @@
 # Libraries that are loaded when their first function is called. The dynamic loader binds tens of thousands of names in libduckdb and what libcurl brings, 15 ms
-# of each start, and their pages stay in memory; most starts need neither. (docs/adr/0007)
+# of each start, and their pages stay in memory, as those of ONNX Runtime and LightGBM do; most starts need none. (docs/adr/0007)
 #
 # maru_lazy_dep(NAME PATH): makes maru_dep::NAME stand for trampolines to the functions in cmake/lazy/NAME.txt instead of the library at PATH. A trampoline jumps through its
 # slot, which first leads to the loader (base/src/lazy_library.cpp) and then to the function. On other processors than x86-64 the library is linked as ever.
@@ -19,7 +19,7 @@ function(maru_lazy_dep name path)
   endif()
   set(list ${PROJECT_SOURCE_DIR}/cmake/lazy/${name}.txt)
   set_property(DIRECTORY ${PROJECT_SOURCE_DIR} APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${list})
-  file(STRINGS ${list} symbols REGEX "^[a-z]")
+  file(STRINGS ${list} symbols REGEX "^[A-Za-z]")
   set(trampolines "")
   set(slots "")
   set(names "")

@@ -273,8 +273,6 @@ base::Result<ClientResponse> Client::Impl::send_once(const ClientRequest& reques
 }
 
 Client::Client(EgressPolicy policy) : impl_(std::make_unique<Impl>()) {
-  static const bool ready = ::curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
-  MARU_CHECK(ready);
   impl_->policy = std::move(policy);
   for (std::string& host : impl_->policy.allowed_hosts) host = base::to_lower_ascii(host);
 }
@@ -282,6 +280,9 @@ Client::Client(EgressPolicy policy) : impl_(std::make_unique<Impl>()) {
 Client::~Client() = default;
 
 base::Result<ClientResponse> Client::send(const ClientRequest& request) {
+  // Not when a client is made: most processes have one and send nothing, and curl is loaded by its first call.
+  static const bool ready = ::curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
+  MARU_CHECK(ready);
   TRY_ASSIGN(Url url, parse_url(request.url));
   TRY(impl_->check(url));
   for (std::size_t hops = 0;; ++hops) {

@@ -99,7 +99,7 @@ void Connection::send(Response response) {
   append_head(head_, response_, framing);
   std::string_view body;
   if (source_ == Source::kNone && !head_only && !has_no_body(response_.status)) {
-    body = response_.shared_body ? std::string_view(*response_.shared_body) : response_.body;
+    body = response_.whole_body();
   }
   if (body.size() <= kJoinBytes) {
     head_ += body;
@@ -124,8 +124,7 @@ void Connection::choose_source(Framing& framing, bool bodyless) {
   const bool live =
       response_.events != nullptr || out_pipe_ != nullptr || response_.stream != nullptr;
   if (!live) {
-    const std::size_t size =
-        response_.shared_body ? response_.shared_body->size() : response_.body.size();
+    const std::size_t size = response_.whole_body().size();
     if (!has_no_body(response_.status)) framing.length = size;
     return;
   }
@@ -390,8 +389,7 @@ void Connection::on_written(error_code error, std::size_t size) {
 
 void Connection::log_answer(bool cut) {
   if (core_->options.access_log == nullptr || !exchange_) return;
-  const std::size_t size =
-      response_.shared_body ? response_.shared_body->size() : response_.body.size();
+  const std::size_t size = response_.whole_body().size();
   log_access(*core_, {*exchange_, "http/1.1", sending_ ? response_.status : kPeerLeft,
                       source_ == Source::kNone ? static_cast<std::int64_t>(size) : -1, cut});
 }

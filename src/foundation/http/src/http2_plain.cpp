@@ -277,7 +277,7 @@ void Http2::plain_respond(Http2Call& call, Response response) {
   if (response.status >= 400)
     ++(response.status >= 500 ? core_->responses_5xx : core_->responses_4xx);
   const bool live = response.events != nullptr || call.out_pipe != nullptr;
-  const std::string_view body = response.shared_body ? *response.shared_body : response.body;
+  const std::string_view body = response.whole_body();
   std::vector<std::pair<std::string, std::string>> texts;
   texts.emplace_back(":status", std::to_string(response.status));
   texts.emplace_back("date", http_date(core_->options.clock->now_us()));

@@ -134,8 +134,7 @@ bool accepts_gzip(std::string_view accept_encoding) {
 }
 
 void compress_body(Response& response, bool gzip_wanted, std::size_t max_bytes) {
-  const std::string_view body =
-      response.shared_body ? std::string_view(*response.shared_body) : response.body;
+  const std::string_view body = response.whole_body();
   if (body.size() <= kMinPackedBytes || response.status == 206 ||
       response.headers.has("Content-Encoding") ||
       !packable_type(response.headers.get("Content-Type"))) {
@@ -145,7 +144,7 @@ void compress_body(Response& response, bool gzip_wanted, std::size_t max_bytes) 
   if (!gzip_wanted || body.size() > max_bytes) return;
   std::string packed = gzip(body);
   if (packed.empty() || packed.size() >= body.size()) return;
-  response.shared_body.reset();
+  response.static_body = {};
   response.body = std::move(packed);
   response.headers.add("Content-Encoding", "gzip");
   // The bytes are others than those the strong tag names.

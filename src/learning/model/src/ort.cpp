@@ -128,7 +128,7 @@ class Session final : public OrtSession {
   }
 
   Ort::Session session_{nullptr};
-  Ort::MemoryInfo memory_ = Ort::MemoryInfo::CreateCpu(OrtDeviceAllocator, OrtMemTypeCPU);
+  Ort::MemoryInfo memory_ = ort_memory();
   Binding binding_;
   std::vector<std::string> names_;
   std::vector<const char*> name_pointers_;

@@ -203,7 +203,7 @@ class OrtTensorModel final : public TensorModel {
   }
 
   Ort::Session session_{nullptr};
-  Ort::MemoryInfo memory_ = Ort::MemoryInfo::CreateCpu(OrtDeviceAllocator, OrtMemTypeCPU);
+  Ort::MemoryInfo memory_ = ort_memory();
   std::vector<TensorSpec> inputs_, outputs_;
 };
 

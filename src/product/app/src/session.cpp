@@ -25,7 +25,7 @@ base::Error error_of(const Json& body, int status) {
   return error;
 }
 
-base::Result<Json> read_answer(int status, const std::string& body) {
+base::Result<Json> read_answer(int status, std::string_view body) {
   if (status == 204 || body.empty()) return Json::object();
   auto json = base::parse_json(body);
   if (status < 400)
@@ -133,7 +133,7 @@ http::Response Session::answer_here(http::Method method, const std::string& path
 base::Result<Json> Session::call_here(http::Method method, const std::string& path,
                                       const std::string& body) {
   const http::Response response = answer_here(method, path, body);
-  return read_answer(response.status, response.shared_body ? *response.shared_body : response.body);
+  return read_answer(response.status, response.whole_body());
 }
 
 namespace {
@@ -174,7 +174,7 @@ base::Result<std::uint64_t> Session::download(const std::string& path, const std
         TRY(read_answer(response.status, response.body));
       }
       if (!response.file_path.empty()) return copy_file(response.file_path, out.get());
-      return write_piece(out.get(), response.shared_body ? *response.shared_body : response.body);
+      return write_piece(out.get(), response.whole_body());
     }
     http::ClientRequest request;
     request.url = url_ + path;

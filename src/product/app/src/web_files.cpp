@@ -21,7 +21,7 @@ using http::Response;
 
 struct WebFile {
   std::string path, type, etag, encoding;
-  std::shared_ptr<const std::string> bytes;
+  std::string_view bytes;
 };
 
 std::size_t number(std::string_view text) {
@@ -43,8 +43,7 @@ std::vector<WebFile> read_archive() {
     const auto cells = base::split(lines[i], '\t');
     if (cells.size() != 7) continue;
     const std::string_view bytes = stored.substr(number(cells[4]), number(cells[5]));
-    out.push_back(
-        {cells[0], cells[1], cells[2], cells[3], std::make_shared<const std::string>(bytes)});
+    out.push_back({cells[0], cells[1], cells[2], cells[3], bytes});
   }
   return out;
 }
@@ -74,7 +73,7 @@ base::Result<Response> serve_file(const WebFile& file, const Request& request, b
     }
     response.headers.set("Content-Encoding", "gzip");
   }
-  response.shared_body = file.bytes;
+  response.static_body = file.bytes;
   return response;
 }
 

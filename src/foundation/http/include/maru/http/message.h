@@ -78,8 +78,7 @@ struct Response {
   int status = 200;
   Headers headers;
   std::string body;
-  std::shared_ptr<const std::string>
-      shared_body;  // instead of `body`: bytes owned elsewhere (static files), never copied
+  std::string_view static_body;  // instead of `body`, unless empty: bytes that outlive the server
   // Instead of a body: called on the route's pool (kBlocking for an inline route); chunked unless Content-Length is set.
   std::function<base::Status(BodyWriter&)> stream;
   // Instead of a body: a file range, sent without holding it in memory.
@@ -93,6 +92,9 @@ struct Response {
   // Instead of a body: live events, made by EventHub::subscribe.
   std::shared_ptr<EventStream> events;
 
+  std::string_view whole_body() const {
+    return static_body.empty() ? std::string_view(body) : static_body;
+  }
   static Response json(const base::Json& value, int status = 200);
   static Response json_text(std::string text, int status = 200);
   static Response text(std::string text, int status = 200,
