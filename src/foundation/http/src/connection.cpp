@@ -98,6 +98,8 @@ void Connection::close() {
   if (in_pipe_)
     in_pipe_->fail({base::Code::kCancelled, "the peer has closed the connection", "", nullptr});
   if (out_pipe_) out_pipe_->abort();
+  if (refusal_timer_) refusal_timer_->cancel();
+  held_refusal_.reset();
   error_code ignored;
   socket_.close(ignored);
   close_file();
@@ -113,6 +115,7 @@ void Connection::drain() {
   if (phase_ == Phase::kHttp2) return with_http2([](Http2& http2) { http2.drain(); });
   keep_alive_ = false;
   if (events_) events_->close();
+  release_refusal();
 }
 
 void Connection::sweep(std::int64_t now_ns, bool beat) {

@@ -153,6 +153,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // out
   enum class Next : std::uint8_t { kWrite, kWait, kEnd, kBroken };
   void send(Response response);
+  void send_now(Response response);
+  bool hold_refusal(Response& response);
+  void release_refusal();
   void send_error(const base::Error& error, int status);
   void choose_source(Framing& framing, bool bodyless);
   bool open_file();
@@ -210,6 +213,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::string piece_;
   std::string frame_;
   Buffers pending_{};
+  std::unique_ptr<asio::steady_timer> refusal_timer_;
+  std::optional<Response> held_refusal_;
+  std::int64_t refused_ns_ = 0;  // when the last refusal was sent
   bool sending_ = false;
   bool writing_ = false;
   bool pumping_ = false;

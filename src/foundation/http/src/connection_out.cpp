@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
+#include <chrono>
 
 #include "access_log.h"
 #include "connection.h"
@@ -64,8 +65,38 @@ void Connection::send_error(const base::Error& error, int status) {
   send(std::move(response));
 }
 
+// Keeps a refusal for a while, if this peer was refused just before and has asked again at once.
+bool Connection::hold_refusal(Response& response) {
+  const bool refusal = response.status == 429 || response.status == 503;
+  if (!refusal || !response.headers.has("Retry-After")) return false;
+  const std::int64_t now_ns = core_->now_ns();
+  const bool again = refused_ns_ != 0 && now_ns - refused_ns_ < kRefusalMemoryMs * 1'000'000;
+  refused_ns_ = now_ns;
+  if (!again || core_->draining || phase_ == Phase::kStream) return false;
+  phase_ = Phase::kBusy;
+  read_deadline_ = 0;
+  held_refusal_ = std::move(response);
+  if (!refusal_timer_) refusal_timer_ = std::make_unique<asio::steady_timer>(loop_.context);
+  refusal_timer_->expires_after(std::chrono::milliseconds(core_->options.refusal_delay_ms));
+  refusal_timer_->async_wait([self = shared_from_this()](error_code) { self->release_refusal(); });
+  return true;
+}
+
+void Connection::release_refusal() {
+  if (!held_refusal_) return;
+  Response response = std::move(*held_refusal_);
+  held_refusal_.reset();
+  refused_ns_ = core_->now_ns();
+  send_now(std::move(response));
+}
+
 void Connection::send(Response response) {
-  if (phase_ == Phase::kClosed || sending_) return;
+  if (phase_ == Phase::kClosed || sending_ || held_refusal_) return;
+  if (!hold_refusal(response)) send_now(std::move(response));
+}
+
+void Connection::send_now(Response response) {
+  if (phase_ == Phase::kClosed) return;
   if (phase_ != Phase::kStream) {
     phase_ = Phase::kBusy;
     read_deadline_ = 0;

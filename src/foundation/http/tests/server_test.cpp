@@ -347,6 +347,33 @@ TEST_CASE("other refusals have their own status") {
   CHECK(status("GET /hello HTTP/1.0\r\n\r\n") == 200);
 }
 
+TEST_CASE(
+    "who comes again before Retry-After waits for the refusal, and gets it when the server stops") {
+  ServerOptions options;
+  options.refusal_delay_ms = 600'000;
+  TestServer t(std::move(options));
+  std::atomic<int> asked{0};
+  t.router.add(Method::kGet, "/full", {Permission::kPublic, RunOn::kInline},
+               [&](const Request&, base::Context&) -> base::Result<Response> {
+                 ++asked;
+                 return base::fail(base::Code::kUnavailable, "too much work waits");
+               });
+  REQUIRE(t.server->start());
+  Peer hasty(t.port()), other(t.port());
+  hasty.send(get("/full"));
+  CHECK(hasty.answer().status == 503);  // the first one at once
+  hasty.send(get("/full") + get("/full"));
+  while (asked < 2) CHECK(Peer(t.port()).connected());
+  other.send(get("/full"));
+  CHECK(other.answer().status == 503);
+  other.send(get("/hello"));
+  CHECK(other.answer().status == 200);
+  CHECK(hasty.left().empty());
+  CHECK(asked == 3);  // what it sent after that is not looked at
+  t.server->stop();
+  CHECK(hasty.answer().status == 503);
+}
+
 TEST_CASE("a full pool answers 503 with Retry-After, and inline routes go on") {
   TestServer t;
   SlowRoute slow(t, RunOn::kWork);

@@ -18,6 +18,10 @@ inline constexpr std::int64_t kHeaderTimeoutMs = 10'000;
 inline constexpr std::int64_t kBodyIdleTimeoutMs = 30'000;
 inline constexpr std::int64_t kKeepAliveTimeoutMs = 75'000;
 inline constexpr std::int64_t kDrainTimeoutMs = 30'000;
+// How long a refusal (429, 503) is held back from a connection that came again sooner than the last one's Retry-After said: who does not heed it must not
+// cost more than who does.
+inline constexpr std::int64_t kRefusalDelayMs = 250;
+inline constexpr std::int64_t kRefusalMemoryMs = 1'000;
 
 // HTTP/2 and gRPC, each of one connection.
 inline constexpr std::uint32_t kMaxStreams = 128;         // at a time

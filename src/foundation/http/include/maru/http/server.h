@@ -26,6 +26,7 @@ struct ServerOptions {
       kBodyIdleTimeoutMs;  // between two pieces of a body, either way
   std::int64_t keep_alive_timeout_ms = kKeepAliveTimeoutMs;
   std::int64_t drain_timeout_ms = kDrainTimeoutMs;
+  std::int64_t refusal_delay_ms = kRefusalDelayMs;
   std::string tls_certificate_file;  // PEM; empty: plain HTTP
   std::string tls_key_file;
   std::vector<std::string>
