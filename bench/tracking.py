@@ -286,24 +286,43 @@ def artifacts(bench, server, client, experiment, mib=1024):
 
     watcher = threading.Thread(target=watch)
     watcher.start()
-    ups, downs, cpu = [], [], 0
-    for turn in range(3):  # in turn with the copy, as the machine's disk and memory have their moods
-        back = os.path.join(folder, "back")
-        copied = plain_copy(source, back)
+    ups, firsts, downs, cpu = [], [], [], 0
+    back = os.path.join(folder, "back")
+
+    def copied(original=source):
+        seconds = plain_copy(original, back)
         os.unlink(back)
-        cpu -= cpu_s(server)
-        ups.append(copied / upload(server, f"{path}/big{turn}.bin", source))
-        cpu += cpu_s(server)
-        downs.append(copied / download(server, f"{path}/big{turn}.bin", back))
+        return seconds
+
+    def copied_fresh():
+        """Of a file that was never in the page cache, as a large artifact is after its upload"""
+        fresh = os.path.join(folder, "fresh")
+        subprocess.run(["dd", f"if={source}", f"of={fresh}", "bs=1M", "oflag=direct", "status=none"], check=True)
+        seconds = copied(fresh)
+        os.unlink(fresh)
+        return seconds
+
+    def came(turn):
+        seconds = download(server, f"{path}/big{turn}.bin", back)
         if os.path.getsize(back) != mib << 20:
             raise RuntimeError("the artifact came back shorter")
         os.unlink(back)
+        return seconds
+
+    for turn in range(5):  # in turn with the copy, as the machine's disk and memory have their moods
+        plain = copied()
+        cpu -= cpu_s(server)
+        ups.append(plain / upload(server, f"{path}/big{turn}.bin", source))
+        cpu += cpu_s(server)
+        firsts.append(copied_fresh() / came(turn))
+        downs.append(copied() / came(turn))
         client.raw("DELETE", f"{path}/big{turn}.bin")
     stop.set()
     watcher.join()
     bench.report(f"artifact of {mib} MiB up, share of a plain copy's speed", statistics.median(ups), "x", 0.8, ">=")
     bench.report("  server CPU, with SHA-256", cpu / len(ups), "s")
-    bench.report(f"artifact of {mib} MiB down, share of a plain copy's speed", statistics.median(downs), "x", 0.8, ">=")
+    bench.report(f"artifact of {mib} MiB down for the first time, share of a plain copy from the disk", statistics.median(firsts), "x", 0.8, ">=")
+    bench.report("  again, share of a plain copy from memory", statistics.median(downs), "x", 0.8, ">=")
     bench.report("  resident memory grew by", peak[0] - before, "MiB", 32)
     shutil.rmtree(folder)
 
