@@ -5,12 +5,14 @@
 #include <string_view>
 #include <vector>
 
+#include "delimited_pieces.h"
 #include "maru/data/cell_stream.h"
 
 namespace maru::data {
 
 struct CellBlock::Storage {
-  std::string text;                     // rows of a delimited file
+  TextPiece piece;  // of a delimited file
+  CellWindow window;
   std::vector<std::string_view> views;  // column after column
   std::vector<std::vector<std::uint64_t>> valid;
   std::vector<std::vector<std::int64_t>> integers;

@@ -235,6 +235,15 @@ base::Result<HeadOfText> read_head(std::string_view head, const std::string& nam
   std::vector<std::string_view> cells;
   do reader.next(cells);
   while (blank_row(cells) && !reader.done());
+  if (reader.done() && head.size() >= kSniffBytes)
+    return base::fail(
+        Code::kTooLarge, "the first row is over " + base::format_bytes(kSniffBytes) + ": " + name,
+        reader.open_quote() ? "is a closing quote missing?" : "is a line break missing?");
+  if (reader.open_quote())
+    return base::fail(Code::kInvalidArgument,
+                      "a quote is never closed: " + place(reading, reader.line()),
+                      "double a quote that is part of the text");
+  TRY(check_sizes(reading, reader, cells));
   TRY(start_columns(reading, cells, notes));
   out.names = std::move(reading.names);
   if (reading.header) out.bytes = copy.size() - reader.left();
@@ -242,6 +251,7 @@ base::Result<HeadOfText> read_head(std::string_view head, const std::string& nam
     notes.push_back(std::string("delimiter ") + reading.delimiter);
   if (!reading.header)
     notes.push_back("no header: columns are c1 to c" + std::to_string(out.names.size()));
+  if (!out.dialect.quotes) notes.push_back("quotes read as plain text");
   return out;
 }
 

@@ -59,6 +59,9 @@ Table infer_table(RawTable raw);
 
 // Makes names unique and not empty: c<k> for an empty one, name_2 for a second `name`.
 void repair_names(std::vector<std::string>& names, std::vector<std::string>& notes);
+// Whether a file has the first one's columns, in any order: else an error that names what it lacks and has.
+base::Status same_names(const std::vector<std::string>& first,
+                        const std::vector<std::string>& other, const std::string& path);
 // Appends the columns of `part` to `out`, by name; a difference in columns is an error that names both sides.
 base::Status append_raw(const std::string& name, std::vector<std::string> names,
                         std::vector<Cells> columns, std::vector<bool> as_text, RawTable& out);

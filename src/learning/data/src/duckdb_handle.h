@@ -5,6 +5,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "maru/base/result.h"
@@ -59,15 +60,31 @@ struct Engine::Impl {
   std::string scratch_name();  // unique within the engine
 };
 
-// Takes a result's rows as tables, piece by piece; a piece ends with a chunk of the engine. Not for several threads.
+// Chunks of a result that were fetched and not yet read; freed with their owner.
+struct Chunks {
+  std::vector<duckdb_data_chunk> list;
+  Chunks() = default;
+  Chunks(Chunks&& other) noexcept : list(std::exchange(other.list, {})) {}
+  Chunks& operator=(Chunks&& other) noexcept {
+    std::swap(list, other.list);
+    return *this;
+  }
+  ~Chunks() {
+    for (auto& chunk : list) duckdb_destroy_data_chunk(&chunk);
+  }
+};
+
+// Takes a result's rows as tables, piece by piece; a piece ends with a chunk of the engine. One thread fetches at a time, any may convert.
 class ChunkReader {
  public:
   explicit ChunkReader(duckdb_result& result);
   ~ChunkReader();
   base::Result<Table> take(std::size_t most);  // at least one chunk; no rows at the end
+  // Up to `rows` rows and about `bytes` of values, but at least one chunk; none at the end.
+  base::Result<Chunks> fetch(std::size_t rows, std::size_t bytes);
+  base::Result<Table> convert(const Chunks& chunks) const;
 
  private:
-  base::Status start();
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };

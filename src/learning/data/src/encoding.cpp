@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 #include <optional>
 
 #include "maru/base/text.h"
@@ -16,7 +17,8 @@ using base::Code;
 
 constexpr std::size_t kProbeBytes = 64u << 10;
 
-std::optional<std::string> convert(std::string_view from, const char* encoding) {
+// `cut`: a character may be cut off at the end.
+std::optional<std::string> convert(std::string_view from, const char* encoding, bool cut = false) {
   iconv_t handle = iconv_open("UTF-8", encoding);
   if (handle == reinterpret_cast<iconv_t>(-1))
     return std::nullopt;  // NOLINT: iconv's own convention
@@ -32,7 +34,7 @@ std::optional<std::string> convert(std::string_view from, const char* encoding) 
     written = out.size() - room;
     if (result != static_cast<std::size_t>(-1)) break;
     if (errno != E2BIG) {
-      fine = false;
+      fine = cut && errno == EINVAL;
       break;
     }
     out.resize(out.size() * 2);
@@ -100,10 +102,10 @@ const char* utf16_kind(std::string_view bytes) {
 }
 
 std::string likely_encoding(std::string_view bytes) {
-  if (const auto text = convert(bytes, "SHIFT_JIS");
+  if (const auto text = convert(bytes, "SHIFT_JIS", true);
       text && scripts_of(*text).kana * 4 > scripts_of(*text).other)
     return "SHIFT_JIS";
-  if (const auto text = convert(bytes, "GB18030");
+  if (const auto text = convert(bytes, "GB18030", true);
       text && scripts_of(*text).han * 2 > scripts_of(*text).other)
     return "GB18030";
   return "WINDOWS-1252";
@@ -127,44 +129,97 @@ bool mostly_rare_syllables(std::string_view bytes) {
 
 }  // namespace
 
-base::Result<std::string> to_utf8(std::string bytes, const std::string& name, std::string& note) {
-  if (bytes.size() >= 3 && std::string_view(bytes).substr(0, 3) == "\xef\xbb\xbf")
-    bytes.erase(0, 3);
+namespace {
+
+// Leaves out a character that the end of a sample cuts through.
+std::string_view whole_characters(std::string_view bytes) {
+  std::size_t end = bytes.size();
+  while (end > 0 && bytes.size() - end < 4 &&
+         (static_cast<unsigned char>(bytes[end - 1]) & 0xc0) == 0x80)
+    --end;
+  if (end > 0 && (static_cast<unsigned char>(bytes[end - 1]) & 0x80) != 0) --end;
+  return bytes.substr(0, end);
+}
+
+}  // namespace
+
+base::Result<std::string> find_encoding(std::string_view bytes, bool whole, const std::string& name,
+                                        std::size_t first_line, std::string& note) {
+  const auto place = [&](std::size_t at) {
+    return name + (first_line == 0
+                       ? std::string()
+                       : " line " + std::to_string(first_line - 1 + line_of(bytes, at)));
+  };
   if (const char* kind = utf16_kind(bytes)) {
-    auto text = convert(bytes, kind);
-    if (!text)
-      return base::fail(Code::kInvalidArgument, "broken " + std::string(kind) + " text: " + name,
-                        "save it as UTF-8");
-    if (std::string_view(*text).substr(0, 3) == "\xef\xbb\xbf") text->erase(0, 3);
     note = "read as " + std::string(kind);
-    return std::move(*text);
+    return std::string(kind);
   }
-  if (const auto nul = bytes.find('\0'); nul != std::string::npos) {
+  if (const auto nul = bytes.find('\0'); nul != std::string_view::npos) {
+    return base::fail(Code::kInvalidArgument, "a NUL byte in a text file: " + place(nul),
+                      "the file is binary or damaged; export it again as UTF-8");
+  }
+  if (is_utf8(bytes) || (!whole && is_utf8(whole_characters(bytes)))) return std::string();
+  const std::string kind = likely_encoding(bytes);
+  const auto text = convert(bytes, "CP949", !whole);
+  if (text && scripts_of(*text).hangul * 2 >= scripts_of(*text).other && kind != "SHIFT_JIS") {
+    if (!mostly_rare_syllables(bytes)) {
+      note = "read as CP949 (EUC-KR)";
+      return std::string("CP949");
+    }
     return base::fail(
         Code::kInvalidArgument,
-        "a NUL byte in a text file: " + name + " line " + std::to_string(line_of(bytes, nul)),
-        "the file is binary or damaged; export it again as UTF-8");
-  }
-  if (base::is_valid_utf8(bytes)) return bytes;
-  if (auto text = convert(bytes, "CP949")) {
-    const Scripts scripts = scripts_of(*text);
-    const bool rare = mostly_rare_syllables(bytes);
-    const std::string kind = rare ? likely_encoding(bytes) : "";
-    if (scripts.hangul * 2 >= scripts.other && kind != "SHIFT_JIS") {
-      note = rare
-                 ? "read as CP949 (EUC-KR), but its syllables are rare: is it SHIFT_JIS or GB18030?"
-                 : "read as CP949 (EUC-KR)";
-      return std::move(*text);
-    }
+        "this text could be CP949, SHIFT_JIS or GB18030: " + place(first_invalid(bytes)),
+        "say which: --encoding SHIFT_JIS");
   }
   const std::size_t at = first_invalid(bytes);
-  const std::string kind = likely_encoding(bytes);
   return base::fail(Code::kInvalidArgument,
-                    "neither UTF-8, UTF-16 nor CP949: " + name + " line " +
-                        std::to_string(line_of(bytes, at)) + " (byte 0x" +
-                        base::hex(std::string_view(bytes).substr(at, 1)) + "); it looks like " +
-                        kind,
-                    "convert it: iconv -f " + kind + " -t UTF-8 FILE");
+                    "neither UTF-8, UTF-16 nor CP949: " + place(at) + " (byte 0x" +
+                        base::hex(bytes.substr(at, 1)) + "); it looks like " + kind,
+                    "if it is: --encoding " + kind);
+}
+
+base::Result<std::string> to_utf8(std::string bytes, const std::string& name, std::string& note,
+                                  const std::string& encoding) {
+  if (std::string_view(bytes).starts_with("\xef\xbb\xbf")) bytes.erase(0, 3);
+  std::string kind = encoding;
+  if (kind.empty()) {
+    TRY_ASSIGN(kind, find_encoding(bytes, true, name, 1, note));
+  } else if (base::to_lower_ascii(kind) != "utf-8") {
+    note = "read as " + kind;
+  }
+  if (kind.empty() || base::to_lower_ascii(kind) == "utf-8") {
+    if (is_utf8(bytes)) return bytes;
+    const std::size_t at = first_invalid(bytes);
+    return base::fail(
+        Code::kInvalidArgument,
+        "a byte that is not UTF-8: " + name + " line " + std::to_string(line_of(bytes, at)),
+        "name the encoding: --encoding NAME");
+  }
+  auto text = convert(bytes, kind.c_str(), false);
+  if (!text)
+    return base::fail(Code::kInvalidArgument, "broken " + kind + " text: " + name,
+                      "is it another encoding? say which: --encoding NAME");
+  if (std::string_view(*text).starts_with("\xef\xbb\xbf")) text->erase(0, 3);
+  return std::move(*text);
+}
+
+bool is_utf8(std::string_view text) {
+  // Eight ASCII characters at once; what is left is looked at one by one.
+  while (!text.empty()) {
+    std::uint64_t word = 0;
+    while (text.size() >= sizeof word) {
+      std::memcpy(&word, text.data(), sizeof word);
+      if ((word & 0x8080808080808080u) != 0) break;
+      text.remove_prefix(sizeof word);
+    }
+    std::size_t end = 0;
+    while (end < text.size() &&
+           (end < 64 || (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80))
+      ++end;
+    if (!base::is_valid_utf8(text.substr(0, end))) return false;
+    text.remove_prefix(end);
+  }
+  return true;
 }
 
 }  // namespace maru::data

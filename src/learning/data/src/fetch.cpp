@@ -200,26 +200,13 @@ bool needs_text_cast(duckdb_type type) {
   return kind && *kind == ColumnType::kText && type != DUCKDB_TYPE_VARCHAR;
 }
 
-struct ChunkReader::Impl {
-  explicit Impl(duckdb_result& from) : result(from) {}
-  duckdb_result& result;
-  std::vector<Sink> sinks;
-  duckdb_data_chunk chunk = nullptr;  // fetched and not yet taken
-  bool ended = false;
-};
+namespace {
 
-ChunkReader::ChunkReader(duckdb_result& result) : impl_(std::make_unique<Impl>(result)) {}
-ChunkReader::~ChunkReader() {
-  if (impl_->chunk != nullptr) duckdb_destroy_data_chunk(&impl_->chunk);
-}
-
-base::Status ChunkReader::start() {
-  duckdb_result& result = impl_->result;
+base::Result<std::vector<Sink>> sinks_of(duckdb_result& result) {
   const idx_t width = duckdb_column_count(&result);
-  impl_->sinks.clear();
-  impl_->sinks.resize(width);
+  std::vector<Sink> sinks(width);
   for (idx_t c = 0; c < width; ++c) {
-    Sink& sink = impl_->sinks[c];
+    Sink& sink = sinks[c];
     sink.type = duckdb_column_type(&result, c);
     TRY_ASSIGN(sink.column.type, column_type(sink.type));
     const char* name = duckdb_column_name(&result, c);
@@ -236,11 +223,58 @@ base::Status ChunkReader::start() {
       return base::fail(Code::kInternal, "column type is not read: " + sink.column.name,
                         "cast it to VARCHAR");
   }
-  return {};
+  return sinks;
+}
+
+void append_chunk(std::vector<Sink>& sinks, duckdb_data_chunk chunk) {
+  const idx_t rows = duckdb_data_chunk_get_size(chunk);
+  for (idx_t c = 0; c < sinks.size(); ++c)
+    copy_chunk(sinks[c], duckdb_data_chunk_get_vector(chunk, c), rows);
+}
+
+Table table_of(std::vector<Sink> sinks) {
+  Table table;
+  table.columns.reserve(sinks.size());
+  for (auto& sink : sinks) {
+    sink.encoder.reset();
+    table.columns.push_back(std::move(sink.column));
+  }
+  return table;
+}
+
+// About what the chunk's values take in memory.
+std::size_t value_bytes(duckdb_data_chunk chunk, const std::vector<Sink>& sinks) {
+  const idx_t rows = duckdb_data_chunk_get_size(chunk);
+  std::size_t out = sinks.size() * rows * 8;
+  for (idx_t c = 0; c < sinks.size(); ++c) {
+    if (sinks[c].type != DUCKDB_TYPE_VARCHAR) continue;
+    duckdb_vector vector = duckdb_data_chunk_get_vector(chunk, c);
+    const std::uint64_t* validity = duckdb_vector_get_validity(vector);
+    const auto* from = static_cast<duckdb_string_t*>(duckdb_vector_get_data(vector));
+    for (idx_t i = 0; i < rows; ++i)
+      if (validity == nullptr || (validity[i / 64] >> (i % 64) & 1u) != 0)
+        out += duckdb_string_t_length(from[i]);
+  }
+  return out;
+}
+
+}  // namespace
+
+struct ChunkReader::Impl {
+  explicit Impl(duckdb_result& from) : result(from) {}
+  duckdb_result& result;
+  std::vector<Sink> layout;           // of the columns, without rows
+  duckdb_data_chunk chunk = nullptr;  // fetched and not yet taken
+  bool ended = false;
+};
+
+ChunkReader::ChunkReader(duckdb_result& result) : impl_(std::make_unique<Impl>(result)) {}
+ChunkReader::~ChunkReader() {
+  if (impl_->chunk != nullptr) duckdb_destroy_data_chunk(&impl_->chunk);
 }
 
 base::Result<Table> ChunkReader::take(std::size_t most) {
-  TRY(start());
+  TRY_ASSIGN(std::vector<Sink> sinks, sinks_of(impl_->result));
   std::size_t have = 0;
   while (have < most && !impl_->ended) {
     if (impl_->chunk == nullptr) impl_->chunk = duckdb_fetch_chunk(impl_->result);
@@ -250,19 +284,51 @@ base::Result<Table> ChunkReader::take(std::size_t most) {
       break;
     }
     if (have > 0 && have + rows > most) break;  // whole chunks only: the rest comes next time
-    for (idx_t c = 0; c < impl_->sinks.size(); ++c)
-      copy_chunk(impl_->sinks[c], duckdb_data_chunk_get_vector(impl_->chunk, c), rows);
+    append_chunk(sinks, impl_->chunk);
     duckdb_destroy_data_chunk(&impl_->chunk);
     impl_->chunk = nullptr;
     have += rows;
   }
-  Table table;
-  table.columns.reserve(impl_->sinks.size());
-  for (auto& sink : impl_->sinks) {
-    sink.encoder.reset();
-    table.columns.push_back(std::move(sink.column));
+  return table_of(std::move(sinks));
+}
+
+base::Result<Chunks> ChunkReader::fetch(std::size_t rows, std::size_t bytes) {
+  if (impl_->layout.empty()) {
+    TRY_ASSIGN(impl_->layout, sinks_of(impl_->result));
   }
-  return table;
+  Chunks out;
+  std::size_t have = 0, size = 0;
+  while (!impl_->ended && have < rows && size < bytes) {
+    duckdb_data_chunk chunk = duckdb_fetch_chunk(impl_->result);
+    if (chunk != nullptr) out.list.push_back(chunk);
+    const idx_t got = chunk == nullptr ? 0 : duckdb_data_chunk_get_size(chunk);
+    if (got == 0) {
+      impl_->ended = true;
+      if (chunk != nullptr) {
+        duckdb_destroy_data_chunk(&out.list.back());
+        out.list.pop_back();
+      }
+      break;
+    }
+    have += got;
+    size += value_bytes(chunk, impl_->layout);
+  }
+  return out;
+}
+
+base::Result<Table> ChunkReader::convert(const Chunks& chunks) const {
+  std::vector<Sink> sinks(impl_->layout.size());
+  for (std::size_t c = 0; c < sinks.size(); ++c) {
+    const Sink& from = impl_->layout[c];
+    sinks[c].column.name = from.column.name;
+    sinks[c].column.type = from.column.type;
+    sinks[c].type = from.type;
+    sinks[c].storage = from.storage;
+    sinks[c].scale = from.scale;
+    if (from.encoder) sinks[c].encoder = std::make_unique<TextEncoder>(sinks[c].column);
+  }
+  for (const auto& chunk : chunks.list) append_chunk(sinks, chunk);
+  return table_of(std::move(sinks));
 }
 
 base::Result<Table> fetch_table(duckdb_result& result) {

@@ -1,6 +1,7 @@
 #include <charconv>
 #include <cmath>
 
+#include "cell_kinds.h"
 #include "delimited.h"
 #include "maru/base/text.h"
 #include "text_encoder.h"
@@ -93,48 +94,14 @@ bool take_zone(std::string_view& text, std::int64_t& offset_us) {
   return true;
 }
 
-// What every cell so far allows.
-struct Allowed {
-  bool integer = true, digits = true, real = true, boolean = true, time = true;
-  bool any_value = false, any_finite = false, any_fraction = false;
-  bool none() const { return !integer && !digits && !real && !boolean && !time; }
-};
-
-void restrict(Allowed& allowed, std::string_view cell) {
-  std::int64_t integer = 0;
-  double real = 0;
-  allowed.any_value = true;
-  const bool digits = integer_shape(strip(cell));
-  if (!digits) allowed.digits = false;
-  if (allowed.integer && !parse_integer_cell(cell, integer)) allowed.integer = false;
-  if (allowed.real) {
-    if (!parse_real_cell(cell, real))
-      allowed.real = false;
-    else if (std::isfinite(real))
-      allowed.any_finite = true;
-    if (!digits) allowed.any_fraction = true;
-  }
-  if (allowed.boolean && parse_bool_cell(cell) < 0) allowed.boolean = false;
-  if (allowed.time && !parse_time_cell(cell, integer)) allowed.time = false;
-}
-
 ColumnType type_of(const Cells& cells) {
-  Allowed allowed;
+  CellKinds kinds;
   for (const auto cell : cells) {
     if (is_blank(cell)) continue;
-    restrict(allowed, cell);
-    if (allowed.none()) return ColumnType::kText;
+    kinds.restrict(cell);
+    if (kinds.none()) return ColumnType::kText;
   }
-  if (!allowed.any_value)
-    return ColumnType::kFloat;  // nothing but missing: a number of which none is known
-  if (allowed.integer) return ColumnType::kInteger;
-  if (allowed.digits)
-    return ColumnType::
-        kText;  // whole numbers beyond 64 bits are names, and doubles would merge them
-  if (allowed.real && allowed.any_finite) return ColumnType::kFloat;
-  if (allowed.boolean) return ColumnType::kBool;
-  if (allowed.time) return ColumnType::kTimestamp;
-  return ColumnType::kText;
+  return kinds.type();
 }
 
 void fill_text(Column& column, const Cells& cells) {
@@ -175,6 +142,69 @@ void fill_numbers(Column& column, const Cells& cells) {
 }
 
 }  // namespace
+
+void CellKinds::restrict(std::string_view cell) {
+  std::int64_t whole = 0;
+  double number = 0;
+  any_value = true;
+  if (digits && !integer_shape(strip(cell))) digits = false;
+  if (integer && !parse_integer_cell(cell, whole)) integer = false;
+  if (real) {
+    if (!parse_real_cell(cell, number))
+      real = false;
+    else if (std::isfinite(number))
+      any_finite = true;
+  }
+  if (boolean && parse_bool_cell(cell) < 0) boolean = false;
+  if (time && !parse_time_cell(cell, whole)) time = false;
+}
+
+void CellKinds::restrict_quoted(std::string_view cell) {
+  std::int64_t time_us = 0;
+  any_value = true;
+  integer = digits = real = boolean = false;
+  if (time && !parse_time_cell(cell, time_us)) time = false;
+}
+
+void CellKinds::merge(const CellKinds& other) {
+  integer = integer && other.integer;
+  digits = digits && other.digits;
+  real = real && other.real;
+  boolean = boolean && other.boolean;
+  time = time && other.time;
+  any_value = any_value || other.any_value;
+  any_finite = any_finite || other.any_finite;
+}
+
+ColumnType CellKinds::type() const {
+  if (!any_value)
+    return ColumnType::kFloat;  // nothing but missing: a number of which none is known
+  if (integer) return ColumnType::kInteger;
+  if (digits)
+    return ColumnType::
+        kText;  // whole numbers beyond 64 bits are names, and doubles would merge them
+  if (real && any_finite) return ColumnType::kFloat;
+  if (boolean) return ColumnType::kBool;
+  if (time) return ColumnType::kTimestamp;
+  return ColumnType::kText;
+}
+
+bool CellKinds::settled(ColumnType as) const {
+  if (!any_value) return false;
+  switch (as) {
+    case ColumnType::kInteger:
+      return integer && digits && real && any_finite && !boolean && !time;
+    case ColumnType::kFloat:
+      return real && any_finite && !integer && !digits && !boolean && !time;
+    case ColumnType::kBool:
+      return boolean && !integer && !digits && !real && !time;
+    case ColumnType::kTimestamp:
+      return time && !integer && !digits && !real && !boolean;
+    case ColumnType::kText:
+      return none();
+  }
+  return false;
+}
 
 bool is_blank(std::string_view cell) {
   for (const char c : cell) {

@@ -1,9 +1,10 @@
 // Parquet as the format's specification has it (apache/parquet-format, thrift compact protocol): every column optional, one data page a row group,
-// texts by dictionary, zstd.
+// texts and numbers of few values by dictionary, zstd where it makes a chunk smaller.
 #include "parquet_format.h"
 
 #include <zstd.h>
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 
@@ -15,7 +16,7 @@ using base::Code;
 using base::Json;
 
 constexpr int kZstdLevel = 1;  // level 3 takes twice the time for a tenth of the bytes
-constexpr int kZstdCodec = 6, kPlain = 0, kRle = 3, kRleDictionary = 8;
+constexpr int kNoCodec = 0, kZstdCodec = 6, kPlain = 0, kRle = 3, kRleDictionary = 8;
 constexpr int kDataPage = 0, kDictionaryPage = 2;
 constexpr std::size_t kMaxPageBytes = 1u << 30;
 
@@ -112,30 +113,61 @@ void append_packed(std::string& out, std::size_t count, unsigned width, At at) {
   Thrift head;
   head.varint(groups << 1 | 1);
   out += head.take();
+  const std::size_t start = out.size();
+  out.resize(start + groups * width + sizeof(std::uint64_t));
+  char* to = out.data() + start;
   std::uint64_t bits = 0;
   unsigned filled = 0;
-  for (std::size_t i = 0; i < groups * 8; ++i) {
-    bits |= static_cast<std::uint64_t>(i < count ? at(i) : 0) << filled;
-    for (filled += width; filled >= 8; filled -= 8, bits >>= 8) out += static_cast<char>(bits);
+  for (std::size_t i = 0; i < count; ++i) {
+    bits |= static_cast<std::uint64_t>(at(i)) << filled;
+    filled += width;
+    if (filled < 32) continue;
+    const auto low = static_cast<std::uint32_t>(bits);
+    std::memcpy(to, &low, sizeof low);
+    to += sizeof low;
+    bits >>= 32;
+    filled -= 32;
   }
+  std::memcpy(to, &bits, sizeof bits);  // the padding is zero: what follows was never written
+  out.resize(start + groups * width);
 }
 
 bool present(const Column& column, std::size_t row) {
   return column.is_valid(row) && (column.type != ColumnType::kText || column.codes[row] >= 0);
 }
 
-// Rows that have a value, and the definition levels that say which.
-std::vector<std::uint32_t> append_levels(std::string& out, const Column& column) {
+// The rows that have a value: all of them, or the ones that are listed.
+struct Present {
+  bool all = true;
+  std::size_t count = 0;
+  std::vector<std::uint32_t> rows;
+  std::size_t row(std::size_t i) const { return all ? i : rows[i]; }
+};
+
+// Finds them and writes the definition levels that say which.
+Present append_levels(std::string& out, const Column& column) {
   const std::size_t rows = column.rows();
-  std::vector<std::uint32_t> there;
-  there.reserve(rows);
-  for (std::size_t r = 0; r < rows; ++r)
-    if (present(column, r)) there.push_back(static_cast<std::uint32_t>(r));
+  Present there;
+  const bool text = column.type == ColumnType::kText;
+  there.all = column.valid.empty() && (!text || std::find(column.codes.begin(), column.codes.end(),
+                                                          -1) == column.codes.end());
+  there.count = rows;
+  if (!there.all) {
+    there.rows.resize(rows);
+    std::size_t count = 0;
+    for (std::size_t r = 0; r < rows; ++r) {
+      there.rows[count] = static_cast<std::uint32_t>(r);
+      count += present(column, r) ? 1 : 0;
+    }
+    there.rows.resize(count);
+    there.count = count;
+    there.all = count == rows;
+  }
   std::string levels;
-  if (there.size() == rows || there.empty()) {
+  if (there.all || there.count == 0) {
     Thrift run;
     run.varint(rows << 1);
-    levels = run.take() + (there.empty() ? '\0' : '\1');
+    levels = run.take() + (there.all ? '\1' : '\0');
   } else {
     append_packed(levels, rows, 1, [&](std::size_t r) { return present(column, r) ? 1u : 0u; });
   }
@@ -144,29 +176,86 @@ std::vector<std::uint32_t> append_levels(std::string& out, const Column& column)
   return there;
 }
 
-void append_values(std::string& out, const Column& column,
-                   const std::vector<std::uint32_t>& there) {
-  const bool whole = there.size() == column.rows();
-  if (column.type == ColumnType::kFloat) {
-    if (whole)
-      out.append(reinterpret_cast<const char*>(column.reals.data()), there.size() * 8);
-    else
-      for (const auto row : there) append_raw_value(out, column.reals[row]);
-  } else if (column.type == ColumnType::kBool) {
-    std::string packed((there.size() + 7) / 8, '\0');
-    for (std::size_t i = 0; i < there.size(); ++i)
-      if (column.integers[there[i]] != 0)
+// The bits of a number, by which values are told apart: -0 is not 0, and every NaN is itself.
+std::uint64_t bits_of(const Column& column, std::size_t row) {
+  if (column.type != ColumnType::kFloat) return static_cast<std::uint64_t>(column.integers[row]);
+  return std::bit_cast<std::uint64_t>(column.reals[row]);
+}
+
+void append_values(std::string& out, const Column& column, const Present& there) {
+  if (column.type == ColumnType::kBool) {
+    std::string packed((there.count + 7) / 8, '\0');
+    for (std::size_t i = 0; i < there.count; ++i)
+      if (column.integers[there.row(i)] != 0)
         packed[i / 8] = static_cast<char>(packed[i / 8] | 1 << i % 8);
     out += packed;
-  } else if (whole) {
-    out.append(reinterpret_cast<const char*>(column.integers.data()), there.size() * 8);
-  } else {
-    for (const auto row : there) append_raw_value(out, column.integers[row]);
+    return;
   }
+  const void* values = column.type == ColumnType::kFloat
+                           ? static_cast<const void*>(column.reals.data())
+                           : static_cast<const void*>(column.integers.data());
+  if (there.all) {
+    out.append(static_cast<const char*>(values), there.count * 8);
+    return;
+  }
+  const std::size_t start = out.size();
+  out.resize(start + there.count * 8);
+  for (std::size_t i = 0; i < there.count; ++i) {
+    const std::uint64_t bits = bits_of(column, there.row(i));
+    std::memcpy(out.data() + start + i * 8, &bits, sizeof bits);
+  }
+}
+
+// The distinct numbers of a column in order of first appearance; gives up where they are many, for then values as they stand are smaller.
+class NumberCodes {
+ public:
+  bool fill(const Column& column, const Present& there) {
+    constexpr std::size_t kTry = 4096, kMost = 1u << 15;
+    if (column.type == ColumnType::kBool || there.count < 64) return false;
+    slots_.assign(1u << 17, 0);
+    codes.resize(there.count);
+    const std::size_t most = std::min(kMost, there.count / 2);
+    for (std::size_t i = 0; i < there.count; ++i) {
+      if (i == kTry && words.size() > kTry * 3 / 4) return false;
+      const std::uint64_t bits = bits_of(column, there.row(i));
+      std::size_t at = (bits * 0x9e3779b97f4a7c15u) >> 47;
+      while (slots_[at] != 0 && words[slots_[at] - 1] != bits) at = (at + 1) & (slots_.size() - 1);
+      if (slots_[at] == 0) {
+        if (words.size() >= most) return false;
+        words.push_back(bits);
+        slots_[at] = static_cast<std::uint32_t>(words.size());
+      }
+      codes[i] = slots_[at] - 1;
+    }
+    return true;
+  }
+  std::vector<std::uint64_t> words;
+  std::vector<std::uint32_t> codes;
+
+ private:
+  std::vector<std::uint32_t> slots_;  // code + 1; 0 is empty
+};
+
+// Whether packing is worth it, by the beginnings of the pages.
+bool packs(const std::string& dictionary, const std::string& page) {
+  constexpr std::size_t kSample = 32u << 10, kSmall = 512;
+  std::size_t from = 0, to = 0;
+  for (const std::string* bytes : {&dictionary, &page}) {
+    const std::size_t size = std::min(bytes->size(), kSample);
+    if (size == 0) continue;
+    std::string packed(ZSTD_compressBound(size), '\0');
+    const std::size_t got =
+        ZSTD_compress(packed.data(), packed.size(), bytes->data(), size, kZstdLevel);
+    if (ZSTD_isError(got) != 0) return false;
+    from += bytes->size();
+    to += bytes->size() * got / size;
+  }
+  return from > kSmall && to * 10 < from * 9;
 }
 
 struct ChunkSizes {
   std::int64_t plain = 0, packed = 0, dictionary = 0;  // bytes; of the dictionary page: its whole
+  int codec = kZstdCodec;
 };
 
 class ParquetFormat final : public RowFormat {
@@ -180,7 +269,7 @@ class ParquetFormat final : public RowFormat {
     Json chunks = Json::array();
     for (const auto& column : rows.columns) {
       TRY_ASSIGN(const ChunkSizes sizes, append_chunk(out.bytes, column));
-      chunks.push(Json::array({sizes.plain, sizes.packed, sizes.dictionary}));
+      chunks.push(Json::array({sizes.plain, sizes.packed, sizes.dictionary, sizes.codec}));
     }
     out.layout = Json::object({{"rows", static_cast<std::int64_t>(rows.rows())},
                                {"bytes", static_cast<std::int64_t>(out.bytes.size())},
@@ -244,7 +333,8 @@ class ParquetFormat final : public RowFormat {
           out.zigzag(kRle);
           out.list(3, 8, 1);
           out.text(columns_[c].name);
-          out.i32(4, kZstdCodec);
+          // Layouts of before had no codec of their own.
+          out.i32(4, sizes.items().size() > 3 ? sizes.items()[3].as_int() : kZstdCodec);
           out.i64(5, layout["rows"].as_int());
           out.i64(6, sizes.items()[0].as_int());
           out.i64(7, packed);
@@ -264,11 +354,16 @@ class ParquetFormat final : public RowFormat {
     if (plain.size() > kMaxPageBytes)
       return base::fail(Code::kTooLarge, "a column's texts are over 1 GB in one piece of the rows",
                         "make the pieces smaller");
-    std::string packed(ZSTD_compressBound(plain.size()), '\0');
-    const std::size_t size =
-        ZSTD_compress(packed.data(), packed.size(), plain.data(), plain.size(), kZstdLevel);
-    if (ZSTD_isError(size) != 0) return base::fail(Code::kInternal, "zstd refused a page");
-    packed.resize(size);
+    std::string packed;
+    if (sizes.codec == kZstdCodec) {
+      packed.resize(ZSTD_compressBound(plain.size()));
+      const std::size_t got =
+          ZSTD_compress(packed.data(), packed.size(), plain.data(), plain.size(), kZstdLevel);
+      if (ZSTD_isError(got) != 0) return base::fail(Code::kInternal, "zstd refused a page");
+      packed.resize(got);
+    }
+    const std::string& stored = sizes.codec == kZstdCodec ? packed : plain;
+    const std::size_t size = stored.size();
     Thrift head;
     head.element([&] {
       head.i32(1, kind);
@@ -284,7 +379,7 @@ class ParquetFormat final : public RowFormat {
     });
     const std::string header = head.take();
     out += header;
-    out += packed;
+    out += stored;
     sizes.plain += static_cast<std::int64_t>(header.size() + plain.size());
     sizes.packed += static_cast<std::int64_t>(header.size() + size);
     return {};
@@ -292,29 +387,41 @@ class ParquetFormat final : public RowFormat {
 
   static base::Result<ChunkSizes> append_chunk(std::string& out, const Column& column) {
     ChunkSizes sizes;
-    const bool dictionary = column.type == ColumnType::kText && !column.dictionary.empty();
-    if (dictionary) {
-      std::string words;
+    const bool text = column.type == ColumnType::kText;
+    std::string words, page;
+    const Present there = append_levels(page, column);
+    NumberCodes numbers;
+    const bool coded = !text && numbers.fill(column, there);
+    const std::size_t distinct = text ? column.dictionary.size() : coded ? numbers.words.size() : 0;
+    if (text) {
+      std::size_t bytes = 0;
+      for (const auto& word : column.dictionary) bytes += word.size() + 4;
+      words.reserve(bytes);
       for (const auto& word : column.dictionary) {
         append_raw_value(words, static_cast<std::uint32_t>(word.size()));
         words += word;
       }
-      TRY(append_page(out, words, column.dictionary.size(), kDictionaryPage, kPlain, sizes));
-      sizes.dictionary = sizes.packed;
+    } else if (coded) {
+      words.assign(reinterpret_cast<const char*>(numbers.words.data()), distinct * 8);
     }
-    std::string page;
-    const auto there = append_levels(page, column);
-    if (dictionary) {
-      const auto width =
-          std::max(1u, static_cast<unsigned>(std::bit_width(column.dictionary.size() - 1)));
+    if (distinct > 0) {
+      const auto width = std::max(1u, static_cast<unsigned>(std::bit_width(distinct - 1)));
       page += static_cast<char>(width);
-      append_packed(page, there.size(), width, [&](std::size_t i) {
-        return static_cast<std::uint32_t>(column.codes[there[i]]);
-      });
-    } else if (column.type != ColumnType::kText) {
+      if (text)
+        append_packed(page, there.count, width, [&](std::size_t i) {
+          return static_cast<std::uint32_t>(column.codes[there.row(i)]);
+        });
+      else
+        append_packed(page, there.count, width, [&](std::size_t i) { return numbers.codes[i]; });
+    } else if (!text) {
       append_values(page, column, there);
     }
-    TRY(append_page(out, page, column.rows(), kDataPage, dictionary ? kRleDictionary : kPlain,
+    sizes.codec = packs(words, page) ? kZstdCodec : kNoCodec;
+    if (distinct > 0) {
+      TRY(append_page(out, words, distinct, kDictionaryPage, kPlain, sizes));
+      sizes.dictionary = sizes.packed;
+    }
+    TRY(append_page(out, page, column.rows(), kDataPage, distinct > 0 ? kRleDictionary : kPlain,
                     sizes));
     return sizes;
   }

@@ -29,6 +29,24 @@ void repair_names(std::vector<std::string>& names, std::vector<std::string>& not
   }
 }
 
+base::Status same_names(const std::vector<std::string>& first,
+                        const std::vector<std::string>& other, const std::string& path) {
+  const auto beyond = [](const std::vector<std::string>& names, std::vector<std::string> known) {
+    std::sort(known.begin(), known.end());
+    std::vector<std::string> out;
+    for (const auto& name : names)
+      if (!std::binary_search(known.begin(), known.end(), name)) out.push_back(name);
+    return out;
+  };
+  const std::vector<std::string> lacks = beyond(first, other), has = beyond(other, first);
+  if (lacks.empty() && has.empty()) return {};
+  std::string message = "columns differ from the first file's: " + path;
+  if (!lacks.empty()) message += " lacks " + base::join(lacks, ", ");
+  if (!has.empty())
+    message += std::string(lacks.empty() ? "" : " and") + " has " + base::join(has, ", ");
+  return base::fail(base::Code::kInvalidArgument, message, "import files of one kind together");
+}
+
 base::Status append_raw(const std::string& name, std::vector<std::string> names,
                         std::vector<Cells> columns, std::vector<bool> as_text, RawTable& out) {
   if (out.names.empty()) {
@@ -37,21 +55,7 @@ base::Status append_raw(const std::string& name, std::vector<std::string> names,
     out.as_text = std::move(as_text);
     return {};
   }
-  std::vector<std::string> lacks, has;
-  for (const auto& wanted : out.names) {
-    if (std::find(names.begin(), names.end(), wanted) == names.end()) lacks.push_back(wanted);
-  }
-  for (const auto& found : names) {
-    if (std::find(out.names.begin(), out.names.end(), found) == out.names.end())
-      has.push_back(found);
-  }
-  if (!lacks.empty() || !has.empty()) {
-    std::string message = "columns differ from the first file's: " + name;
-    if (!lacks.empty()) message += " lacks " + base::join(lacks, ", ");
-    if (!has.empty())
-      message += std::string(lacks.empty() ? "" : " and") + " has " + base::join(has, ", ");
-    return base::fail(base::Code::kInvalidArgument, message, "import files of one kind together");
-  }
+  TRY(same_names(out.names, names, name));
   for (std::size_t c = 0; c < names.size(); ++c) {
     const auto at = static_cast<std::size_t>(
         std::find(out.names.begin(), out.names.end(), names[c]) - out.names.begin());

@@ -68,6 +68,9 @@ struct ImportSpec {
   bool detect_header = true;  // look at the file to decide
   bool reject_ragged =
       true;  // a ragged row is an error that names file and line; false pads or cuts and counts
+  bool ragged_apart =
+      false;             // ragged rows of CSV/TSV are left out and kept in the dataset NAME_dead
+  std::string encoding;  // of text files, one of iconv's names; "" finds UTF-8, UTF-16 and CP949
 };
 
 // New rows behind those of the newest snapshot; of a dataset that is not there yet, its first ones.
