@@ -12,8 +12,8 @@ cli
   $ printf '이름,나이\n김철수,30\n' | iconv -t UTF-16 >wide.csv && maru data import wide.csv --name wide --json
   =json {"rows": 1, "columns": 2, "notes": ["read as UTF-16LE"]}
   $ printf 'name,x\ncaf\xe9,3\n' >latin.csv; maru data import latin.csv --name latin
-  ! maru: neither UTF-8, UTF-16 nor CP949: $DIR/latin.csv line 2 (byte 0xe9); it looks like WINDOWS-1252; convert it: iconv -f WINDOWS-1252 -t UTF-8 FILE
+  ! maru: neither UTF-8, UTF-16 nor CP949: $DIR/latin.csv line 2 (byte 0xe9); it looks like WINDOWS-1252; if it is: --encoding WINDOWS-1252
   [1]
   $ printf '名前,年齢\nさくら,30\nたけしのカメラ,25\n' | iconv -t SHIFT_JIS >sjis.csv; maru data import sjis.csv --name sjis
-  ! maru: neither UTF-8, UTF-16 nor CP949: $DIR/sjis.csv line 1 (byte 0x96); it looks like SHIFT_JIS; convert it: iconv -f SHIFT_JIS -t UTF-8 FILE
+  ! maru: neither UTF-8, UTF-16 nor CP949: $DIR/sjis.csv line 1 (byte 0x96); it looks like SHIFT_JIS; if it is: --encoding SHIFT_JIS
   [1]

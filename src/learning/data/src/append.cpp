@@ -108,6 +108,7 @@ base::Result<Prepared> StoredDatasets::refit(Prepared prepared, const ColumnFit&
                            context));
   out.source_bytes = prepared.source_bytes;
   out.source = std::move(prepared.source);
+  out.dead = std::move(prepared.dead);
   return out;
 }
 
@@ -184,8 +185,9 @@ base::Result<ImportResult> StoredDatasets::append(const AppendSpec& spec, base::
     return out;
   }
   if (progress) progress({"reading", 0.0, base::join(spec.from.sources, ", ")});
-  TRY_ASSIGN(Prepared prepared,
-             spec.rows != nullptr ? write_rows(spec) : prepare(spec.from, context, out.notes));
+  TRY_ASSIGN(Prepared prepared, spec.rows != nullptr
+                                    ? write_rows(spec)
+                                    : prepare(spec.from, context, out.notes, progress));
   if (!spec.source.empty()) prepared.source = spec.source;
   out.source_bytes = prepared.source_bytes;
   TRY(context.alive());
@@ -200,6 +202,7 @@ base::Result<ImportResult> StoredDatasets::append(const AppendSpec& spec, base::
     return base::fail(Code::kAborted, "the dataset's columns keep changing: " + spec.from.dataset,
                       "append again");
   if (out.unchanged) return out;
+  TRY(keep_dead(prepared, out.snapshot, context));
   std::size_t small = 0;
   {
     const std::lock_guard lock(ragged_mutex_);

@@ -5,6 +5,7 @@
 #include "maru/base/file.h"
 #include "maru/base/hash.h"
 #include "maru/base/text.h"
+#include "row_groups.h"
 #include "sources.h"
 #include "stored_datasets.h"
 
@@ -94,26 +95,23 @@ base::Result<Prepared> StoredDatasets::copy_relation(Connection& connection,
 }
 
 base::Result<Prepared> StoredDatasets::write_files(const ImportSpec& spec, base::Context& context,
-                                                   std::vector<std::string>& notes) {
+                                                   std::vector<std::string>& notes,
+                                                   const base::ProgressSink& progress) {
   TRY_ASSIGN(const SourceFiles files, find_sources(spec.sources));
-  TRY_ASSIGN(const auto connection, engine_.impl().connect());
-  base::Result<Prepared> out = base::fail(Code::kInternal, "nothing was read");
-  if (files.kind == FileKind::kParquet) {
-    TRY_ASSIGN(const std::string relation, parquet_relation(engine_, files.paths));
-    TRY_ASSIGN(const std::string select, normalised_select(engine_, relation));
-    out = copy_relation(*connection, select, context);
-  } else {
-    TRY_ASSIGN(const Table table, read_text_sources(engine_, spec, files, context, notes, 0));
-    const std::string scratch = engine_.impl().scratch_name();
-    TRY(engine_.register_table(scratch, table));
-    out = copy_relation(*connection, "SELECT * FROM " + scratch, context);
-    TRY(engine_.drop(scratch));
-  }
-  if (!out) return out;
-  out->source_bytes = files.bytes;
-  out->source = base::join(spec.sources, ", ");
-  if (out->rows == 0)
-    return base::fail(Code::kInvalidArgument, "no rows: " + out->source,
+  TRY_ASSIGN(const auto source, open_groups(engine_, spec, files, context));
+  TRY_ASSIGN(WrittenParts written, write_parts(
+                                       *source, [this] { return make_part_path(); },
+                                       engine_.impl().options.threads, context, progress));
+  Prepared out;
+  for (auto& part : written.parts) out.parts.emplace_back(std::move(part.path), part.rows);
+  out.columns = std::move(written.columns);
+  out.rows = written.rows;
+  out.source_bytes = files.bytes;
+  out.source = base::join(spec.sources, ", ");
+  out.dead = source->dead();
+  for (auto& note : source->notes()) notes.push_back(std::move(note));
+  if (out.rows == 0)
+    return base::fail(Code::kInvalidArgument, "no rows: " + out.source,
                       "a table needs at least one row");
   return out;
 }
@@ -181,12 +179,14 @@ base::Result<Prepared> StoredDatasets::write_query(const ImportSpec& spec, base:
 }
 
 base::Result<Prepared> StoredDatasets::prepare(const ImportSpec& spec, base::Context& context,
-                                               std::vector<std::string>& notes) {
+                                               std::vector<std::string>& notes,
+                                               const base::ProgressSink& progress) {
   if (spec.sql.empty() == spec.sources.empty()) {
     return base::fail(Code::kInvalidArgument, "an import needs either files or SQL",
                       "maru data import FILE --name " + spec.dataset);
   }
-  return spec.sql.empty() ? write_files(spec, context, notes) : write_query(spec, context);
+  return spec.sql.empty() ? write_files(spec, context, notes, progress)
+                          : write_query(spec, context);
 }
 
 base::Result<std::vector<SnapshotPart>> StoredDatasets::store_parts(const Prepared& prepared) {
@@ -247,6 +247,20 @@ Status StoredDatasets::record(Snapshot& fresh, bool& unchanged) {
   });
 }
 
+// Rows that were set apart go behind those of before; once, however often the same snapshot is made.
+Status StoredDatasets::keep_dead(const Prepared& prepared, const Snapshot& made,
+                                 base::Context& context) {
+  if (prepared.dead.rows() == 0) return {};
+  AppendSpec dead;
+  dead.from.project = made.project;
+  dead.from.dataset = made.dataset + "_dead";
+  dead.rows = &prepared.dead;
+  dead.source = prepared.source;
+  dead.key = "dead:" + made.id;
+  TRY(append(dead, context, {}));
+  return {};
+}
+
 base::Result<ImportResult> StoredDatasets::import(const ImportSpec& spec, base::Context& context,
                                                   const base::ProgressSink& progress) {
   const std::int64_t start_ns = clock_.monotonic_ns();
@@ -256,7 +270,7 @@ base::Result<ImportResult> StoredDatasets::import(const ImportSpec& spec, base::
   TRY(check_dataset_name(spec.dataset));
   ImportResult out;
   report("reading", 0.0, spec.sql.empty() ? base::join(spec.sources, ", ") : "SQL");
-  TRY_ASSIGN(Prepared prepared, prepare(spec, context, out.notes));
+  TRY_ASSIGN(Prepared prepared, prepare(spec, context, out.notes, progress));
   TRY(context.alive());
   report("storing", 0.8, base::format_count(static_cast<std::int64_t>(prepared.rows)) + " rows");
   Snapshot fresh;
@@ -273,6 +287,7 @@ base::Result<ImportResult> StoredDatasets::import(const ImportSpec& spec, base::
   fresh.created_us = clock_.now_us();
   TRY(record(fresh, out.unchanged));
   out.snapshot = std::move(fresh);
+  TRY(keep_dead(prepared, out.snapshot, context));
   out.source_bytes = prepared.source_bytes;
   out.seconds = static_cast<double>(clock_.monotonic_ns() - start_ns) * 1e-9;
   report("done", 1.0, base::format_count(static_cast<std::int64_t>(out.snapshot.rows)) + " rows");

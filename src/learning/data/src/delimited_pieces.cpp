@@ -228,7 +228,8 @@ base::Result<bool> DelimitedPieces::fill(TextPiece& piece, std::size_t bytes) {
               : "a quote is not closed within " + base::format_bytes(kMaxRowBytes) + ": " +
                     place_in(file_, offset_ + open),
           "is a line break or a closing quote missing?");
-    want = std::max(text.size(), bytes);  // a row that is longer than a piece
+    // A row that is longer than a piece: no more than it takes to know that it is too long.
+    want = std::min(std::max(text.size(), bytes), kMaxRowBytes + 1 - text.size());
   }
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "byte_source.h"
 #include "delimited.h"
 #include "duckdb_handle.h"
 #include "encoding.h"
@@ -20,6 +21,10 @@ bool ends_with(std::string_view text, std::string_view end) {
 
 base::Result<FileKind> kind_of(const std::string& path) {
   std::string name = base::to_lower_ascii(base::file_name(path));
+  if (ends_with(name, ".zip")) {
+    TRY_ASSIGN(const std::string inner, zip_entry_name(path));
+    name = base::to_lower_ascii(base::file_name(inner));
+  }
   for (const std::string_view packed : {".gz", ".zst"}) {
     if (ends_with(name, packed)) name.resize(name.size() - packed.size());
   }
@@ -33,7 +38,7 @@ base::Result<FileKind> kind_of(const std::string& path) {
   if (ends_with(name, ".arff")) return FileKind::kArff;
   return base::fail(
       Code::kInvalidArgument, "unknown kind of file: " + path,
-      "use .csv .tsv .txt .json .jsonl .ndjson .parquet .arff, optionally with .gz or .zst");
+      "use .csv .tsv .txt .json .jsonl .ndjson .parquet .arff, optionally with .gz, .zst or .zip");
 }
 
 base::Status add_files(const std::string& pattern, std::vector<std::string>& paths) {
@@ -90,7 +95,7 @@ struct ScratchFile {
 base::Result<Table> read_json(Engine& engine, const std::string& path, base::Context& context,
                               std::vector<std::string>& notes, std::uint64_t limit) {
   TRY_ASSIGN(std::string bytes, read_unpacked(path, kMaxTextFileBytes));
-  const bool packed = ends_with(path, ".gz") || ends_with(path, ".zst");
+  const bool packed = ends_with(path, ".gz") || ends_with(path, ".zst") || ends_with(path, ".zip");
   std::string note;
   const std::size_t before = bytes.size();
   TRY_ASSIGN(const std::string text, to_utf8(std::move(bytes), path, note));
@@ -152,6 +157,16 @@ base::Result<Table> read_json_files(Engine& engine, const SourceFiles& files,
 }
 
 }  // namespace
+
+base::Status set_ragged(ImportSpec& spec, std::string_view policy) {
+  if (policy != "reject" && policy != "pad" && policy != "fill" && policy != "dead")
+    return base::fail(Code::kInvalidArgument,
+                      "unknown way with ragged rows: " + base::replace_invalid_utf8(policy),
+                      "reject, pad or dead");
+  spec.reject_ragged = policy == "reject";
+  spec.ragged_apart = policy == "dead";
+  return {};
+}
 
 base::Result<SourceFiles> find_sources(const std::vector<std::string>& patterns) {
   if (patterns.empty())
@@ -238,7 +253,7 @@ base::Result<Table> read_text_sources(Engine& engine, const ImportSpec& spec,
     if (limit != 0 && have >= limit) break;
     TRY_ASSIGN(std::string bytes, read_unpacked(path, kMaxTextFileBytes));
     std::string note;
-    TRY_ASSIGN(std::string text, to_utf8(std::move(bytes), path, note));
+    TRY_ASSIGN(std::string text, to_utf8(std::move(bytes), path, note, spec.encoding));
     if (!note.empty()) raw.notes.push_back(note);
     const std::uint64_t left = limit == 0 ? 0 : limit - have;
     if (files.kind == FileKind::kArff)

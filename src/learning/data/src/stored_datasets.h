@@ -38,6 +38,7 @@ struct Prepared {
   std::vector<SnapshotColumn> columns;
   std::uint64_t rows = 0, source_bytes = 0;
   std::string source;
+  Table dead;  // rows of the source that were set apart
 };
 
 // Datasets over store, blob and Engine: dataset.cpp takes rows in, append.cpp adds to what is there, compact.cpp merges parts,
@@ -99,9 +100,12 @@ class StoredDatasets final : public Datasets {
 
   base::Result<std::string> make_part_path();
   base::Result<Prepared> prepare(const ImportSpec& spec, base::Context& context,
-                                 std::vector<std::string>& notes);
+                                 std::vector<std::string>& notes,
+                                 const base::ProgressSink& progress);
   base::Result<Prepared> write_files(const ImportSpec& spec, base::Context& context,
-                                     std::vector<std::string>& notes);
+                                     std::vector<std::string>& notes,
+                                     const base::ProgressSink& progress);
+  base::Status keep_dead(const Prepared& prepared, const Snapshot& made, base::Context& context);
   base::Result<Prepared> write_query(const ImportSpec& spec, base::Context& context);
   base::Result<Prepared> write_rows(const AppendSpec& spec);
   base::Result<Prepared> copy_relation(Connection& connection, const std::string& select,

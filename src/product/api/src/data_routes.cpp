@@ -256,7 +256,8 @@ base::Result<Response> post_import(const Services& services, const Request& requ
     spec.detect_header = false;
     spec.header = body["header"].as_bool(true);
   }
-  if (body.has("ragged")) spec.reject_ragged = body["ragged"].as_string() != "fill";
+  if (body.has("ragged")) TRY(data::set_ragged(spec, body["ragged"].as_string()));
+  spec.encoding = body["encoding"].as_string();
   const Arrival arrival{body["append"].as_bool(false), body["fill_missing"].as_bool(false),
                         body["key"].as_string()};
   return import_into(services, spec, arrival, context);

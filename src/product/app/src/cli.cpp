@@ -81,12 +81,19 @@ void add_import(CLI::App& data, Arguments& a) {
                           [&a] { return data_import(a.common, a.import); });
   import
       ->add_option("files", a.import.files,
-                   "CSV, TSV, JSON lines, Parquet or ARFF; patterns and .gz/.zst welcome")
+                   "CSV, TSV, JSON lines, Parquet or ARFF; patterns and .gz/.zst/.zip welcome")
       ->required();
   import->add_option("--name", a.import.name, "the dataset (default: the first file's name)");
   import->add_flag("--no-header", a.import.no_header, "the first row is data");
   import->add_flag("--fill-ragged", a.import.fill_ragged,
                    "pad or cut rows of a wrong length instead of refusing them");
+  import
+      ->add_option("--ragged", a.import.ragged,
+                   "rows of a wrong length: reject them all, pad (or cut) them, or dead: keep "
+                   "them in NAME_dead")
+      ->check(CLI::IsMember({"reject", "pad", "dead"}));
+  import->add_option("--encoding", a.import.encoding,
+                     "of text files, such as SHIFT_JIS (default: found out)");
   CLI::Option* append = import->add_flag("--append", a.import.append,
                                          "put the rows behind those of the newest snapshot");
   import

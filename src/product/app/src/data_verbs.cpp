@@ -52,7 +52,9 @@ int data_import(const Invocation& invocation, const ImportOptions& options) {
     }
     Json body = Json::object({{"sources", sources}});
     if (options.no_header) body.set("header", false);
-    if (options.fill_ragged) body.set("ragged", "fill");
+    if (options.fill_ragged) body.set("ragged", "pad");
+    if (!options.ragged.empty()) body.set("ragged", options.ragged);
+    if (!options.encoding.empty()) body.set("encoding", options.encoding);
     if (options.append) body.set("append", true);
     if (options.fill_missing) body.set("fill_missing", true);
     if (!options.key.empty()) body.set("key", options.key);

@@ -20,7 +20,7 @@ struct ImportOptions {
   std::vector<std::string> files;
   std::string name;
   bool no_header = false, fill_ragged = false, append = false, fill_missing = false;
-  std::string key;
+  std::string key, ragged, encoding;
 };
 // The API's path of NAME or NAME@NUMBER, which then has a query already.
 std::string dataset_path(const std::string& selector, const std::string& rest);

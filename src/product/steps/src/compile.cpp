@@ -39,6 +39,8 @@ TaskSpec task(std::string name, std::string kind, Json params, std::vector<std::
 TaskSpec ingest_task(const SourceEntry& entry) {
   Json params = Json::object({{"dataset", entry.name}, {"sources", texts(entry.sources)}});
   if (!entry.detect_header) params.set("header", entry.header);
+  if (!entry.ragged.empty()) params.set("ragged", entry.ragged);
+  if (!entry.encoding.empty()) params.set("encoding", entry.encoding);
   // Never cached: files behind a path change. Unchanged content gives the same snapshot, so what follows is.
   return task(task_name("ingest-", entry.name), "maru/ingest", std::move(params), {}, false);
 }

@@ -11,6 +11,7 @@
 #include "maru/base/config.h"
 #include "maru/base/file.h"
 #include "maru/base/text.h"
+#include "maru/data/dataset.h"
 #include "maru/evaluate/evaluate.h"
 #include "maru/model/postprocess.h"
 #include "maru/train/train.h"
@@ -127,10 +128,15 @@ Status read_entry(const std::string& name, const YAML::Node& node, const std::st
     entry.sources = {absolute(folder, node.as<std::string>())};
     return {};
   }
-  TRY(check_keys(node, "data." + name, {"source", "sql", "time", "header"}));
+  TRY(check_keys(node, "data." + name, {"source", "sql", "time", "header", "ragged", "encoding"}));
   TRY(read_list(node["source"], "source", entry.sources));
   TRY(read_text(node["sql"], "sql", entry.sql));
   TRY(read_text(node["time"], "time", entry.time));
+  TRY(read_text(node["encoding"], "encoding", entry.encoding));
+  TRY(read_text(node["ragged"], "ragged", entry.ragged));
+  data::ImportSpec checked;
+  if (!entry.ragged.empty() && !data::set_ragged(checked, entry.ragged))
+    return wrong(node["ragged"], "`ragged` must be reject, pad or dead");
   if (const YAML::Node header = node["header"]) {
     entry.detect_header = false;
     if (!YAML::convert<bool>::decode(header, entry.header))

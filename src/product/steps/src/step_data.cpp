@@ -89,6 +89,9 @@ base::Result<Json> run_ingest(const Services& services, pipeline::Attempt& attem
     spec.detect_header = false;
     spec.header = attempt.params["header"].as_bool(true);
   }
+  if (attempt.params.has("ragged"))
+    TRY(data::set_ragged(spec, attempt.params["ragged"].as_string()));
+  spec.encoding = attempt.params["encoding"].as_string();
   return import_and_report(services, attempt, spec);
 }
 

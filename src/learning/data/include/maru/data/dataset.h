@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "maru/base/clock.h"
@@ -86,6 +87,9 @@ struct AppendSpec {
   // Runs in the transaction that makes the snapshot visible (its number and id are set): both become durable, or neither. A failure undoes the append.
   std::function<base::Status(store::Writer&, const Snapshot&)> in_transaction;
 };
+
+// "reject", "pad" or "dead", as the command line and project files say it; kInvalidArgument for another word.
+base::Status set_ragged(ImportSpec& spec, std::string_view policy);
 
 struct ImportResult {
   Snapshot snapshot;

@@ -15,6 +15,7 @@ struct SourceEntry {
   std::vector<std::string> sources;  // absolute paths or globs
   std::string sql;                   // instead of sources; names other entries as tables
   std::string time;                  // the column that orders rows, "" when none
+  std::string ragged, encoding;      // as of `maru data import`; "" when not said
   bool header = true;
   bool detect_header = true;
 };
