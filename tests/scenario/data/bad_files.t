@@ -26,6 +26,22 @@ cli
   $ maru data import ragged.csv --name ragged --fill-ragged --json
   =json {"rows": 3, "columns": 2}
 
+# So is setting them apart: the good rows are kept, the others lie in NAME_dead with their line.
+cli
+  $ maru data import ragged.csv --name kept --ragged dead --json
+  =json {"rows": 1, "columns": 2, "notes": ["2 ragged rows set apart in kept_dead"]}
+  $ maru data profile kept_dead --json
+  =json {"rows": 2, "columns": [{"name": "file"}, {"name": "line", "min": 3, "max": 4}, {"name": "reason"}, {"name": "row"}]}
+
+# A packed file that would fill the disk is refused, as is one that ends early.
+cli
+  $ python3 -c 'print("a\n" + "1" * 300000000)' | gzip -9 >bomb.csv.gz; maru data import bomb.csv.gz --name bomb
+  ! maru: .*bomb.csv.gz.* (re)
+  [1]
+  $ printf 'a,b\n1,2\n' | gzip | head -c 20 >cut.csv.gz; maru data import cut.csv.gz --name cut
+  ! maru: damaged or cut gzip file: $DIR/cut.csv.gz; copy it again
+  [1]
+
 # The same over HTTP: the right status, the same line.
 server
 

@@ -17,3 +17,8 @@ cli
   $ printf '名前,年齢\nさくら,30\nたけしのカメラ,25\n' | iconv -t SHIFT_JIS >sjis.csv; maru data import sjis.csv --name sjis
   ! maru: neither UTF-8, UTF-16 nor CP949: $DIR/sjis.csv line 1 (byte 0x96); it looks like SHIFT_JIS; if it is: --encoding SHIFT_JIS
   [1]
+  $ maru data import sjis.csv --name sjis --encoding SHIFT_JIS --json
+  =json {"rows": 2, "notes": ["read as SHIFT_JIS"]}
+  $ printf '\x93\x8c\x8b\x9e,\x91\xe5\x8d\xe3\n\x8b\x9e\x93\x73,\x90\xe7\x97\x74\n' >kanji.csv; maru data import kanji.csv --name kanji
+  ! maru: .*kanji.csv line 1.*--encoding .* (re)
+  [1]

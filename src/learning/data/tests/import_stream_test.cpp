@@ -4,10 +4,10 @@
 #include <cmath>
 #include <fstream>
 
-#include "../src/byte_source.h"
-#include "../src/row_groups.h"
+#include "byte_source.h"
 #include "home.h"
 #include "maru/base/rng.h"
+#include "row_groups.h"
 
 // Files on their way into snapshots: exact types, the same parts however many threads, packed and foreign text, rows that do not fit, memory.
 using namespace maru;
