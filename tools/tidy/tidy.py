@@ -19,7 +19,7 @@ MAX_FILE, MAX_FUNCTION, MAX_ROOM_README, MAX_ARCHITECTURE = 800, 70, 40, 300
 # maru_dep::NAME of CMake -> how its includes start. src/layers.txt speaks in such starts.
 LIBRARIES = {
     "boost": "boost/", "openssl": "openssl/", "curl": "curl/", "nghttp2": "nghttp2/", "zlib": "zlib", "zstd": "zstd",
-    "sqlite3": "sqlite3", "pq": "libpq-fe", "duckdb": "duckdb", "onnxruntime": "onnxruntime", "onnx_proto": "onnx-ml.pb",
+    "sqlite3": "sqlite3", "pq": "libpq-fe", "mariadb": "mysql.h", "rdkafka": "librdkafka", "nats": "nats", "duckdb": "duckdb", "onnxruntime": "onnxruntime", "onnx_proto": "onnx-ml.pb",
     "protobuf": "google/protobuf/", "lightgbm": "LightGBM/", "xgboost": "xgboost/", "liblinear": "linear.h", "eigen": "Eigen/",
     "simdjson": "simdjson", "spdlog": "spdlog/", "fmt": "fmt/", "yaml": "yaml-cpp/", "date": "date/", "expected": "tl/expected",
     "xxhash": "xxhash", "cli11": "CLI/", "rpc_proto": "rpc/", "doctest": "doctest/",

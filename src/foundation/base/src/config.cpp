@@ -50,6 +50,9 @@ constexpr ConfigKey kKeys[] = {
      "price of an hour of one CPU, in your currency; batch predictions tell what a million rows "
      "cost; 0: not told"},
     {"train.threads", kInteger, "2", "threads of one training; the bytes of a model depend on it"},
+    {"sources.allowed-hosts", kText, "",
+     "hosts with private addresses that http:// and s3:// sources may be at, by comma; others are "
+     "refused"},
     {"webhook.allowed-hosts", kText, "",
      "hosts with private addresses that webhooks may call, by comma; others are refused"},
 };

@@ -41,7 +41,30 @@ struct Transfer {
   std::size_t body_bytes = 0;
   std::size_t header_bytes = 0;
   bool refused_address = false;
+  bool head_seen = false;
+  CURL* easy = nullptr;
 };
+
+bool is_redirect(const ClientRequest& request, int status, const Headers& headers) {
+  const bool moved =
+      status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
+  const bool safe = request.method == Method::kGet || request.method == Method::kHead;
+  return moved && safe && headers.has("Location");
+}
+
+// What comes before a body, once. False when it is of an answer that will be followed elsewhere.
+bool take_head(Transfer& transfer) {
+  long status = 0;
+  ::curl_easy_getinfo(transfer.easy, CURLINFO_RESPONSE_CODE, &status);
+  transfer.response.status = static_cast<int>(status);
+  if (is_redirect(*transfer.request, transfer.response.status, transfer.response.headers))
+    return false;
+  if (!transfer.head_seen && transfer.request->on_head)
+    transfer.status =
+        transfer.request->on_head(transfer.response.status, transfer.response.headers);
+  transfer.head_seen = true;
+  return true;
+}
 
 std::string part(CURLU* url, CURLUPart which, unsigned flags = 0) {
   char* text = nullptr;
@@ -89,6 +112,8 @@ std::size_t on_body(char* data, std::size_t size, std::size_t count, void* conte
     return 0;
   }
   try {
+    if (!take_head(transfer)) return bytes.size();
+    if (!transfer.status) return 0;
     if (transfer.request->on_body)
       transfer.status = transfer.request->on_body(bytes);
     else
@@ -232,6 +257,7 @@ base::Result<ClientResponse> Client::Impl::send_once(const ClientRequest& reques
   ::curl_easy_reset(easy);
   Transfer transfer;
   transfer.request = &request;
+  transfer.easy = easy;
   transfer.policy = &policy;
   transfer.private_allowed = policy.allow_private || !request.unix_socket.empty() ||
                              std::find(policy.allowed_hosts.begin(), policy.allowed_hosts.end(),
@@ -245,6 +271,12 @@ base::Result<ClientResponse> Client::Impl::send_once(const ClientRequest& reques
   ::curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
   ::curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
   ::curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, static_cast<long>(request.timeout_ms));
+  if (request.stall_timeout_ms > 0) {
+    ::curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
+    ::curl_easy_setopt(
+        easy, CURLOPT_LOW_SPEED_TIME,
+        static_cast<long>(std::max<std::int64_t>(1, request.stall_timeout_ms / 1000)));
+  }
   ::curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
                      static_cast<long>(request.connect_timeout_ms));
   ::curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers.get());
@@ -269,6 +301,10 @@ base::Result<ClientResponse> Client::Impl::send_once(const ClientRequest& reques
   }
   if (!transfer.status) return tl::unexpected<base::Error>(std::move(transfer.status).error());
   if (code != CURLE_OK) return tl::unexpected<base::Error>(failure(code, url));
+  if (!transfer.head_seen) {  // no body came
+    static_cast<void>(take_head(transfer));
+    if (!transfer.status) return tl::unexpected<base::Error>(std::move(transfer.status).error());
+  }
   return std::move(transfer.response);
 }
 
@@ -287,11 +323,9 @@ base::Result<ClientResponse> Client::send(const ClientRequest& request) {
   TRY(impl_->check(url));
   for (std::size_t hops = 0;; ++hops) {
     TRY_ASSIGN(ClientResponse response, impl_->send_once(request, url));
-    const bool moved = response.status == 301 || response.status == 302 || response.status == 303 ||
-                       response.status == 307 || response.status == 308;
-    const bool safe = request.method == Method::kGet || request.method == Method::kHead;
     const std::string location(response.headers.get("Location"));
-    if (!moved || !safe || location.empty()) return response;
+    if (!is_redirect(request, response.status, response.headers) || location.empty())
+      return response;
     if (hops >= impl_->policy.max_redirects) {
       return base::fail(base::Code::kUnavailable, "the server redirects too often: " + url.host);
     }

@@ -6,6 +6,7 @@
 #include <cstdio>
 
 #include "connection.h"
+#include "foreign_tables.h"
 #include "maru/base/file.h"
 #include "postgres.h"
 
@@ -57,7 +58,9 @@ class ForeignFile final : public ForeignDatabase {
   std::unique_ptr<Connection> connection_;
 };
 
-Status check_magic(const std::string& path) {
+}  // namespace
+
+Status check_sqlite_magic(const std::string& path) {
   struct stat facts {};
   if (::stat(path.c_str(), &facts) != 0)
     return base::fail(Code::kNotFound, "no file is here: " + path);
@@ -73,7 +76,17 @@ Status check_magic(const std::string& path) {
   return {};
 }
 
-}  // namespace
+bool is_table_server(std::string_view address) {
+  const std::string_view scheme = address.substr(0, address.find("://"));
+  return is_postgres_url(address) ||
+         (scheme.size() != address.size() && (scheme == "mysql" || scheme == "mariadb"));
+}
+
+Result<std::unique_ptr<ForeignTables>> ForeignTables::open(const std::string& address) {
+  if (is_postgres_url(address)) return open_postgres_tables(address, {});
+  if (is_table_server(address)) return open_mariadb_tables(address);
+  return open_sqlite_tables(address);
+}
 
 bool is_server_url(std::string_view path) { return is_postgres_url(path); }
 
@@ -94,7 +107,7 @@ std::string without_password(std::string_view url) {
 
 Result<std::unique_ptr<ForeignDatabase>> ForeignDatabase::open(const std::string& path) {
   if (is_postgres_url(path)) return open_postgres(path);
-  TRY(check_magic(path));
+  TRY(check_sqlite_magic(path));
   TRY_ASSIGN(auto connection, Connection::open(path, Connection::Mode::kForeign));
   return std::unique_ptr<ForeignDatabase>(std::make_unique<ForeignFile>(std::move(connection)));
 }

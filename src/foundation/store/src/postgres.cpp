@@ -1,14 +1,10 @@
 #include "postgres.h"
 
-#include <dlfcn.h>
-#include <libpq-fe.h>
-
-#include <array>
 #include <charconv>
 #include <optional>
 #include <vector>
 
-#include "maru/base/text.h"
+#include "libpq.h"
 
 namespace maru::store {
 namespace {
@@ -17,54 +13,6 @@ using base::Code;
 using base::fail;
 using base::Result;
 using base::Status;
-
-constexpr const char* kLibrary = "libpq.so.5";
-// Type numbers of pg_type.dat; they never change.
-constexpr Oid kBool = 16, kInt8 = 20, kInt2 = 21, kInt4 = 23, kFloat4 = 700, kFloat8 = 701,
-              kNumeric = 1700;
-
-#define MARU_PQ_FUNCTIONS(use)                                                                    \
-  use(connectdbParams) use(status) use(errorMessage) use(finish) use(exec) use(sendQueryParams)   \
-      use(setSingleRowMode) use(getResult) use(resultStatus) use(resultErrorMessage) use(ntuples) \
-          use(nfields) use(ftype) use(getisnull) use(getvalue) use(getlength) use(clear)
-
-struct Libpq {
-#define MARU_PQ(name) decltype(&PQ##name) name = nullptr;
-  MARU_PQ_FUNCTIONS(MARU_PQ)
-#undef MARU_PQ
-};
-
-// Loaded once and kept: unloading a library that OpenSSL has hooks in is not safe.
-const Libpq* libpq() {
-  static const std::optional<Libpq> loaded = []() -> std::optional<Libpq> {
-    void* library = ::dlopen(kLibrary, RTLD_NOW | RTLD_LOCAL);
-    if (library == nullptr) return std::nullopt;
-    Libpq out;
-    bool all = true;
-    const auto find = [&](auto& function, const char* name) {
-      function = reinterpret_cast<std::decay_t<decltype(function)>>(::dlsym(library, name));
-      all = all && function != nullptr;
-    };
-#define MARU_PQ(name) find(out.name, "PQ" #name);
-    MARU_PQ_FUNCTIONS(MARU_PQ)
-#undef MARU_PQ
-    return all ? std::optional(out) : std::nullopt;
-  }();
-  return loaded ? &*loaded : nullptr;
-}
-
-std::string one_line(const char* message) {
-  std::string out = base::replace_invalid_utf8(message == nullptr ? "" : message);
-  for (char& c : out)
-    if (c == '\n' || c == '\t') c = ' ';
-  return std::string(base::trim(out));
-}
-
-struct Cleared {
-  const Libpq* pq;
-  PGresult* result;
-  ~Cleared() { pq->clear(result); }
-};
 
 // A row in PostgreSQL's text format.
 class TextCursor final : public Cursor {
@@ -75,7 +23,7 @@ class TextCursor final : public Cursor {
   bool is_text(int i) const override { return !null(i) && !is_integer(i) && !is_real(i); }
   std::int64_t integer(int i) const override {
     const std::string_view value = text(i);
-    if (pq_.ftype(result_, i) == kBool) return value == "t" ? 1 : 0;
+    if (pq_.ftype(result_, i) == kPgBool) return value == "t" ? 1 : 0;
     if (is_real(i)) return static_cast<std::int64_t>(real(i));
     std::int64_t out = 0;
     std::from_chars(value.data(), value.data() + value.size(), out);
@@ -104,11 +52,11 @@ class TextCursor final : public Cursor {
  private:
   bool is_integer(int i) const {
     const Oid type = pq_.ftype(result_, i);
-    return type == kBool || type == kInt2 || type == kInt4 || type == kInt8;
+    return type == kPgBool || type == kPgInt2 || type == kPgInt4 || type == kPgInt8;
   }
   bool is_real(int i) const {
     const Oid type = pq_.ftype(result_, i);
-    return type == kFloat4 || type == kFloat8 || type == kNumeric;
+    return type == kPgFloat4 || type == kPgFloat8 || type == kPgNumeric;
   }
   const Libpq& pq_;
   const PGresult* result_;
@@ -172,11 +120,11 @@ class PostgresDatabase final : public ForeignDatabase {
     const bool gone = pq_.status(connection_) != CONNECTION_OK;
     return fail(gone ? Code::kUnavailable : Code::kDataLoss,
                 (gone ? "the PostgreSQL server is gone: " : "PostgreSQL refused a question: ") +
-                    one_line(message));
+                    pq_line(message));
   }
 
   Status run(const char* sql) {
-    const Cleared done{&pq_, pq_.exec(connection_, sql)};
+    const PqResult done{&pq_, pq_.exec(connection_, sql)};
     if (pq_.resultStatus(done.result) == PGRES_COMMAND_OK) return {};
     return failure(pq_.errorMessage(connection_));
   }
@@ -198,7 +146,7 @@ class PostgresDatabase final : public ForeignDatabase {
     Status outcome;
     bool refused = false;
     while (PGresult* result = pq_.getResult(connection_)) {
-      const Cleared cleared{&pq_, result};
+      const PqResult cleared{&pq_, result};
       const ExecStatusType status = pq_.resultStatus(result);
       if (status == PGRES_SINGLE_TUPLE || status == PGRES_TUPLES_OK) {
         for (int row = 0; outcome && row < pq_.ntuples(result); ++row)
@@ -229,25 +177,9 @@ bool is_postgres_url(std::string_view path) {
 }
 
 Result<std::unique_ptr<ForeignDatabase>> open_postgres(const std::string& url) {
-  const Libpq* pq = libpq();
-  if (pq == nullptr)
-    return fail(Code::kFailedPrecondition,
-                std::string("PostgreSQL's client library is not installed: ") + kLibrary,
-                "apt install libpq5");
-  const std::string plain = "postgresql" + url.substr(url.find("://"));
-  const std::array<const char*, 6> names = {"dbname",           "connect_timeout",
-                                            "client_encoding",  "application_name",
-                                            "tcp_user_timeout", nullptr};
-  const std::array<const char*, 6> values = {plain.c_str(), "10", "UTF8", "maru", "60000", nullptr};
-  PGconn* connection = pq->connectdbParams(names.data(), values.data(), 1);
-  if (connection == nullptr) return fail(Code::kResourceExhausted, "no memory for a connection");
+  TRY_ASSIGN(const Libpq* pq, libpq());
+  TRY_ASSIGN(PGconn * connection, connect_postgres(*pq, url));
   auto db = std::make_unique<PostgresDatabase>(*pq, connection);
-  if (pq->status(connection) != CONNECTION_OK)
-    return fail(
-        Code::kUnavailable,
-        "the PostgreSQL server cannot be reached: " + one_line(pq->errorMessage(connection)),
-        "check host, port, user and database of the URL; a password may also stand in "
-        "PGPASSWORD or ~/.pgpass");
   TRY(db->begin());
   return std::unique_ptr<ForeignDatabase>(std::move(db));
 }

@@ -107,7 +107,7 @@ base::Result<Prepared> StoredDatasets::write_files(const ImportSpec& spec, base:
   out.columns = std::move(written.columns);
   out.rows = written.rows;
   out.source_bytes = files.bytes;
-  out.source = base::join(spec.sources, ", ");
+  out.source = spec.shown_source.empty() ? base::join(spec.sources, ", ") : spec.shown_source;
   out.dead = source->dead();
   for (auto& note : source->notes()) notes.push_back(std::move(note));
   if (out.rows == 0)

@@ -220,6 +220,24 @@ Json import_json(const data::ImportResult& result) {
                        {"seconds", result.seconds}});
 }
 
+// How the addresses among the sources were read; null without any.
+Json read_json(const connect::SourceReport& report) {
+  if (report.objects.empty()) return {};
+  Json objects = Json::array();
+  for (const auto& object : report.objects)
+    objects.push(Json::object({{"name", object.name},
+                               {"mark", object.mark},
+                               {"bytes", count(object.bytes)},
+                               {"rows", count(object.rows)}}));
+  return Json::object({{"objects", objects},
+                       {"bytes", count(report.bytes)},
+                       {"rows", count(report.rows)},
+                       {"retries", count(report.retries)},
+                       {"seconds", report.seconds},
+                       {"source_wait_seconds", report.source_wait_seconds},
+                       {"consumer_wait_seconds", report.consumer_wait_seconds}});
+}
+
 // How new rows meet a dataset that has some.
 struct Arrival {
   bool append = false, fill_missing = false;
@@ -232,14 +250,16 @@ base::Result<Response> import_into(const Services& services, const data::ImportS
   added.from = spec;
   added.key = arrival.key;
   added.fill_missing = arrival.fill_missing;
-  TRY_ASSIGN(const data::ImportResult result, arrival.append
-                                                  ? services.datasets->append(added, context)
-                                                  : services.datasets->import(spec, context));
+  connect::SourceReport report;
+  TRY_ASSIGN(const data::ImportResult result,
+             arrival.append ? services.importer->append(added, context, {}, &report)
+                            : services.importer->import(spec, context, {}, &report));
+  std::vector<std::string> shown;
+  for (const auto& source : spec.sources) shown.push_back(connect::shown_address(source));
   TRY(audit(services, context, arrival.append ? "dataset.append" : "dataset.import",
-            spec.dataset + "@" + std::to_string(result.snapshot.number),
-            base::join(spec.sources, ", ")));
+            spec.dataset + "@" + std::to_string(result.snapshot.number), base::join(shown, ", ")));
   services.events->publish("project:" + spec.project, R"({"type":"changed","kind":"dataset"})");
-  return answer(import_json(result));
+  return answer(import_json(result).set("read", read_json(report)));
 }
 
 base::Result<Response> post_import(const Services& services, const Request& request,

@@ -110,6 +110,7 @@ void add_metrics_route(Router& router, const Services& s) {
              [s](const Request&, Context&) -> base::Result<Response> {
                std::string text = s.server->metrics_text();
                log_metrics(text, s);
+               text += s.importer->metrics_text();
                process_metrics(text, s);
                return Response::text(std::move(text), 200,
                                      "text/plain; version=0.0.4; charset=utf-8");

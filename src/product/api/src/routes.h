@@ -28,6 +28,7 @@ void add_batch_routes(Router& router, const Services& services);
 void add_monitor_routes(Router& router, const Services& services);
 void add_status_routes(Router& router, const Services& services);
 void add_lineage_routes(Router& router, const Services& services);
+void add_secret_routes(Router& router, const Services& services);
 void add_search_routes(Router& router, const Services& services);
 
 inline std::string project_of(const Request& request) {

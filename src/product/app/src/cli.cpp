@@ -9,6 +9,7 @@
 #include "maru/base/config.h"
 #include "maru/base/text.h"
 #include "output.h"
+#include "source_verbs.h"
 #include "tracking_verbs.h"
 #include "verbs.h"
 
@@ -81,7 +82,8 @@ void add_import(CLI::App& data, Arguments& a) {
                           [&a] { return data_import(a.common, a.import); });
   import
       ->add_option("files", a.import.files,
-                   "CSV, TSV, JSON lines, Parquet or ARFF; patterns and .gz/.zst/.zip welcome")
+                   "CSV, TSV, JSON lines, Parquet or ARFF; patterns and .gz/.zst/.zip welcome; or "
+                   "addresses: postgresql:// mysql:// sqlite:/// s3:// https://")
       ->required();
   import->add_option("--name", a.import.name, "the dataset (default: the first file's name)");
   import->add_flag("--no-header", a.import.no_header, "the first row is data");
@@ -412,6 +414,18 @@ void add_operations(CLI::App& app, Arguments& a) {
   CLI::App* monitor = group(app, "monitor", "what is watched");
   verb(*monitor, a, "alerts", "newest alerts", "maru monitor alerts",
        [&a] { return alert_list(a.common); });
+  CLI::App* secret = group(app, "secret", "what sources and streams sign in with");
+  CLI::App* set = verb(*secret, a, "set", "keep a secret, read from standard input",
+                       "maru secret set shop-db --host db.example.com < password.txt",
+                       [&a] { return secret_set(a.common, a.name, a.second); });
+  set->add_option("name", a.name)->required();
+  set->add_option("--host", a.second, "the only host that it is sent to")->required();
+  verb(*secret, a, "list", "names and hosts; never values", "maru secret list",
+       [&a] { return secret_list(a.common); });
+  verb(*secret, a, "remove", "forget a secret", "maru secret remove shop-db",
+       [&a] { return secret_remove(a.common, a.name); })
+      ->add_option("name", a.name)
+      ->required();
   CLI::App* token = group(app, "token", "access tokens");
   CLI::App* create =
       verb(*token, a, "create", "make a token, shown once", "maru token create ci --role editor",

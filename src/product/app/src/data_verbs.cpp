@@ -4,6 +4,7 @@
 #include "maru/base/file.h"
 #include "maru/base/number_text.h"
 #include "maru/base/text.h"
+#include "maru/connect/source.h"
 #include "output.h"
 #include "verbs.h"
 
@@ -23,7 +24,13 @@ namespace {
 
 // "flights_2013_01.parquet" -> "flights_2013_01"
 std::string default_name(const std::string& file) {
-  const std::string name = base::file_name(file);
+  std::string_view path = file;
+  if (connect::is_address(file)) {
+    if (const std::size_t table = file.find("table="); table != std::string::npos)
+      return file.substr(table + 6, file.find('&', table) - table - 6);
+    path = path.substr(0, path.find_first_of("?#"));
+  }
+  const std::string name = base::file_name(path);
   return name.substr(0, name.find('.'));
 }
 
@@ -46,10 +53,8 @@ std::string anomaly_text(const Json& anomaly) {
 int data_import(const Invocation& invocation, const ImportOptions& options) {
   return with_session(invocation, [&](Session& session) -> Result<int> {
     Json sources = Json::array();
-    for (const auto& file : options.files) {
-      TRY_ASSIGN(std::string path, absolute_path(file));
-      sources.push(std::move(path));
-    }
+    TRY_ASSIGN(const std::string here, absolute_path(""));
+    for (const auto& file : options.files) sources.push(connect::located(file, here));
     Json body = Json::object({{"sources", sources}});
     if (options.no_header) body.set("header", false);
     if (options.fill_ragged) body.set("ragged", "pad");

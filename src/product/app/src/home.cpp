@@ -16,6 +16,8 @@
 #include "maru/base/file.h"
 #include "maru/base/log.h"
 #include "maru/blob/blob_store.h"
+#include "maru/connect/importer.h"
+#include "maru/connect/secrets.h"
 #include "maru/data/dataset.h"
 #include "maru/executor/executor.h"
 #include "maru/http/sse.h"
@@ -56,6 +58,8 @@ struct Home::Impl {
   std::unique_ptr<blob::BlobStore> blobs;
   std::unique_ptr<data::Engine> engine;
   std::unique_ptr<data::Datasets> datasets;
+  std::unique_ptr<connect::Secrets> secrets;
+  std::unique_ptr<connect::Importer> importer;
   std::unique_ptr<tracking::Tracking> tracking;
   std::unique_ptr<api::Access> access;
   http::EventHub events;
@@ -137,6 +141,20 @@ base::Status Home::Impl::open_storage() {
   TRY_ASSIGN(engine, data::Engine::open(engine_options));
   TRY_ASSIGN(datasets, data::Datasets::open(*db, *blobs, *engine, clock));
   TRY_ASSIGN(const auto key, base::SealKey::open(path("secrets/key")));
+  TRY_ASSIGN(secrets, connect::Secrets::open(*db, key, clock));
+  connect::Importer::Options imports;
+  imports.datasets = datasets.get();
+  imports.folder = path("tmp");
+  imports.settings.egress.allowed_hosts = options.source_hosts;
+  imports.settings.clock = &clock;
+  imports.settings.secret = [this](const std::string& name, const std::string& host) {
+    return secrets->value(name, host);
+  };
+  imports.settings.environment = [](const char* name) {
+    const char* value = std::getenv(name);
+    return std::string(value == nullptr ? "" : value);
+  };
+  importer = std::make_unique<connect::Importer>(std::move(imports));
   TRY_ASSIGN(tracking, tracking::Tracking::open(*db, *blobs, clock, key));
   TRY_ASSIGN(access, api::Access::open(*tracking, clock, options.trust_loopback));
   return {};
@@ -191,6 +209,7 @@ steps::Services Home::Impl::step_services() {
   steps::Services out;
   out.engine = engine.get();
   out.datasets = datasets.get();
+  out.importer = importer.get();
   out.tracking = tracking.get();
   out.server = server.get();
   out.monitor = monitor.get();
@@ -230,6 +249,8 @@ void Home::Impl::wire_routes() {
   api::Services s;
   s.engine = engine.get();
   s.datasets = datasets.get();
+  s.importer = importer.get();
+  s.secrets = secrets.get();
   s.tracking = tracking.get();
   s.scheduler = scheduler.get();
   s.scheduling = scheduling.get();

@@ -122,9 +122,12 @@ HomeOptions home_options(const std::string& home, const Config& settings) {
   out.pool_queue = size("pool.queue");
   out.cpu_hour_price = cpu_price(settings).value_or(0);
   out.group_window_us = settings.integer("store.group-commit-ms") * 1000;
-  for (const auto& host : base::split(settings.text("webhook.allowed-hosts"), ',')) {
-    if (const auto word = base::trim(host); !word.empty()) out.webhook_hosts.emplace_back(word);
-  }
+  const auto hosts = [&](const char* key, std::vector<std::string>& into) {
+    for (const auto& host : base::split(settings.text(key), ','))
+      if (const auto word = base::trim(host); !word.empty()) into.emplace_back(word);
+  };
+  hosts("webhook.allowed-hosts", out.webhook_hosts);
+  hosts("sources.allowed-hosts", out.source_hosts);
   return out;
 }
 

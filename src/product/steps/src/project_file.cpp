@@ -11,6 +11,7 @@
 #include "maru/base/config.h"
 #include "maru/base/file.h"
 #include "maru/base/text.h"
+#include "maru/connect/source.h"
 #include "maru/data/dataset.h"
 #include "maru/evaluate/evaluate.h"
 #include "maru/model/postprocess.h"
@@ -115,18 +116,20 @@ base::Json to_json(const YAML::Node& node) {
   return text;
 }
 
-std::string absolute(const std::string& folder, const std::string& source) {
-  if (source.empty() || source.front() == '/' || source.find("://") != std::string::npos)
-    return source;
-  return base::join_path(folder, source);
+// A project file is kept with each of its runs, so it must hold no password.
+Status check_address(const YAML::Node& node, const std::string& source) {
+  if (!connect::is_address(source) || connect::shown_address(source) == source) return {};
+  return wrong(node,
+               "a project file must hold no password: " + connect::shown_address(source) +
+                   " (keep it with `maru secret set NAME --host HOST` and write secret=NAME)");
 }
 
 Status read_entry(const std::string& name, const YAML::Node& node, const std::string& folder,
                   SourceEntry& entry) {
   entry.name = name;
   if (node.IsScalar()) {
-    entry.sources = {absolute(folder, node.as<std::string>())};
-    return {};
+    entry.sources = {connect::located(node.as<std::string>(), folder)};
+    return check_address(node, entry.sources.front());
   }
   TRY(check_keys(node, "data." + name, {"source", "sql", "time", "header", "ragged", "encoding"}));
   TRY(read_list(node["source"], "source", entry.sources));
@@ -142,7 +145,10 @@ Status read_entry(const std::string& name, const YAML::Node& node, const std::st
     if (!YAML::convert<bool>::decode(header, entry.header))
       return wrong(header, "`header` must be true or false");
   }
-  for (auto& source : entry.sources) source = absolute(folder, source);
+  for (auto& source : entry.sources) {
+    TRY(check_address(node, source));
+    source = connect::located(source, folder);
+  }
   if (entry.sources.empty() == entry.sql.empty()) {
     return wrong(node, "`data." + name + "` needs either `source` or `sql`");
   }

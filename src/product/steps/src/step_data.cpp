@@ -25,7 +25,9 @@ Json snapshot_outputs(const data::Snapshot& snapshot) {
 base::Result<Json> import_and_report(const Services& services, pipeline::Attempt& attempt,
                                      const data::ImportSpec& spec) {
   TRY_ASSIGN(const data::ImportResult result,
-             services.datasets->import(spec, *attempt.context, attempt.progress));
+             services.importer == nullptr
+                 ? services.datasets->import(spec, *attempt.context, attempt.progress)
+                 : services.importer->import(spec, *attempt.context, attempt.progress));
   for (const auto& note : result.notes) say(attempt, note);
   say(attempt, result.snapshot.dataset + "@" + std::to_string(result.snapshot.number) + ": " +
                    base::format_count(static_cast<std::int64_t>(result.snapshot.rows)) + " rows, " +

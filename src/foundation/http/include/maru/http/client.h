@@ -22,9 +22,12 @@ struct ClientRequest {
   std::string url;
   Headers headers;
   std::string body;
-  std::int64_t timeout_ms = 30'000;
+  std::int64_t timeout_ms = 30'000;   // for the whole answer; 0: as long as it keeps coming
+  std::int64_t stall_timeout_ms = 0;  // no byte for so long ends it; 0: timeout_ms alone
   std::int64_t connect_timeout_ms = 5'000;
   std::string unix_socket;  // connect here instead of the URL's host
+  // Status and fields before the first byte of the body; a failure ends the request with it. Not of a redirect that is followed.
+  std::function<base::Status(int status, const Headers&)> on_head;
   std::function<base::Status(std::string_view)>
       on_body;  // streams the answer instead of collecting it
 };

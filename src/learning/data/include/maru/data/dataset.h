@@ -65,6 +65,7 @@ struct ImportSpec {
   std::string sql;                            // instead of sources: SELECT over `inputs`
   std::map<std::string, std::string> inputs;  // table name in `sql` -> snapshot id
   std::string run_id;
+  std::string shown_source;  // what the snapshot says it came from; empty: `sources` as they are
   bool header = true;         // of CSV/TSV; false names columns c1..cN
   bool detect_header = true;  // look at the file to decide
   bool reject_ragged =

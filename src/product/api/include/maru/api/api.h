@@ -6,6 +6,8 @@
 
 #include "maru/base/context.h"
 #include "maru/base/json.h"
+#include "maru/connect/importer.h"
+#include "maru/connect/secrets.h"
 #include "maru/data/dataset.h"
 #include "maru/http/router.h"
 #include "maru/http/sse.h"
@@ -20,6 +22,8 @@ namespace maru::api {
 struct Services {
   data::Engine* engine = nullptr;
   data::Datasets* datasets = nullptr;
+  connect::Importer* importer = nullptr;
+  connect::Secrets* secrets = nullptr;
   tracking::Tracking* tracking = nullptr;
   pipeline::Scheduler* scheduler = nullptr;
   pipeline::Scheduling* scheduling = nullptr;

@@ -25,6 +25,7 @@ struct HomeOptions {
   double cpu_hour_price = 0.04;                 // 0: costs are not told
   std::int64_t group_window_us = 2000;          // how long a commit waits for company
   bool trust_loopback = true;                   // a caller on loopback is the local admin
+  std::vector<std::string> source_hosts = {};   // of private addresses, that sources may be at
   std::vector<std::string> webhook_hosts = {};  // of private addresses, that webhooks may call
 };
 

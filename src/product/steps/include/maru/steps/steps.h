@@ -7,6 +7,7 @@
 
 #include "maru/base/clock.h"
 #include "maru/base/context.h"
+#include "maru/connect/importer.h"
 #include "maru/data/dataset.h"
 #include "maru/monitor/monitor.h"
 #include "maru/pipeline/pipeline.h"
@@ -19,6 +20,7 @@ namespace maru::steps {
 struct Services {
   data::Engine* engine = nullptr;
   data::Datasets* datasets = nullptr;
+  connect::Importer* importer = nullptr;  // null: sources are files alone
   tracking::Tracking* tracking = nullptr;
   serve::Server* server = nullptr;
   monitor::Monitor* monitor = nullptr;
