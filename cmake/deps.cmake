@@ -67,6 +67,12 @@ maru_dep(mariadb INCLUDE /usr/include/mariadb)
 find_library(MARU_LIB_mariadb NAMES mariadb REQUIRED)
 mark_as_advanced(MARU_LIB_mariadb)
 maru_lazy_dep(mariadb ${MARU_LIB_mariadb})
+foreach(streams IN ITEMS rdkafka nats)
+  maru_dep(${streams})
+  find_library(MARU_LIB_${streams} NAMES ${streams} REQUIRED)
+  mark_as_advanced(MARU_LIB_${streams})
+  maru_lazy_dep(${streams} ${MARU_LIB_${streams}})
+endforeach()
 maru_dep(yaml STATIC LIBS yaml-cpp)
 maru_dep(date LIBS date-tz DEFINE USE_OS_TZDB=1)
 # learning
@@ -110,7 +116,7 @@ maru_messages(rpc_proto ${PROJECT_SOURCE_DIR}/src/product/api_grpc/proto
 # How the includes of each library start, in the words of src/layers.txt.
 foreach(pair IN ITEMS
     expected=tl/expected fmt=fmt spdlog=spdlog simdjson=simdjson xxhash=xxhash openssl=openssl zlib=zlib zstd=zstd boost=boost
-    nghttp2=nghttp2 curl=curl sqlite3=sqlite3 pq=libpq-fe mariadb=mysql.h yaml=yaml-cpp date=date duckdb=duckdb onnxruntime=onnxruntime
+    nghttp2=nghttp2 curl=curl sqlite3=sqlite3 pq=libpq-fe mariadb=mysql.h rdkafka=librdkafka nats=nats yaml=yaml-cpp date=date duckdb=duckdb onnxruntime=onnxruntime
     lightgbm=LightGBM xgboost=xgboost liblinear=linear.h eigen=Eigen protobuf=google/protobuf onnx_proto=onnx-ml.pb rpc_proto=rpc/ cli11=CLI)
   string(REGEX MATCH "^([^=]+)=(.+)$" _ ${pair})
   set(MARU_INCLUDES_${CMAKE_MATCH_1} ${CMAKE_MATCH_2})

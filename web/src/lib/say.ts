@@ -97,6 +97,8 @@ export const ACTIONS: Words = {
   'alias.set': ['Promoted', '승격'], 'alias.rollback': ['Rolled back', '되돌림'], 'alias.delete': ['Alias removed', '별칭 삭제'], 'project.run': ['Run started', '실행 시작'], 'model.register': ['Registered', '등록'],
   'model.rename': ['Model renamed', '모델 이름 변경'], 'model.delete': ['Model deleted', '모델 삭제'], 'version.delete': ['Version deleted', '버전 삭제'], 'version.stage': ['Stage changed', '단계 변경'],
   'model.load': ['Model loaded', '모델 적재'], 'model.unload': ['Model unloaded', '모델 내림'],
+  'secret.set': ['Secret kept', '비밀 값 저장'], 'secret.remove': ['Secret removed', '비밀 값 삭제'],
+  'stream.add': ['Stream added', '스트림 추가'], 'stream.start': ['Stream started', '스트림 시작'], 'stream.stop': ['Stream stopped', '스트림 중지'], 'stream.remove': ['Stream removed', '스트림 삭제'],
   'dataset.import': ['Data added', '데이터 추가'], 'dataset.upload': ['Data added', '데이터 추가'], 'schema.accept': ['Schema changed', '스키마 변경'], 'schema.put': ['Schema changed', '스키마 변경'],
   'schema.suggest': ['Expectations suggested', '기대 규칙 제안'], 'dataset.append': ['Rows added', '행 추가'], 'dataset.quarantine': ['Rows set apart', '행 격리'],
   'batch.run': ['Batch started', '배치 예측 시작'], 'batch.schedule': ['Batch scheduled', '배치 예약'], 'batch.unschedule': ['Batch schedule ended', '배치 예약 종료'],

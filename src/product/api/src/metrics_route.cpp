@@ -111,6 +111,7 @@ void add_metrics_route(Router& router, const Services& s) {
                std::string text = s.server->metrics_text();
                log_metrics(text, s);
                text += s.importer->metrics_text();
+               text += s.streams->metrics_text();
                process_metrics(text, s);
                return Response::text(std::move(text), 200,
                                      "text/plain; version=0.0.4; charset=utf-8");

@@ -70,6 +70,7 @@ void add_routes(Router& router, const Services& services) {
   add_metrics_route(router, services);
   add_search_routes(router, services);
   add_secret_routes(router, services);
+  add_stream_routes(router, services);
   add_lineage_routes(router, services);
   inference::add_open_inference_routes(router, services);
   inference::add_repository_routes(router, services);

@@ -29,6 +29,7 @@ void add_monitor_routes(Router& router, const Services& services);
 void add_status_routes(Router& router, const Services& services);
 void add_lineage_routes(Router& router, const Services& services);
 void add_secret_routes(Router& router, const Services& services);
+void add_stream_routes(Router& router, const Services& services);
 void add_search_routes(Router& router, const Services& services);
 
 inline std::string project_of(const Request& request) {

@@ -35,6 +35,7 @@ struct Arguments {
   EndpointOptions endpoint;
   ServeOptions serve;
   BatchOptions batch;
+  StreamOptions stream;
   std::string name, second, alias = "champion", reason, role = "viewer", task, budget;
   std::function<int()> verb;
 };
@@ -104,6 +105,46 @@ void add_import(CLI::App& data, Arguments& a) {
       ->needs(append);
   import->add_option("--key", a.import.key, "the same key again adds nothing: for retries")
       ->needs(append);
+}
+
+void add_streams(CLI::App& app, Arguments& a) {
+  CLI::App* stream = group(app, "stream", "events that become rows of a dataset");
+  StreamOptions& o = a.stream;
+  CLI::App* add = verb(*stream, a, "add", "take the events of a topic into a dataset",
+                       "maru stream add clicks kafka://broker:9092/clicks --every 10s",
+                       [&a] { return stream_add(a.common, a.stream); });
+  add->add_option("name", o.name)->required();
+  add->add_option("address", o.address,
+                  "kafka://host:9092/topic, nats://host:4222/stream, or push [push]");
+  add->add_option("--dataset", o.dataset, "where the rows go (default: the stream's name)");
+  add->add_option("--format", o.format, "json or csv")->capture_default_str();
+  add->add_option("--columns", o.columns,
+                  "id:integer,price:float,name: names and types; CSV needs all");
+  add->add_option("--on-change", o.on_change,
+                  "columns that are not known: widen the dataset, or dead letters [widen]");
+  add->add_option("--event-time", o.event_time, "the column that says when it happened");
+  add->add_option("--event-key", o.event_key, "the column that names an event; it is taken once");
+  add->add_option("--max-future", o.max_future, "how far an event may be ahead of the clock")
+      ->capture_default_str();
+  add->add_option("--future", o.future, "events further ahead: keep or dead")
+      ->capture_default_str();
+  add->add_option("--every", o.every, "longest time of a batch")->capture_default_str();
+  add->add_option("--rows", o.rows, "most rows of a batch")->capture_default_str();
+  add->add_option("--from", o.from, "at the first start: earliest or latest")
+      ->capture_default_str();
+  verb(*stream, a, "list", "all streams", "maru stream list",
+       [&a] { return stream_list(a.common); });
+  const auto one = [&](const char* name, const char* help, const char* example,
+                       int (*action)(const Invocation&, const std::string&)) {
+    verb(*stream, a, name, help, example, [&a, action] { return action(a.common, a.name); })
+        ->add_option("name", a.name)
+        ->required();
+  };
+  one("show", "state, rate, lag and counts", "maru stream show clicks", stream_show);
+  one("start", "start one that is stopped or failed", "maru stream start clicks", stream_start);
+  one("stop", "stop it after the batch at hand", "maru stream stop clicks", stream_stop);
+  one("remove", "forget it; the dataset stays", "maru stream remove clicks", stream_remove);
+  one("dead", "events that could not become rows, and why", "maru stream dead clicks", stream_dead);
 }
 
 void add_data(CLI::App& app, Arguments& a) {
@@ -414,6 +455,7 @@ void add_operations(CLI::App& app, Arguments& a) {
   CLI::App* monitor = group(app, "monitor", "what is watched");
   verb(*monitor, a, "alerts", "newest alerts", "maru monitor alerts",
        [&a] { return alert_list(a.common); });
+  add_streams(app, a);
   CLI::App* secret = group(app, "secret", "what sources and streams sign in with");
   CLI::App* set = verb(*secret, a, "set", "keep a secret, read from standard input",
                        "maru secret set shop-db --host db.example.com < password.txt",

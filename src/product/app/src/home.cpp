@@ -18,6 +18,7 @@
 #include "maru/blob/blob_store.h"
 #include "maru/connect/importer.h"
 #include "maru/connect/secrets.h"
+#include "maru/connect/stream.h"
 #include "maru/data/dataset.h"
 #include "maru/executor/executor.h"
 #include "maru/http/sse.h"
@@ -60,6 +61,7 @@ struct Home::Impl {
   std::unique_ptr<data::Datasets> datasets;
   std::unique_ptr<connect::Secrets> secrets;
   std::unique_ptr<connect::Importer> importer;
+  std::unique_ptr<connect::Streams> streams;
   std::unique_ptr<tracking::Tracking> tracking;
   std::unique_ptr<api::Access> access;
   http::EventHub events;
@@ -154,7 +156,16 @@ base::Status Home::Impl::open_storage() {
     const char* value = std::getenv(name);
     return std::string(value == nullptr ? "" : value);
   };
+  connect::Streams::Options stream_options;
+  stream_options.db = db.get();
+  stream_options.datasets = datasets.get();
+  stream_options.settings = imports.settings;
+  stream_options.clock = &clock;
+  stream_options.on_batch = [this](const connect::StreamStatus& status) {
+    events.publish("project:" + status.spec.project, R"({"type":"changed","kind":"dataset"})");
+  };
   importer = std::make_unique<connect::Importer>(std::move(imports));
+  TRY_ASSIGN(streams, connect::Streams::open(std::move(stream_options)));
   TRY_ASSIGN(tracking, tracking::Tracking::open(*db, *blobs, clock, key));
   TRY_ASSIGN(access, api::Access::open(*tracking, clock, options.trust_loopback));
   return {};
@@ -251,6 +262,7 @@ void Home::Impl::wire_routes() {
   s.datasets = datasets.get();
   s.importer = importer.get();
   s.secrets = secrets.get();
+  s.streams = streams.get();
   s.tracking = tracking.get();
   s.scheduler = scheduler.get();
   s.scheduling = scheduling.get();
@@ -441,6 +453,7 @@ void Home::start(Background background) {
   impl.webhook_worker = std::make_unique<tracking::WebhookWorker>(
       impl.tracking->webhooks(), make_webhook_sender(impl.options.webhook_hosts),
       static_cast<std::uint64_t>(impl.started_us));
+  impl.streams->run();
   impl.timer = std::jthread([&impl] { impl.run_timer(); });
 }
 
@@ -458,6 +471,7 @@ void Home::stop() {
   impl.timer_wake.notify_all();
   if (impl.timer.joinable()) impl.timer.join();
   impl.webhook_worker.reset();
+  if (impl.streams) impl.streams->stop_all();
   impl.ready.store(false);
   impl.events.close();
   if (impl.scheduler) impl.scheduler->stop();

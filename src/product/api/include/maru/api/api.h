@@ -8,6 +8,7 @@
 #include "maru/base/json.h"
 #include "maru/connect/importer.h"
 #include "maru/connect/secrets.h"
+#include "maru/connect/stream.h"
 #include "maru/data/dataset.h"
 #include "maru/http/router.h"
 #include "maru/http/sse.h"
@@ -24,6 +25,7 @@ struct Services {
   data::Datasets* datasets = nullptr;
   connect::Importer* importer = nullptr;
   connect::Secrets* secrets = nullptr;
+  connect::Streams* streams = nullptr;
   tracking::Tracking* tracking = nullptr;
   pipeline::Scheduler* scheduler = nullptr;
   pipeline::Scheduling* scheduling = nullptr;
