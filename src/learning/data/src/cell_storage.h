@@ -24,6 +24,9 @@ struct CellBlock::Storage {
   }
 };
 
+// Makes the block show these rows of a table, which stays where it is.
+void view_rows(const Table& table, std::size_t from, std::size_t rows, CellBlock& block);
+
 base::Result<std::unique_ptr<CellStream>> open_delimited_cells(
     const std::vector<std::string>& paths, const ImportSpec& spec);
 

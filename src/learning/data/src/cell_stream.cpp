@@ -4,6 +4,7 @@
 #include <mutex>
 
 #include "cell_storage.h"
+#include "row_groups.h"
 #include "sources.h"
 #include "streaming_query.h"
 
@@ -115,31 +116,7 @@ class TableCells final : public CellStream {
     const std::size_t from = block.number * kTableRows;
     if (from >= table_.rows()) return false;
     block.rows = std::min(kTableRows, table_.rows() - from);
-    CellBlock::Storage& storage = *block.storage;
-    const std::size_t width = table_.columns.size();
-    storage.valid.resize(width);
-    storage.views.resize(width * kTableRows);
-    block.columns.assign(width, {});
-    for (std::size_t c = 0; c < width; ++c) {
-      const Column& column = table_.columns[c];
-      CellColumn& out = block.columns[c];
-      if (column.type == ColumnType::kText) {
-        std::string_view* views = storage.views.data() + c * kTableRows;
-        for (std::size_t i = 0; i < block.rows; ++i) views[i] = column.text(from + i);
-        out.texts = views;
-        continue;
-      }
-      if (column.type == ColumnType::kFloat)
-        out.reals = column.reals.data() + from;
-      else
-        out.integers = column.integers.data() + from;
-      if (column.valid.empty()) continue;
-      auto& bits = storage.valid[c];
-      bits.assign(kTableRows / 64, 0);
-      for (std::size_t i = 0; i < block.rows; ++i)
-        bits[i / 64] |= static_cast<std::uint64_t>(column.valid[from + i] != 0) << (i % 64);
-      out.valid = bits.data();
-    }
+    view_rows(table_, from, block.rows, block);
     return true;
   }
 
@@ -152,6 +129,38 @@ class TableCells final : public CellStream {
 };
 
 }  // namespace
+
+void view_rows(const Table& table, std::size_t from, std::size_t rows, CellBlock& block) {
+  CellBlock::Storage& storage = *block.storage;
+  const std::size_t width = table.columns.size();
+  std::size_t texts = 0;
+  for (const auto& column : table.columns) texts += column.type == ColumnType::kText ? 1 : 0;
+  block.rows = rows;
+  storage.valid.resize(width);
+  storage.views.resize(std::max(storage.views.size(), texts * rows));
+  std::string_view* views = storage.views.data();
+  block.columns.assign(width, {});
+  for (std::size_t c = 0; c < width; ++c) {
+    const Column& column = table.columns[c];
+    CellColumn& out = block.columns[c];
+    if (column.type == ColumnType::kText) {
+      for (std::size_t i = 0; i < rows; ++i) views[i] = column.text(from + i);
+      out.texts = views;
+      views += rows;
+      continue;
+    }
+    if (column.type == ColumnType::kFloat)
+      out.reals = column.reals.data() + from;
+    else
+      out.integers = column.integers.data() + from;
+    if (column.valid.empty()) continue;
+    auto& bits = storage.valid[c];
+    bits.assign((rows + 63) / 64, 0);
+    for (std::size_t i = 0; i < rows; ++i)
+      bits[i / 64] |= static_cast<std::uint64_t>(column.valid[from + i] != 0) << (i % 64);
+    out.valid = bits.data();
+  }
+}
 
 base::Result<std::unique_ptr<CellStream>> CellStream::open_relation(Engine& engine,
                                                                     const std::string& relation) {
@@ -170,8 +179,12 @@ base::Result<std::unique_ptr<CellStream>> CellStream::open_files(Engine& engine,
     TRY_ASSIGN(const std::string relation, parquet_relation(engine, files.paths));
     return open_relation(engine, relation);
   }
+  if (files.kind != FileKind::kArff) {
+    TRY_ASSIGN(auto source, open_groups(engine, spec, files, context));
+    return group_cells(std::move(source), context);
+  }
   std::vector<std::string> notes;
-  TRY_ASSIGN(Table table, read_text_sources(engine, spec, files, context, notes, 0));
+  TRY_ASSIGN(Table table, read_text_sources(spec, files, context, notes, 0));
   return std::make_unique<TableCells>(nullptr, std::move(table));
 }
 

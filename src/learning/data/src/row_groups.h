@@ -8,6 +8,7 @@
 #include "maru/base/context.h"
 #include "maru/base/progress.h"
 #include "maru/base/result.h"
+#include "maru/data/cell_stream.h"
 #include "maru/data/dataset.h"
 #include "maru/data/engine.h"
 #include "maru/data/row_stream.h"
@@ -50,6 +51,13 @@ std::unique_ptr<GroupSource> delimited_groups(const std::vector<std::string>& pa
                                               const ImportSpec& spec);
 std::unique_ptr<GroupSource> table_groups(Table table);
 std::unique_ptr<GroupSource> sql_groups(Engine& engine, std::string select);
+base::Result<std::unique_ptr<GroupSource>> arrow_groups(const std::vector<std::string>& paths);
+
+// All rows (or the first `limit`) in memory.
+base::Result<Table> read_groups(GroupSource& source, std::uint64_t limit, base::Context& context);
+// The rows as a stream of blocks, a group each, once their types are known.
+base::Result<std::unique_ptr<CellStream>> group_cells(std::unique_ptr<GroupSource> source,
+                                                      base::Context& context);
 
 // A Parquet file that was written and belongs to nobody yet.
 struct WrittenPart {

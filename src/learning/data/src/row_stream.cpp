@@ -117,8 +117,9 @@ base::Result<std::unique_ptr<RowStream>> RowStream::open_files(
     TRY_ASSIGN(const std::string relation, parquet_relation(engine, files.paths));
     return open_relation(engine, relation);
   }
-  std::vector<std::string> notes;
-  TRY_ASSIGN(Table table, read_text_sources(engine, {}, files, context, notes, 0));
+  ImportSpec spec;
+  spec.sources = sources;
+  TRY_ASSIGN(Table table, read_files(engine, spec, context));
   return std::make_unique<TableStream>(std::move(table));
 }
 

@@ -8,6 +8,7 @@
 #include "encoding.h"
 #include "maru/base/file.h"
 #include "maru/base/text.h"
+#include "row_groups.h"
 
 namespace maru::data {
 
@@ -36,9 +37,16 @@ base::Result<FileKind> kind_of(const std::string& path) {
   }
   if (ends_with(name, ".parquet") || ends_with(name, ".pq")) return FileKind::kParquet;
   if (ends_with(name, ".arff")) return FileKind::kArff;
+  for (const std::string_view end : {".arrow", ".feather", ".arrows", ".ipc"}) {
+    if (ends_with(name, end)) return FileKind::kArrow;
+  }
+  for (const std::string_view end : {".tfrecord", ".tfrecords", ".tfrec"}) {
+    if (ends_with(name, end)) return FileKind::kTfRecord;
+  }
   return base::fail(
       Code::kInvalidArgument, "unknown kind of file: " + path,
-      "use .csv .tsv .txt .json .jsonl .ndjson .parquet .arff, optionally with .gz, .zst or .zip");
+      "use .csv .tsv .txt .json .jsonl .ndjson .parquet .arrow .tfrecord .arff; texts also with "
+      ".gz, .zst or .zip");
 }
 
 base::Status add_files(const std::string& pattern, std::vector<std::string>& paths) {
@@ -82,78 +90,6 @@ base::Status same_columns(const std::vector<SqlColumn>& first, const std::vector
   TRY(append_raw("", std::move(a), std::vector<Cells>(width_a), std::vector<bool>(width_a), raw));
   return append_raw(path, std::move(b), std::vector<Cells>(width_b), std::vector<bool>(width_b),
                     raw);
-}
-
-// A scratch file that goes away with its owner.
-struct ScratchFile {
-  std::string path;
-  ~ScratchFile() {
-    if (!path.empty()) static_cast<void>(base::remove_tree(path));
-  }
-};
-
-base::Result<Table> read_json(Engine& engine, const std::string& path, base::Context& context,
-                              std::vector<std::string>& notes, std::uint64_t limit) {
-  TRY_ASSIGN(std::string bytes, read_unpacked(path, kMaxTextFileBytes));
-  const bool packed = ends_with(path, ".gz") || ends_with(path, ".zst") || ends_with(path, ".zip");
-  std::string note;
-  const std::size_t before = bytes.size();
-  TRY_ASSIGN(const std::string text, to_utf8(std::move(bytes), path, note));
-  if (base::trim(text).empty())
-    return base::fail(Code::kInvalidArgument, "the file is empty: " + path,
-                      "one JSON object a line, or a list of objects");
-  if (!note.empty()) notes.push_back(note);
-  ScratchFile scratch;
-  std::string source = path;
-  if (packed || !note.empty() || text.size() != before) {
-    const std::string folder =
-        engine.impl().temp_folder.empty() ? "/tmp" : engine.impl().temp_folder;
-    scratch.path = base::join_path(folder, engine.impl().scratch_name() + ".json");
-    TRY(base::write_file_atomic(scratch.path, text));
-    source = scratch.path;
-  }
-  std::string sql = "SELECT * FROM read_json(" + quote_literal(source) +
-                    ", maximum_object_size=16777216, sample_size=-1, compression='uncompressed')";
-  if (limit != 0) sql += " LIMIT " + std::to_string(limit);
-  auto table = engine.query(sql, &context);
-  if (!table)
-    return base::wrap(table.error(), "cannot read JSON: " + path,
-                      "one JSON object a line, or a list of objects");
-  if (table->rows() == 0)
-    return base::fail(Code::kInvalidArgument, "no rows: " + path,
-                      "one JSON object a line, or a list of objects");
-  return table;
-}
-
-base::Result<Table> read_json_files(Engine& engine, const SourceFiles& files,
-                                    base::Context& context, std::vector<std::string>& notes,
-                                    std::uint64_t limit) {
-  if (files.paths.size() == 1) return read_json(engine, files.paths[0], context, notes, limit);
-  std::vector<std::string> tables;
-  std::string sql;
-  base::Status status;
-  for (const auto& path : files.paths) {
-    auto table = read_json(engine, path, context, notes, limit);
-    if (table) {
-      tables.push_back(engine.impl().scratch_name());
-      status = engine.register_table(tables.back(), *table);
-      sql +=
-          std::string(sql.empty() ? "" : " UNION ALL BY NAME ") + "SELECT * FROM " + tables.back();
-    } else {
-      status = tl::unexpected(table.error());
-    }
-    if (!status) break;
-  }
-  base::Result<Table> all = base::fail(Code::kInternal, "no JSON was read");
-  if (status)
-    all = engine.query(
-        limit == 0 ? sql : "SELECT * FROM (" + sql + ") LIMIT " + std::to_string(limit), &context);
-  else
-    all = tl::unexpected(status.error());
-  for (const auto& name : tables) {
-    if (auto dropped = engine.drop(name); !dropped) return tl::unexpected(dropped.error());
-  }
-  return all;
 }
 
 }  // namespace
@@ -242,10 +178,9 @@ base::Result<std::string> normalised_select(Engine& engine, const std::string& r
   return "SELECT " + list + " FROM " + relation;
 }
 
-base::Result<Table> read_text_sources(Engine& engine, const ImportSpec& spec,
-                                      const SourceFiles& files, base::Context& context,
-                                      std::vector<std::string>& notes, std::uint64_t limit) {
-  if (files.kind == FileKind::kJson) return read_json_files(engine, files, context, notes, limit);
+base::Result<Table> read_text_sources(const ImportSpec& spec, const SourceFiles& files,
+                                      base::Context& context, std::vector<std::string>& notes,
+                                      std::uint64_t limit) {
   RawTable raw;
   for (const auto& path : files.paths) {
     TRY(context.alive());
@@ -271,8 +206,15 @@ base::Result<Table> read_files(Engine& engine, const ImportSpec& spec, base::Con
                                std::vector<std::string>* notes, std::uint64_t limit) {
   TRY_ASSIGN(const SourceFiles files, find_sources(spec.sources));
   std::vector<std::string> found;
+  if (files.kind == FileKind::kJson || files.kind == FileKind::kArrow ||
+      files.kind == FileKind::kTfRecord) {
+    TRY_ASSIGN(const auto source, open_groups(engine, spec, files, context));
+    auto table = read_groups(*source, limit, context);
+    if (notes != nullptr) *notes = source->notes();
+    return table;
+  }
   if (files.kind != FileKind::kParquet) {
-    auto table = read_text_sources(engine, spec, files, context, found, limit);
+    auto table = read_text_sources(spec, files, context, found, limit);
     if (notes != nullptr) *notes = std::move(found);
     return table;
   }

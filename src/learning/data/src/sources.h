@@ -11,7 +11,7 @@ namespace maru::data {
 
 inline constexpr std::uint64_t kMaxTextFileBytes = 4ull << 30;  // text files are read into memory
 
-enum class FileKind : std::uint8_t { kDelimited, kArff, kJson, kParquet };
+enum class FileKind : std::uint8_t { kDelimited, kArff, kJson, kParquet, kArrow, kTfRecord };
 
 struct SourceFiles {
   std::vector<std::string> paths;  // globs resolved, in order
@@ -26,9 +26,9 @@ base::Result<SourceFiles> find_sources(const std::vector<std::string>& patterns)
 base::Result<std::string> parquet_relation(Engine& engine, const std::vector<std::string>& paths);
 // "SELECT ... FROM relation" with every column cast to one of BOOLEAN, BIGINT, DOUBLE, VARCHAR, TIMESTAMP.
 base::Result<std::string> normalised_select(Engine& engine, const std::string& relation);
-// Text, ARFF and JSON files as a table in memory.
-base::Result<Table> read_text_sources(Engine& engine, const ImportSpec& spec,
-                                      const SourceFiles& files, base::Context& context,
-                                      std::vector<std::string>& notes, std::uint64_t limit);
+// Delimited text and ARFF files as a table in memory.
+base::Result<Table> read_text_sources(const ImportSpec& spec, const SourceFiles& files,
+                                      base::Context& context, std::vector<std::string>& notes,
+                                      std::uint64_t limit);
 
 }  // namespace maru::data

@@ -28,6 +28,7 @@ class PartWriter {
   }
 
   Status add(EncodedRows rows) {
+    if (rows.layout["rows"].as_int() == 0) return {};
     if (!open_) {
       TRY_ASSIGN(std::string path, next_path_());
       parts_.push_back({std::move(path), 0});

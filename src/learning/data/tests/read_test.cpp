@@ -235,7 +235,8 @@ TEST_CASE("JSON lines, gzip and writing back") {
   REQUIRE(table);
   CHECK(table->rows() == 2);
   CHECK(table->find("b")->missing() == 1);
-  CHECK(type_in(*table, "c") == ColumnType::kText);
+  CHECK(type_in(*table, "c.d") == ColumnType::kText);
+  CHECK(table->find("c.d")->text(0) == "[1]");
   for (const char* name : {"o.csv", "o.jsonl", "o.parquet"}) {
     REQUIRE(write_table(*scratch.engine, table->select({"a", "b"}), scratch.path(name)));
     ImportSpec spec;
