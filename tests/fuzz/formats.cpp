@@ -37,12 +37,11 @@ void check_table(const Table& table) {
 void arrow(std::string_view bytes) {
   const auto reader = ArrowReader::open(FileBytes::of(std::string(bytes)), "in.arrow");
   if (!reader) return;
-  const std::vector<bool> as_text((*reader)->fields().size(), bytes.size() % 2 == 0);
+  const std::vector<bool> as_text((*reader)->fields().size());
   std::vector<bool> beyond;
   for (std::size_t batch = 0; batch < std::min<std::size_t>((*reader)->batches(), 16); ++batch) {
     const std::uint64_t rows = std::min((*reader)->rows(batch), kMostRows);
-    const std::vector<bool> none((*reader)->fields().size());
-    if (const auto table = (*reader)->read(batch, 0, rows, none, beyond)) check_table(*table);
+    if (const auto table = (*reader)->read(batch, 0, rows, as_text, beyond)) check_table(*table);
   }
 }
 

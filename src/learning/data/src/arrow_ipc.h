@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "file_bytes.h"
 #include "maru/base/result.h"
 #include "maru/data/row_stream.h"
 #include "maru/data/table.h"
@@ -17,17 +18,6 @@ class FlatTable;
 inline constexpr std::uint64_t kMaxArrowMetadata = 64ull << 20;  // of one message
 inline constexpr std::uint64_t kMaxArrowPacked = 1ull << 30;     // of one packed batch, unpacked
 inline constexpr std::uint64_t kMaxArrowRows = 1ull << 31;
-
-// Bytes of a file at any place. Thread safe.
-class FileBytes {
- public:
-  virtual ~FileBytes() = default;
-  static base::Result<std::unique_ptr<FileBytes>> open(const std::string& path);
-  static std::unique_ptr<FileBytes> of(std::string bytes);  // for tests
-  virtual std::uint64_t size() const = 0;
-  // Exactly `bytes`; kDataLoss beyond the end.
-  virtual base::Result<std::string> read(std::uint64_t at, std::uint64_t bytes) const = 0;
-};
 
 enum class ArrowKind : std::uint8_t {
   kNull,

@@ -83,8 +83,8 @@ void add_import(CLI::App& data, Arguments& a) {
                           [&a] { return data_import(a.common, a.import); });
   import
       ->add_option("files", a.import.files,
-                   "CSV, TSV, JSON lines, Parquet or ARFF; patterns and .gz/.zst/.zip welcome; or "
-                   "addresses: postgresql:// mysql:// sqlite:/// s3:// https://")
+                   "CSV, TSV, JSON, Parquet, Arrow, TFRecord or ARFF; patterns and .gz/.zst/.zip "
+                   "welcome; or addresses: postgresql:// mysql:// sqlite:/// s3:// https://")
       ->required();
   import->add_option("--name", a.import.name, "the dataset (default: the first file's name)");
   import->add_flag("--no-header", a.import.no_header, "the first row is data");
