@@ -14,6 +14,7 @@ const routes = [
   createRoute({ getParentRoute: () => root, path: '/p/$project', component: Home }),
   at('/guide', () => import('./pages/Guide'), 'Guide'),
   at('/data', () => import('./pages/DataList'), 'DataList'),
+  at('/data/-/streams', () => import('./pages/StreamList'), 'StreamList'),
   at('/data/-/compare', () => import('./pages/CompareData'), 'CompareData'),
   at('/data/$id', () => import('./pages/Dataset'), 'Dataset'),
   at('/pipelines', () => import('./pages/PipelineList'), 'PipelineList'),

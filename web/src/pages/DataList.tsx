@@ -1,11 +1,12 @@
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { useNavigate } from '@tanstack/react-router';
 import { useRef, useState } from 'react';
-import { Upload } from 'lucide-react';
+import { Radio, Upload } from 'lucide-react';
 import { upload as send, type Schemas } from '../api/client';
 import { useApi, useProject } from '../api/use';
 import { useHref } from '../lib/nav';
 import { useFmt, useT } from '../prefs';
+import { A } from '../ui/A';
 import { Chip } from '../ui/Chip';
 import type { Col } from '../ui/DataGrid';
 import { Empty } from '../ui/Empty';
@@ -40,7 +41,7 @@ export function DataList() {
   return <Loaded query={query}>{(d) => <>
     {upload.isPending && <div className="page" style={{ paddingBottom: 0 }} role="status" data-testid="uploading"><div className="note"><Upload size={15} /><div className="grow col" style={{ gap: 7 }}><div><b>{upload.variables.name}</b> <span className="t3 fs12">{f.bytes(upload.variables.size)} · {sent < 1 ? t(`${f.pct(sent, 0)} sent`, `${f.pct(sent, 0)} 보냄`) : t('reading and profiling', '읽고 프로파일을 만드는 중')}</span></div><div className="progress"><i style={{ width: `${sent * 100}%` }} /></div></div></div></div>}
     {upload.error && <div className="page" style={{ paddingBottom: 0 }}><ErrorNote error={upload.error} /></div>}
-    <ListPage title={t('Data', '데이터')} meta={<span>{t(`${d.datasets.length} sets, ${f.bytes(d.datasets.reduce((a, r) => a + (r.bytes ?? 0), 0))}, all on this machine`, `${d.datasets.length}개, ${f.bytes(d.datasets.reduce((a, r) => a + (r.bytes ?? 0), 0))}, 모두 이 컴퓨터에 있음`)}</span>} acts={<><input ref={input} type="file" hidden aria-label={t('File', '파일')} accept=".csv,.tsv,.txt,.json,.jsonl,.ndjson,.parquet,.gz,.zst" onChange={(e) => { const file = e.target.files?.[0]; if (file) upload.mutate(file); e.target.value = ''; }} /><button className="btn primary" disabled={upload.isPending} onClick={() => input.current?.click()}><Upload size={14} />{upload.isPending ? t('Reading …', '읽는 중 …') : t('Add data', '데이터 추가')}</button></>}
+    <ListPage title={t('Data', '데이터')} meta={<span>{t(`${d.datasets.length} sets, ${f.bytes(d.datasets.reduce((a, r) => a + (r.bytes ?? 0), 0))}, all on this machine`, `${d.datasets.length}개, ${f.bytes(d.datasets.reduce((a, r) => a + (r.bytes ?? 0), 0))}, 모두 이 컴퓨터에 있음`)}</span>} acts={<><A className="btn" to={href('data', '-', 'streams')}><Radio size={14} />{t('Streams', '스트림')}</A><input ref={input} type="file" hidden aria-label={t('File', '파일')} accept=".csv,.tsv,.txt,.json,.jsonl,.ndjson,.parquet,.gz,.zst" onChange={(e) => { const file = e.target.files?.[0]; if (file) upload.mutate(file); e.target.value = ''; }} /><button className="btn primary" disabled={upload.isPending} onClick={() => input.current?.click()}><Upload size={14} />{upload.isPending ? t('Reading …', '읽는 중 …') : t('Add data', '데이터 추가')}</button></>}
       rows={d.datasets} cols={cols} id={(r) => r.name} to={(r) => href('data', r.name)} empty={<Empty title={t('No data yet', '아직 데이터가 없습니다')} text={t('A dataset is a row of immutable snapshots, each with its profile.', '데이터셋은 변하지 않는 스냅샷들이며, 각각 프로파일이 있습니다.')} command="maru data import data.csv --name data" />} />
   </>}</Loaded>;
 }
