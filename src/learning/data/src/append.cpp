@@ -131,7 +131,7 @@ base::Result<bool> StoredDatasets::try_append(const AppendSpec& spec, Prepared& 
   TRY_ASSIGN(fresh.added, store_parts(prepared));
   fresh.columns = fit.columns;
   fresh.source = prepared.source;
-  fresh.query = spec.from.sql;
+  fresh.query = spec.from.shown_query.empty() ? spec.from.sql : spec.from.shown_query;
   fresh.run_id = spec.from.run_id;
   fresh.created_us = clock_.now_us();
   bool raced = false;

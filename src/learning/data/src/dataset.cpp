@@ -36,6 +36,15 @@ CREATE TABLE data_part_use (sha256 TEXT NOT NULL, snapshot_id TEXT NOT NULL, byt
 CREATE INDEX data_part_use_snapshot ON data_part_use (snapshot_id);
 CREATE TABLE data_append (project TEXT NOT NULL, dataset TEXT NOT NULL, append_key TEXT NOT NULL, snapshot_id TEXT NOT NULL, PRIMARY KEY (project, dataset, append_key));
 CREATE TABLE data_unused_part (sha256 TEXT PRIMARY KEY, since_us BIGINT NOT NULL);
+)sql"},
+                                            {3, R"sql(
+ALTER TABLE data_snapshot ADD COLUMN dropped TEXT NOT NULL DEFAULT '';
+ALTER TABLE data_snapshot ADD COLUMN dropped_us BIGINT NOT NULL DEFAULT 0;
+CREATE TABLE data_about (project TEXT NOT NULL, dataset TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (project, dataset));
+CREATE TABLE data_tag (project TEXT NOT NULL, dataset TEXT NOT NULL, tag TEXT NOT NULL, snapshot_id TEXT NOT NULL, created_us BIGINT NOT NULL, created_by TEXT NOT NULL,
+  PRIMARY KEY (project, dataset, tag));
+CREATE INDEX data_tag_snapshot ON data_tag (snapshot_id);
+CREATE INDEX data_snapshot_time ON data_snapshot (project, dataset, created_us);
 )sql"}};
 
 }  // namespace
@@ -185,8 +194,10 @@ base::Result<Prepared> StoredDatasets::prepare(const ImportSpec& spec, base::Con
     return base::fail(Code::kInvalidArgument, "an import needs either files or SQL",
                       "maru data import FILE --name " + spec.dataset);
   }
-  return spec.sql.empty() ? write_files(spec, context, notes, progress)
-                          : write_query(spec, context);
+  TRY_ASSIGN(Prepared out, spec.sql.empty() ? write_files(spec, context, notes, progress)
+                                            : write_query(spec, context));
+  if (!spec.shown_source.empty()) out.source = spec.shown_source;
+  return out;
 }
 
 base::Result<std::vector<SnapshotPart>> StoredDatasets::store_parts(const Prepared& prepared) {
@@ -216,12 +227,12 @@ Status StoredDatasets::insert(store::Writer& writer, Snapshot& fresh) {
       params(fresh.project, fresh.dataset, fresh.created_us, fresh.created_us)));
   TRY(writer.execute(
       "INSERT INTO data_snapshot (" + std::string(kSnapshotColumns) +
-          ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
+          ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
       params(fresh.id, fresh.project, fresh.dataset, std::int64_t{fresh.number},
              static_cast<std::int64_t>(fresh.rows), static_cast<std::int64_t>(fresh.bytes),
              parts_json(fresh.added).dump(), columns_json(fresh.columns).dump(), fresh.source,
              fresh.query, fresh.run_id, fresh.created_us, fresh.parent,
-             std::int64_t{fresh.chain_start}, std::int64_t{fresh.widened ? 1 : 0})));
+             std::int64_t{fresh.chain_start}, std::int64_t{fresh.widened ? 1 : 0}, std::string())));
   return note_use(writer, fresh.id, fresh.added);
 }
 
@@ -282,7 +293,7 @@ base::Result<ImportResult> StoredDatasets::import(const ImportSpec& spec, base::
   fresh.rows = prepared.rows;
   for (const auto& part : fresh.parts) fresh.bytes += part.bytes;
   fresh.source = std::move(prepared.source);
-  fresh.query = spec.sql;
+  fresh.query = spec.shown_query.empty() ? spec.sql : spec.shown_query;
   fresh.run_id = spec.run_id;
   fresh.created_us = clock_.now_us();
   TRY(record(fresh, out.unchanged));

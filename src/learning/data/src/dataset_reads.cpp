@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::size_t kMinIdPrefix = 6;
 constexpr std::size_t kIdBytes = 64;
+constexpr std::int64_t kTellReadsNs = 3'600'000'000'000;
 
 std::string select_snapshots(std::string_view where) {
   return "SELECT " + std::string(kSnapshotColumns) + " FROM data_snapshot WHERE " +
@@ -147,6 +148,23 @@ bool is_number(std::string_view text) {
          text.find_first_not_of("0123456789") == std::string_view::npos;
 }
 
+// The last microsecond that a date, a minute, a second or an exact time names, in UTC.
+std::optional<std::int64_t> moment_of(const std::string& text) {
+  if (text.size() < 10 || text[4] != '-' || text[7] != '-') return std::nullopt;
+  std::size_t digits = text.size();  // of the text before the zone
+  for (const char* zone : {"Z", "+"}) digits = std::min(digits, text.find(zone));
+  digits = std::min(digits, text.find('-', 10));
+  std::string whole = text;
+  if (digits == 16) whole.insert(16, ":00");
+  const auto start_us = base::parse_time_us(whole);
+  if (!start_us) return std::nullopt;
+  constexpr std::int64_t kSecondUs = 1'000'000;
+  if (digits == 10) return *start_us + 86'400 * kSecondUs - 1;
+  if (digits == 16) return *start_us + 60 * kSecondUs - 1;
+  if (digits == 19) return *start_us + kSecondUs - 1;
+  return *start_us;
+}
+
 }  // namespace
 
 base::Result<Snapshot> StoredDatasets::resolve(const std::string& project,
@@ -166,30 +184,62 @@ base::Result<Snapshot> StoredDatasets::resolve(const std::string& project,
   if (at == std::string::npos) return with_parts(std::move(*latest));
   const std::string which = selector.substr(at + 1);
   if (which == "latest" || which == "newest") return with_parts(std::move(*latest));
-  if (is_number(which)) {
+  TRY_ASSIGN(auto found, find_snapshot(project, name, which));
+  if (!found)
+    return base::fail(Code::kNotFound, "no such snapshot: " + selector,
+                      "the newest is " + name + "@" + std::to_string(latest->number));
+  return living(std::move(*found));
+}
+
+base::Result<std::optional<Snapshot>> StoredDatasets::find_snapshot(const std::string& project,
+                                                                    const std::string& dataset,
+                                                                    const std::string& which) {
+  const auto one = [&](std::string_view where,
+                       store::Value value) -> base::Result<std::optional<Snapshot>> {
     TRY_ASSIGN(auto found,
-               snapshots_where(reading(), "project = $1 AND dataset = $2 AND number = $3",
-                               params(project, name, std::int64_t{std::stoi(which)})));
-    if (!found.empty()) return with_parts(std::move(found.front()));
-  }
-  if (which.size() >= kMinIdPrefix && is_hex(which)) {
-    TRY_ASSIGN(auto found,
-               snapshots_where(reading(), "project = $1 AND dataset = $2 AND id LIKE $3 LIMIT 2",
-                               params(project, name, which + "%")));
-    if (found.size() == 1) return with_parts(std::move(found.front()));
+               snapshots_where(reading(), "project = $1 AND dataset = $2 AND " + std::string(where),
+                               params(project, dataset, std::move(value))));
     if (found.size() > 1)
       return base::fail(Code::kInvalidArgument, "several snapshots start with: " + which,
                         "give more digits");
+    if (found.empty()) return std::optional<Snapshot>();
+    return std::optional<Snapshot>(std::move(found.front()));
+  };
+  if (is_number(which)) {
+    TRY_ASSIGN(auto found, one("number = $3", std::int64_t{std::stoi(which)}));
+    if (found) return found;
   }
-  return base::fail(Code::kNotFound, "no such snapshot: " + selector,
-                    "the newest is " + name + "@" + std::to_string(latest->number));
+  TRY_ASSIGN(auto tagged,
+             one("id = (SELECT snapshot_id FROM data_tag t WHERE t.project = "
+                 "data_snapshot.project AND t.dataset = data_snapshot.dataset AND t.tag = $3)",
+                 which));
+  if (tagged) return tagged;
+  if (const auto moment_us = moment_of(which)) {
+    TRY_ASSIGN(auto found,
+               one("created_us <= $3 ORDER BY created_us DESC, number DESC LIMIT 1", *moment_us));
+    if (!found)
+      return base::fail(Code::kNotFound, "no snapshot of " + dataset + " is as old as " + which,
+                        "see `maru data log " + dataset + "`");
+    return found;
+  }
+  if (which.size() >= kMinIdPrefix && is_hex(which)) return one("id LIKE $3 LIMIT 2", which + "%");
+  return std::optional<Snapshot>();
+}
+
+base::Result<Snapshot> StoredDatasets::living(Snapshot snapshot) {
+  if (!snapshot.dropped.empty())
+    return base::fail(Code::kFailedPrecondition,
+                      "the rows of " + snapshot.dataset + "@" + std::to_string(snapshot.number) +
+                          " are gone: " + snapshot.dropped,
+                      "see `maru data log " + snapshot.dataset + "`");
+  return with_parts(std::move(snapshot));
 }
 
 base::Result<Snapshot> StoredDatasets::snapshot(const std::string& id) {
   TRY_ASSIGN(auto found, snapshots_where(reading(), "id = $1", params(id)));
   if (found.empty())
     return base::fail(Code::kNotFound, "no such snapshot: " + id, "see `maru data list`");
-  return with_parts(std::move(found[0]));
+  return living(std::move(found[0]));
 }
 
 base::Result<bool> StoredDatasets::uses(const std::string& sha256) {
@@ -198,12 +248,12 @@ base::Result<bool> StoredDatasets::uses(const std::string& sha256) {
   return !rows.empty();
 }
 
-base::Result<std::string> StoredDatasets::relation(const Snapshot& snapshot) {
+base::Result<std::vector<std::string>> StoredDatasets::files(const Snapshot& snapshot) {
   if (snapshot.parts.empty()) {  // of a list
     TRY_ASSIGN(const Snapshot whole, with_parts(snapshot));
-    if (!whole.parts.empty()) return relation(whole);
+    if (!whole.parts.empty()) return files(whole);
   }
-  std::string list;
+  std::vector<std::string> out;
   for (const auto& part : snapshot.parts) {
     auto path = blobs_.checked_path(part.sha256);
     if (!path)
@@ -211,16 +261,25 @@ base::Result<std::string> StoredDatasets::relation(const Snapshot& snapshot) {
                         "a part of the snapshot is gone or damaged: " + snapshot.dataset + "@" +
                             std::to_string(snapshot.number),
                         "restore the home folder from a backup");
-    list += (list.empty() ? "" : ", ") + quote_literal(*path);
+    out.push_back(std::move(*path));
   }
+  return out;
+}
+
+base::Result<std::string> StoredDatasets::relation(const Snapshot& snapshot) {
+  TRY_ASSIGN(const auto paths, files(snapshot));
+  std::string list;
+  for (const auto& path : paths) list += (list.empty() ? "" : ", ") + quote_literal(path);
   if (!snapshot.widened) return "read_parquet([" + list + "])";
-  std::string columns;
+  std::string columns, none;  // the parts at hand may lack some columns altogether
   for (const auto& column : snapshot.columns) {
     const std::string name = quote_identifier(column.name);
-    columns += (columns.empty() ? "" : ", ") + name + "::" + std::string(sql_type(column.type)) +
-               " AS " + name;
+    const std::string cast = "::" + std::string(sql_type(column.type)) + " AS " + name;
+    columns += (columns.empty() ? "" : ", ") + name + cast;
+    none += (none.empty() ? "NULL" : ", NULL") + cast;
   }
-  return "(SELECT " + columns + " FROM read_parquet([" + list + "], union_by_name = true))";
+  return "(SELECT " + columns + " FROM (SELECT * FROM read_parquet([" + list +
+         "], union_by_name = true) UNION ALL BY NAME SELECT " + none + " WHERE false))";
 }
 
 base::Result<Table> StoredDatasets::read(const Snapshot& snapshot,
@@ -291,6 +350,40 @@ base::Result<Json> StoredDatasets::schema(const std::string& project, const std:
     return base::fail(Code::kNotFound, "the dataset has no schema: " + dataset,
                       "infer one: maru schema infer " + dataset);
   return base::parse_json(rows[0].text(0));
+}
+
+Status StoredDatasets::note_read(const Snapshot& snapshot, const std::string& principal,
+                                 const std::string& how) {
+  if (!read_sink_) return {};
+  SnapshotRead read{principal, snapshot.dataset + "@" + std::to_string(snapshot.number), how};
+  const std::int64_t now_ns = clock_.monotonic_ns();
+  {
+    const std::lock_guard lock(reads_mutex_);
+    const std::string key = principal + "\n" + snapshot.id + "\n" + how;
+    const auto [at, fresh] = reads_.try_emplace(key, Reads{read, now_ns});
+    if (fresh) {
+      at->second.read.times = 0;
+    } else {
+      ++at->second.read.times;
+      if (now_ns - at->second.told_ns < kTellReadsNs) return {};
+      read.times = std::exchange(at->second.read.times, 0);
+      at->second.told_ns = now_ns;
+    }
+  }
+  return read_sink_(read);
+}
+
+Status StoredDatasets::flush_reads() {
+  if (!read_sink_) return {};
+  std::vector<SnapshotRead> waiting;
+  {
+    const std::lock_guard lock(reads_mutex_);
+    for (const auto& [key, reads] : reads_)
+      if (reads.read.times > 0) waiting.push_back(reads.read);
+    reads_.clear();
+  }
+  for (const auto& read : waiting) TRY(read_sink_(read));
+  return {};
 }
 
 }  // namespace maru::data

@@ -40,6 +40,16 @@ struct Statement {
   }
 };
 
+struct Extracted {
+  duckdb_extracted_statements handle = nullptr;
+  Extracted() = default;
+  Extracted(const Extracted&) = delete;
+  Extracted& operator=(const Extracted&) = delete;
+  ~Extracted() {
+    if (handle != nullptr) duckdb_destroy_extracted(&handle);
+  }
+};
+
 struct Engine::Impl {
   duckdb_database database =
       nullptr;  // opened by the first connection: 40 MiB that an idle server does not need

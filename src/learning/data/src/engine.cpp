@@ -40,7 +40,7 @@ std::string first_sentence(std::string text) {
   for (const std::string_view kind :
        {"Binder Error: ", "Catalog Error: ", "Parser Error: ", "Invalid Input Error: ",
         "Conversion Error: ", "IO Error: ", "Constraint Error: ", "Out of Range Error: ",
-        "INTERNAL Error: "}) {
+        "INTERNAL Error: ", "Permission Error: "}) {
     if (text.rfind(kind, 0) == 0) text.erase(0, kind.size());
   }
   std::string line;

@@ -70,6 +70,7 @@ base::Result<Snapshot> snapshot_of(const store::Row& row) {
   out.chain_start = static_cast<int>(row.integer(13));
   if (out.chain_start == 0) out.chain_start = out.number;
   out.widened = row.integer(14) != 0;
+  out.dropped = row.text(15);
   return out;
 }
 

@@ -5,7 +5,7 @@ namespace maru::data {
 
 inline constexpr std::string_view kSnapshotColumns =
     "id, project, dataset, number, rows, bytes, parts, columns, source, query, run_id, created_us, "
-    "parent, chain_start, widened";
+    "parent, chain_start, widened, dropped";
 
 base::Json columns_json(const std::vector<SnapshotColumn>& columns);
 base::Json parts_json(const std::vector<SnapshotPart>& parts);

@@ -9,6 +9,7 @@
 #include "duckdb_handle.h"
 #include "maru/data/dataset.h"
 #include "snapshot.h"
+#include "stored_catalogue.h"
 
 namespace maru::data {
 
@@ -46,8 +47,13 @@ struct Prepared {
 class StoredDatasets final : public Datasets {
  public:
   StoredDatasets(store::Database& db, blob::BlobStore& blobs, Engine& engine, base::Clock& clock)
-      : db_(db), blobs_(blobs), engine_(engine), clock_(clock) {}
+      : db_(db), blobs_(blobs), engine_(engine), clock_(clock), catalogue_(db, *this, clock) {}
   base::Status open();
+  Catalogue& catalogue() override { return catalogue_; }
+  base::Status note_read(const Snapshot& snapshot, const std::string& principal,
+                         const std::string& how) override;
+  base::Status flush_reads() override;
+  void set_read_sink(ReadSink sink) override { read_sink_ = std::move(sink); }
 
   base::Result<ImportResult> import(const ImportSpec& spec, base::Context& context,
                                     const base::ProgressSink& progress) override;
@@ -64,6 +70,7 @@ class StoredDatasets final : public Datasets {
   base::Result<Table> read(const Snapshot& snapshot, const std::vector<std::string>& columns,
                            std::uint64_t limit) override;
   base::Result<std::string> relation(const Snapshot& snapshot) override;
+  base::Result<std::vector<std::string>> files(const Snapshot& snapshot) override;
   base::Status attach(const std::string& snapshot_id, const std::string& kind,
                       const base::Json& value) override;
   base::Result<base::Json> attachment(const std::string& snapshot_id,
@@ -89,6 +96,9 @@ class StoredDatasets final : public Datasets {
   static base::Result<std::vector<Snapshot>> snapshots_where(const Query& query,
                                                              std::string_view where,
                                                              std::vector<store::Value> values);
+  base::Result<std::optional<Snapshot>> find_snapshot(const std::string& project,
+                                                      const std::string& dataset,
+                                                      const std::string& which);
   static base::Result<std::optional<Snapshot>> newest(const Query& query,
                                                       const std::string& project,
                                                       const std::string& dataset);
@@ -96,6 +106,7 @@ class StoredDatasets final : public Datasets {
   static base::Result<std::vector<SnapshotPart>> parts_of(const Query& query,
                                                           const Snapshot& snapshot);
   base::Result<Snapshot> with_parts(Snapshot snapshot);
+  base::Result<Snapshot> living(Snapshot snapshot);  // with its parts; refused when it was dropped
   base::Error no_such_dataset(const std::string& project, const std::string& dataset);
 
   base::Result<std::string> make_part_path();
@@ -133,6 +144,14 @@ class StoredDatasets final : public Datasets {
   blob::BlobStore& blobs_;
   Engine& engine_;
   base::Clock& clock_;
+  StoredCatalogue catalogue_;
+  ReadSink read_sink_;
+  struct Reads {
+    SnapshotRead read;
+    std::int64_t told_ns = 0;  // when the sink last heard of it
+  };
+  std::mutex reads_mutex_;
+  std::map<std::string, Reads> reads_;
   std::mutex ragged_mutex_;
   // Appends by project and dataset since this process last compacted it.
   std::map<std::pair<std::string, std::string>, std::size_t> appended_;

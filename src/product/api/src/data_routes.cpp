@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <map>
 
+#include "catalogue_routes.h"
 #include "compare_routes.h"
 #include "maru/base/file.h"
 #include "maru/base/id.h"
@@ -15,9 +17,59 @@
 #include "schema_routes.h"
 
 namespace maru::api {
+
+base::Result<data::Snapshot> pick_snapshot(const Services& services, const Request& request,
+                                           std::string_view param) {
+  std::string selector(request.param("dataset"));
+  const std::string_view number = request.query_param(param);
+  if (!number.empty()) selector += "@" + std::string(number);
+  return services.datasets->resolve(project_of(request), selector);
+}
+
+Json cell_json(const data::Column& column, std::size_t row) {
+  if (!column.is_valid(row)) return {};
+  switch (column.type) {
+    case data::ColumnType::kBool:
+      return column.integers[row] != 0;
+    case data::ColumnType::kInteger:
+      return column.integers[row];
+    case data::ColumnType::kFloat:
+      return column.reals[row];
+    default:
+      return column.display(row);
+  }
+}
+
+Json table_json(const data::Table& table) {
+  Json columns = Json::array(), rows = Json::array();
+  for (const auto& column : table.columns)
+    columns.push(
+        Json::object({{"name", column.name}, {"type", std::string(data::type_name(column.type))}}));
+  for (std::size_t row = 0; row < table.rows(); ++row) {
+    Json cells = Json::array();
+    for (const auto& column : table.columns) cells.push(cell_json(column, row));
+    rows.push(std::move(cells));
+  }
+  return Json::object({{"columns", columns}, {"rows", rows}});
+}
+
+Json import_json(const data::ImportResult& result) {
+  return Json::object({{"dataset", result.snapshot.dataset},
+                       {"snapshot", result.snapshot.id},
+                       {"number", result.snapshot.number},
+                       {"rows", count(result.snapshot.rows)},
+                       {"columns", count(result.snapshot.columns.size())},
+                       {"bytes", count(result.snapshot.bytes)},
+                       {"source_bytes", count(result.source_bytes)},
+                       {"unchanged", result.unchanged},
+                       {"notes", text_array(result.notes)},
+                       {"seconds", result.seconds}});
+}
+
 namespace {
 
 constexpr std::uint64_t kMaxRowsPerPage = 10'000;
+constexpr std::uint64_t kSnapshotsShown = 500;  // and all that have tags
 
 Json columns_json(const data::Snapshot& snapshot) {
   Json out = Json::array();
@@ -44,6 +96,7 @@ Json snapshot_json(const data::Snapshot& s) {
                        {"run_id", s.run_id},
                        {"parent", s.parent},
                        {"added_rows", count(added_rows(s))},
+                       {"dropped", s.dropped},
                        {"columns", columns_json(s)}});
 }
 
@@ -82,12 +135,27 @@ Json dataset_row(const Services& services, const data::DatasetInfo& info) {
   return out;
 }
 
-base::Result<data::Snapshot> pick_snapshot(const Services& services, const Request& request,
-                                           std::string_view param) {
-  std::string selector(request.param("dataset"));
-  const std::string_view number = request.query_param(param);
-  if (!number.empty()) selector += "@" + std::string(number);
-  return services.datasets->resolve(project_of(request), selector);
+// A dataset, what people say about it, and its snapshots, newest first, with their tags.
+base::Result<Response> get_dataset(const Services& services, const Request& request) {
+  const std::string project = project_of(request), name(request.param("dataset"));
+  TRY_ASSIGN(const std::uint64_t limit,
+             number_param(request, "limit", kSnapshotsShown, UINT32_MAX));
+  TRY_ASSIGN(const auto info, services.datasets->get(project, name));
+  TRY_ASSIGN(const auto about, services.datasets->catalogue().about(project, name));
+  TRY_ASSIGN(const auto tags, services.datasets->catalogue().tags(project, name));
+  std::map<std::string, std::vector<std::string>> tags_of;
+  for (const auto& tag : tags) tags_of[tag.snapshot_id].push_back(tag.name);
+  Json snapshots = Json::array();
+  for (const auto& snapshot : info.snapshots) {
+    const bool shown = snapshots.size() < limit || tags_of.contains(snapshot.id);
+    if (shown)
+      snapshots.push(snapshot_json(snapshot).set("tags", text_array(tags_of[snapshot.id])));
+  }
+  return answer(Json::object({{"name", info.name},
+                              {"snapshots", snapshots},
+                              {"total", count(info.snapshot_count)},
+                              {"stored_bytes", count(info.stored_bytes)},
+                              {"about", about.to_json()}}));
 }
 
 base::Result<stats::Profile> profile_of(const Services& services, const data::Snapshot& snapshot,
@@ -116,6 +184,7 @@ base::Result<stats::Profile> profile_asked(const Services& services, const Reque
 base::Result<Response> get_profile(const Services& services, const Request& request,
                                    Context& context) {
   TRY_ASSIGN(const data::Snapshot snapshot, pick_snapshot(services, request, "snapshot"));
+  TRY(services.datasets->note_read(snapshot, context.principal.name, "profile"));
   TRY_ASSIGN(const stats::Profile profile, profile_asked(services, request, snapshot, context));
   if (request.query_param("format") == "html") {
     return Response::text(
@@ -144,36 +213,10 @@ base::Result<Response> get_profile(const Services& services, const Request& requ
   return answer(std::move(out));
 }
 
-Json cell_json(const data::Column& column, std::size_t row) {
-  if (!column.is_valid(row)) return {};
-  switch (column.type) {
-    case data::ColumnType::kBool:
-      return column.integers[row] != 0;
-    case data::ColumnType::kInteger:
-      return column.integers[row];
-    case data::ColumnType::kFloat:
-      return column.reals[row];
-    default:
-      return column.display(row);
-  }
-}
-
-Json table_json(const data::Table& table) {
-  Json columns = Json::array(), rows = Json::array();
-  for (const auto& column : table.columns)
-    columns.push(
-        Json::object({{"name", column.name}, {"type", std::string(data::type_name(column.type))}}));
-  for (std::size_t row = 0; row < table.rows(); ++row) {
-    Json cells = Json::array();
-    for (const auto& column : table.columns) cells.push(cell_json(column, row));
-    rows.push(std::move(cells));
-  }
-  return Json::object({{"columns", columns}, {"rows", rows}});
-}
-
 base::Result<Response> get_rows(const Services& services, const Request& request,
                                 Context& context) {
   TRY_ASSIGN(const data::Snapshot snapshot, pick_snapshot(services, request, "snapshot"));
+  TRY(services.datasets->note_read(snapshot, context.principal.name, "rows"));
   TRY_ASSIGN(const std::uint64_t offset, number_param(request, "offset", 0, UINT64_MAX / 2));
   TRY_ASSIGN(const std::uint64_t limit, number_param(request, "limit", 100, kMaxRowsPerPage));
   TRY_ASSIGN(const std::string relation, services.datasets->relation(snapshot));
@@ -205,19 +248,6 @@ base::Result<Response> get_artifact_rows(const Services& services, const Request
                                         std::to_string(limit) + " OFFSET " + std::to_string(offset),
                                     &context));
   return answer(table_json(table).set("total", rows->columns.front().integers.front()));
-}
-
-Json import_json(const data::ImportResult& result) {
-  return Json::object({{"dataset", result.snapshot.dataset},
-                       {"snapshot", result.snapshot.id},
-                       {"number", result.snapshot.number},
-                       {"rows", count(result.snapshot.rows)},
-                       {"columns", count(result.snapshot.columns.size())},
-                       {"bytes", count(result.snapshot.bytes)},
-                       {"source_bytes", count(result.source_bytes)},
-                       {"unchanged", result.unchanged},
-                       {"notes", text_array(result.notes)},
-                       {"seconds", result.seconds}});
 }
 
 // How the addresses among the sources were read; null without any.
@@ -358,13 +388,7 @@ void add_data_routes(Router& router, const Services& s) {
                return answer(Json::object({{"datasets", rows}}));
              });
   router.add(Method::kGet, "/api/v1/datasets/{dataset}", {Permission::kRead},
-             [s](const Request& request, Context&) -> base::Result<Response> {
-               TRY_ASSIGN(const auto info, s.datasets->get(project_of(request),
-                                                           std::string(request.param("dataset"))));
-               Json snapshots = Json::array();
-               for (const auto& snapshot : info.snapshots) snapshots.push(snapshot_json(snapshot));
-               return answer(Json::object({{"name", info.name}, {"snapshots", snapshots}}));
-             });
+             [s](const Request& request, Context&) { return get_dataset(s, request); });
   router.add(
       Method::kGet, "/api/v1/datasets/{dataset}/profile", {Permission::kRead},
       [s](const Request& request, Context& context) { return get_profile(s, request, context); });
@@ -384,6 +408,8 @@ void add_data_routes(Router& router, const Services& s) {
   router.add(
       Method::kPost, "/api/v1/datasets/{dataset}/upload", upload,
       [s](const Request& request, Context& context) { return post_upload(s, request, context); });
+  add_catalogue_routes(router, s);
+  add_sql_routes(router, s);
   add_schema_routes(router, s);
   router.add(Method::kPost, "/api/v1/drift", {Permission::kRead, RunOn::kWork},
              [s](const Request& request, Context&) { return post_drift(s, request); });

@@ -11,6 +11,7 @@
 namespace maru::api {
 namespace {
 
+constexpr std::size_t kReadsAmongChanges = 8;  // entries looked at for each that changed something
 constexpr std::size_t kChanges = 20;
 constexpr std::size_t kRecentRuns = 50;
 constexpr std::int64_t kInboxAgeUs = 7ll * 86'400'000'000;
@@ -359,9 +360,10 @@ Json cost_json(const Services& s, const Overview& overview) {
 
 base::Result<Response> get_status(const Services& s, const Request& request) {
   TRY_ASSIGN(const Overview overview, read_overview(s, project_of(request)));
-  TRY_ASSIGN(const auto log, s.tracking->audit_log(kChanges));
+  TRY_ASSIGN(const auto log, s.tracking->audit_log(kChanges * kReadsAmongChanges));
   Json changes = Json::array();
   for (const auto& entry : log) {
+    if (entry.action == "dataset.read" || changes.size() >= kChanges) continue;
     changes.push(Json::object({{"time_us", entry.time_us},
                                {"principal", entry.principal},
                                {"action", entry.action},

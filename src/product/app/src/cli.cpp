@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <map>
 
+#include "dataset_verbs.h"
 #include "maru/base/config.h"
 #include "maru/base/text.h"
 #include "output.h"
@@ -32,6 +33,7 @@ struct Arguments {
   UpOptions up;
   DemoOptions demo;
   TrackingOptions tracking;
+  DatasetOptions dataset;
   EndpointOptions endpoint;
   ServeOptions serve;
   BatchOptions batch;
@@ -175,6 +177,7 @@ void add_data(CLI::App& app, Arguments& a) {
   validate->add_option("--schema", a.validate.schema_file,
                        "a schema file instead of the saved one");
   add_compare(*data, a);
+  add_datasets(app, *data, a.common, a.dataset, a.verb);
   CLI::App* schema = group(app, "schema", "what columns must look like");
   CLI::App* suggest = verb(
       *schema, a, "suggest", "expectations that the data suggests, with how sure",

@@ -167,6 +167,11 @@ base::Status Home::Impl::open_storage() {
   importer = std::make_unique<connect::Importer>(std::move(imports));
   TRY_ASSIGN(streams, connect::Streams::open(std::move(stream_options)));
   TRY_ASSIGN(tracking, tracking::Tracking::open(*db, *blobs, clock, key));
+  datasets->set_read_sink([this](const data::SnapshotRead& read) {
+    const std::string times = read.times > 1 ? " x" + std::to_string(read.times) : "";
+    return tracking->audit(
+        {clock.now_us(), read.principal, "dataset.read", read.snapshot, read.how + times});
+  });
   TRY_ASSIGN(access, api::Access::open(*tracking, clock, options.trust_loopback));
   return {};
 }
@@ -396,6 +401,8 @@ void Home::Impl::empty_trash() {
     if (!emptied)
       base::log_warn("the trash could not be emptied", {{"reason", emptied.error().text()}});
   });
+  if (const auto told = datasets->flush_reads(); !told)
+    base::log_warn("reads of datasets could not be noted", {{"reason", told.error().text()}});
   if (!queued) base::log_warn("the trash waits", {{"reason", queued.error().text()}});
 }
 
@@ -470,6 +477,7 @@ void Home::stop() {
   }
   impl.timer_wake.notify_all();
   if (impl.timer.joinable()) impl.timer.join();
+  if (impl.datasets) static_cast<void>(impl.datasets->flush_reads());
   impl.webhook_worker.reset();
   if (impl.streams) impl.streams->stop_all();
   impl.ready.store(false);

@@ -151,48 +151,72 @@ base::Status write_piece(std::FILE* file, std::string_view piece) {
   return base::fail(Code::kNoSpace, "a file cannot be written to its end");
 }
 
-base::Status copy_file(const std::string& from, std::FILE* to) {
+base::Status copy_file(const std::string& from, const Session::Sink& sink) {
   const File file(std::fopen(from.c_str(), "rb"));
   if (file == nullptr) return base::fail(Code::kNotFound, "cannot be read: " + from);
   std::string piece(1u << 20, '\0');
   std::size_t got = 0;
   while ((got = std::fread(piece.data(), 1, piece.size(), file.get())) > 0)
-    TRY(write_piece(to, std::string_view(piece).substr(0, got)));
+    TRY(sink(std::string_view(piece).substr(0, got)));
   return {};
 }
 
+class SinkWriter final : public http::BodyWriter {
+ public:
+  explicit SinkWriter(const Session::Sink& sink) : sink_(sink) {}
+  base::Status write(std::string_view bytes) override { return sink_(bytes); }
+
+ private:
+  const Session::Sink& sink_;
+};
+
 }  // namespace
+
+base::Status Session::fetch_here(http::Method method, const std::string& path,
+                                 const std::string& body, const Sink& sink) {
+  const http::Response response = answer_here(method, path, body);
+  if (response.status >= 400) {
+    TRY(read_answer(response.status, response.body));
+  }
+  if (!response.file_path.empty()) return copy_file(response.file_path, sink);
+  if (response.stream) {
+    SinkWriter writer(sink);
+    return response.stream(writer);
+  }
+  return sink(response.whole_body());
+}
+
+base::Status Session::fetch(http::Method method, const std::string& path, const Json& body,
+                            const Sink& sink) {
+  const std::string text = body.is_null() ? std::string() : body.dump();
+  if (!remote()) return fetch_here(method, path, text, sink);
+  http::ClientRequest request;
+  request.method = method;
+  request.url = url_ + path;
+  request.body = text;
+  request.timeout_ms = kCallTimeoutMs;
+  if (!text.empty()) request.headers.set("Content-Type", "application/json");
+  if (!token_.empty()) request.headers.set("Authorization", "Bearer " + token_);
+  std::string head;  // what a failure says
+  request.on_body = [&](std::string_view piece) {
+    if (head.size() < kMaxErrorBytes) head += piece.substr(0, kMaxErrorBytes);
+    return sink(piece);
+  };
+  auto response = client_->send(request);
+  if (!response) return base::wrap(response.error(), "server cannot be reached: " + url_);
+  if (response->status >= 400) {
+    TRY(read_answer(response->status, head.empty() ? response->body : head));
+  }
+  return {};
+}
 
 base::Result<std::uint64_t> Session::download(const std::string& path, const std::string& file) {
   const std::string partial = file + ".part";
   File out(std::fopen(partial.c_str(), "wb"));
   if (out == nullptr) return base::fail(Code::kInvalidArgument, "cannot be written: " + file);
-  const auto fill = [&]() -> base::Status {
-    if (!remote()) {
-      const http::Response response = answer_here(http::Method::kGet, path, {});
-      if (response.status >= 400) {
-        TRY(read_answer(response.status, response.body));
-      }
-      if (!response.file_path.empty()) return copy_file(response.file_path, out.get());
-      return write_piece(out.get(), response.whole_body());
-    }
-    http::ClientRequest request;
-    request.url = url_ + path;
-    request.timeout_ms = kCallTimeoutMs;
-    if (!token_.empty()) request.headers.set("Authorization", "Bearer " + token_);
-    std::string head;  // what a failure says
-    request.on_body = [&](std::string_view piece) {
-      if (head.size() < kMaxErrorBytes) head += piece.substr(0, kMaxErrorBytes);
-      return write_piece(out.get(), piece);
-    };
-    auto response = client_->send(request);
-    if (!response) return base::wrap(response.error(), "server cannot be reached: " + url_);
-    if (response->status >= 400) {
-      TRY(read_answer(response->status, head.empty() ? response->body : head));
-    }
-    return {};
-  };
-  base::Status filled = fill();
+  base::Status filled = fetch(http::Method::kGet, path, {}, [&](std::string_view piece) {
+    return write_piece(out.get(), piece);
+  });
   if (filled && std::fflush(out.get()) != 0)
     filled = base::fail(Code::kNoSpace, "a file cannot be written to its end: " + file);
   out.reset();

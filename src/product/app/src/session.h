@@ -24,6 +24,10 @@ class Session {
                                 const base::Json& body = {});
   // The answer's bytes into a file, in pieces; how many. The file appears whole or not at all.
   base::Result<std::uint64_t> download(const std::string& path, const std::string& file);
+  // The answer's bytes piece by piece; a failure of `sink` ends it.
+  using Sink = std::function<base::Status(std::string_view)>;
+  base::Status fetch(http::Method method, const std::string& path, const base::Json& body,
+                     const Sink& sink);
   base::Result<base::Json> upload(const std::string& path, const std::string& file);  // by PUT
   bool remote() const { return home_ == nullptr; }
   const std::string& url() const { return url_; }
@@ -34,6 +38,8 @@ class Session {
   base::Result<base::Json> call_here(http::Method method, const std::string& path,
                                      const std::string& body);
   http::Response answer_here(http::Method method, const std::string& path, std::string body);
+  base::Status fetch_here(http::Method method, const std::string& path, const std::string& body,
+                          const Sink& sink);
   std::string url_, token_;
   std::unique_ptr<http::Client> client_;
   std::unique_ptr<Home> home_;

@@ -126,6 +126,7 @@ Result<Opened> open_input(const Services& services, pipeline::Attempt& attempt,
     return out;
   }
   TRY_ASSIGN(const auto snapshot, services.datasets->resolve(attempt.project, sources.front()));
+  TRY(note_read(services, attempt, snapshot));
   TRY_ASSIGN(const std::string relation, services.datasets->relation(snapshot));
   out.mark = snapshot.id;
   TRY_ASSIGN(out.rows, data::RowStream::open_relation(engine, relation));

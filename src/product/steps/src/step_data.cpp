@@ -112,6 +112,7 @@ base::Result<Json> run_profile(const Services& services, pipeline::Attempt& atte
   const Json& input = upstream(attempt);
   TRY_ASSIGN(const data::Snapshot snapshot,
              services.datasets->snapshot(input["snapshot"].as_string()));
+  TRY(note_read(services, attempt, snapshot));
   TRY(stats::profile_snapshot(*services.datasets, *services.engine, snapshot, *attempt.context));
   say(attempt, "profiled " + std::to_string(snapshot.columns.size()) + " columns");
   return snapshot_outputs(snapshot);
@@ -121,6 +122,7 @@ base::Result<Json> run_validate(const Services& services, pipeline::Attempt& att
   const Json& input = upstream(attempt);
   TRY_ASSIGN(const data::Snapshot snapshot,
              services.datasets->snapshot(input["snapshot"].as_string()));
+  TRY(note_read(services, attempt, snapshot));
   TRY_ASSIGN(const Json stored, services.datasets->attachment(snapshot.id, "profile"));
   TRY_ASSIGN(const stats::Profile profile, stats::Profile::from_json(stored));
   TRY_ASSIGN(const stats::Schema schema, schema_for(services, attempt, snapshot, profile));
@@ -143,6 +145,7 @@ base::Result<Json> run_validate(const Services& services, pipeline::Attempt& att
   TRY(services.datasets->attach(snapshot.id, "anomalies", listed));
   TRY(refuse_anomalies(anomalies, snapshot));
   progress(attempt, "looking for leaks", -1);
+  TRY(note_read(services, attempt, snapshot));
   TRY_ASSIGN(const TrainingRows rows,
              load_training_rows(services, snapshot, rows_spec(attempt.params)));
   const auto leaks = stats::find_leaks(rows.table, rows.label_column, rows.features,

@@ -29,6 +29,13 @@ inline const Json& upstream(const pipeline::Attempt& attempt) {
   return members.empty() ? none : members.front().second;
 }
 
+// For the audit trail: this task reads the snapshot's rows.
+inline base::Status note_read(const Services& services, const pipeline::Attempt& attempt,
+                              const data::Snapshot& snapshot) {
+  return services.datasets->note_read(snapshot, attempt.context->principal.name,
+                                      attempt.task + " of run " + attempt.run_id);
+}
+
 void say(const pipeline::Attempt& attempt, const std::string& line);
 void progress(const pipeline::Attempt& attempt, const std::string& stage, double fraction,
               const std::string& detail = {});

@@ -148,6 +148,7 @@ struct References {
 base::Result<References> monitor_references(const Services& services, pipeline::Attempt& attempt,
                                             const model::Bundle& bundle,
                                             const data::Snapshot& snapshot) {
+  TRY(note_read(services, attempt, snapshot));
   TRY_ASSIGN(const TrainingRows rows,
              load_training_rows(services, snapshot, rows_spec(attempt.params)));
   std::vector<std::string> names;
@@ -217,6 +218,7 @@ base::Result<Json> run_evaluate(const Services& services, pipeline::Attempt& att
   const std::string& run_id = registered["run"].as_string();
   TRY_ASSIGN(const data::Snapshot snapshot,
              services.datasets->snapshot(registered["snapshot"].as_string()));
+  TRY(note_read(services, attempt, snapshot));
   TRY_ASSIGN(const TrainingRows rows,
              load_training_rows(services, snapshot, rows_spec(attempt.params)));
   const data::Table test = rows.rows(rows.split.test);

@@ -287,6 +287,7 @@ base::Result<Json> run_train(const Services& services, pipeline::Attempt& attemp
   TRY_ASSIGN(const data::Snapshot snapshot,
              services.datasets->snapshot(upstream(attempt)["snapshot"].as_string()));
   progress(attempt, "reading rows", 0);
+  TRY(note_read(services, attempt, snapshot));
   TRY_ASSIGN(const TrainingRows rows, load_training_rows(services, snapshot, rows_spec(params)));
   TRY_ASSIGN(model::Postprocess post, model::Postprocess::from_json(params["postprocess"]));
   TRY(post.check(rows.labels.task, rows.labels.classes));

@@ -13,6 +13,7 @@
 #include "maru/base/progress.h"
 #include "maru/base/result.h"
 #include "maru/blob/blob_store.h"
+#include "maru/data/catalogue.h"
 #include "maru/data/engine.h"
 #include "maru/data/table.h"
 #include "maru/store/database.h"
@@ -47,7 +48,15 @@ struct Snapshot {
   std::uint64_t rows = 0, bytes = 0;
   std::string source, query, run_id;
   std::int64_t created_us = 0;
+  std::string
+      dropped;  // why it was dropped; "" while it lives. A dropped one keeps its number and has no rows any more
   base::Json manifest() const;
+};
+
+// One read of a snapshot's rows, for the audit trail.
+struct SnapshotRead {
+  std::string principal, snapshot, how;  // "sales@3", "sql"
+  std::uint64_t times = 1;
 };
 
 struct DatasetInfo {
@@ -65,7 +74,8 @@ struct ImportSpec {
   std::string sql;                            // instead of sources: SELECT over `inputs`
   std::map<std::string, std::string> inputs;  // table name in `sql` -> snapshot id
   std::string run_id;
-  std::string shown_source;  // what the snapshot says it came from; empty: `sources` as they are
+  std::string shown_source;   // what the snapshot says it came from; empty: `sources` as they are
+  std::string shown_query;    // the same of `sql`
   bool header = true;         // of CSV/TSV; false names columns c1..cN
   bool detect_header = true;  // look at the file to decide
   bool reject_ragged =
@@ -125,10 +135,19 @@ class Datasets {
   virtual base::Result<std::vector<DatasetInfo>> list(const std::string& project) = 0;
   virtual base::Result<DatasetInfo> get(
       const std::string& project, const std::string& dataset) = 0;  // kNotFound with near names
-  // "name", "name@3", "name@<id prefix>" or a whole snapshot id.
+  // "name", "name@3", "name@<id prefix>", "name@<tag>", "name@2026-11-01" (the newest of that day or before, UTC), "name@2026-11-01T10:00" (the newest of that moment),
+  // or a whole snapshot id. A dropped one is kFailedPrecondition with the reason.
   virtual base::Result<Snapshot> resolve(const std::string& project,
                                          const std::string& selector) = 0;
   virtual base::Result<Snapshot> snapshot(const std::string& id) = 0;
+  virtual Catalogue& catalogue() = 0;
+  // Whoever reads rows says so before. The first read of a snapshot by a principal in a way is told to the sink at once, and its failure is returned; more of
+  // the same are counted and told once an hour, and by flush_reads().
+  virtual base::Status note_read(const Snapshot& snapshot, const std::string& principal,
+                                 const std::string& how) = 0;
+  virtual base::Status flush_reads() = 0;
+  using ReadSink = std::function<base::Status(const SnapshotRead&)>;
+  virtual void set_read_sink(ReadSink sink) = 0;  // before the first read
   // Whether a part of any snapshot is this blob.
   virtual base::Result<bool> uses(const std::string& sha256) = 0;
   // Reads into memory; empty names: all columns. Row order is the snapshot's.
@@ -137,6 +156,8 @@ class Datasets {
                                    std::uint64_t limit = 0) = 0;
   // "read_parquet([...])" text for SQL over this snapshot.
   virtual base::Result<std::string> relation(const Snapshot& snapshot) = 0;
+  // The files that relation() reads.
+  virtual base::Result<std::vector<std::string>> files(const Snapshot& snapshot) = 0;
   // Small JSON documents stored beside a snapshot (profile, ...), by kind.
   virtual base::Status attach(const std::string& snapshot_id, const std::string& kind,
                               const base::Json& value) = 0;
