@@ -1,6 +1,8 @@
 #include "sources.h"
 
 #include <algorithm>
+#include <cstdlib>
+#include <memory>
 
 #include "byte_source.h"
 #include "delimited.h"
@@ -49,6 +51,21 @@ base::Result<FileKind> kind_of(const std::string& path) {
       ".gz, .zst or .zip");
 }
 
+// A pattern takes what lies in its folder. A link in there that leads elsewhere takes more than its reader sees; a path that is named may be a link.
+base::Status stays_inside(const std::string& folder, const std::string& path) {
+  const auto real = [](const std::string& from) {
+    const std::unique_ptr<char, decltype(&std::free)> out(::realpath(from.c_str(), nullptr),
+                                                          &std::free);
+    return out ? std::string(out.get()) : std::string();
+  };
+  const std::string inside = real(folder), to = real(path);
+  if (to.empty()) return base::fail(Code::kNotFound, "a link that leads nowhere: " + path);
+  if (inside == "/" || to.starts_with(inside + "/")) return {};
+  return base::fail(Code::kPermissionDenied,
+                    "a link out of the pattern's folder: " + path + " leads to " + to,
+                    "name the file itself if it is meant");
+}
+
 base::Status add_files(const std::string& pattern, std::vector<std::string>& paths) {
   if (base::path_exists(pattern)) {
     if (base::is_folder(pattern))
@@ -68,8 +85,12 @@ base::Status add_files(const std::string& pattern, std::vector<std::string>& pat
   if (!found)
     return base::fail(Code::kNotFound, "no file matches: " + pattern,
                       "check the folder and the pattern");
+  const std::size_t star = pattern.find_first_of("*?[");
+  const std::string folder = base::parent_path(pattern.substr(0, star) + "x");
   for (auto& path : *found) {
-    if (!base::is_folder(path)) paths.push_back(std::move(path));
+    if (base::is_folder(path)) continue;
+    TRY(stays_inside(folder.empty() ? "." : folder, path));
+    paths.push_back(std::move(path));
   }
   return {};
 }

@@ -1,3 +1,4 @@
+#include <unistd.h>
 #include <zlib.h>
 #include <zstd.h>
 
@@ -349,6 +350,27 @@ TEST_CASE(
   REQUIRE_FALSE(read);
   CHECK(read.error().code == base::Code::kTooLarge);
   CHECK(read.error().text().find("open.csv line 1002") != std::string::npos);
+}
+
+TEST_CASE("a link that leads out of a pattern's folder is refused, one that stays in it is read") {
+  Home home;
+  REQUIRE(base::make_folders(home.path("in")));
+  home.file("outside.csv", "a\n1\n");
+  home.file("in/a.csv", "a\n2\n");
+  REQUIRE(::symlink("a.csv", home.path("in/b.csv").c_str()) == 0);
+  ImportSpec spec;
+  spec.dataset = "links";
+  spec.sources = {home.path("in/*.csv")};
+  const auto inside = home.datasets->import(spec, home.context);
+  REQUIRE_MESSAGE(inside, (inside ? "" : inside.error().text()));
+  CHECK(inside->snapshot.rows == 2);
+  REQUIRE(::symlink("../outside.csv", home.path("in/c.csv").c_str()) == 0);
+  const auto escaped = home.datasets->import(spec, home.context);
+  REQUIRE_FALSE(escaped);
+  CHECK(escaped.error().code == base::Code::kPermissionDenied);
+  CHECK(escaped.error().text().find("in/c.csv") != std::string::npos);
+  spec.sources = {home.path("in/c.csv")};
+  CHECK(home.datasets->import(spec, home.context));
 }
 
 TEST_CASE("ten thousand columns, Korean and emoji names") {
