@@ -34,7 +34,7 @@ def measure(bench, shared):
                               table, os.path.join(folder, "peer.parquet")])
         bench.report("DuckDB: the same CSV to Parquet", peer[0], "s")
         bench.report("the same, MB a CPU second", megabytes / peer[1], "MB/s")
-    if not bench.full:
+    if not bench.options.full:
         return
     long = os.path.join(folder, "long.csv")
     with open(table, encoding="utf-8") as file:

@@ -99,7 +99,7 @@ def measure(bench, shared):
         wall, _, peak = best([bench.binary, "data", "profile", adult], 5)
         bench.report("maru data profile adult.csv, cold start", wall, "s", 0.15)
         bench.report("the same, peak resident memory", peak, "MiB")
-    if bench.full:
+    if bench.options.full:
         path = os.path.join(folder, "long.csv")
         write_long(path)
         wall, cpu, peak = best([bench.binary, "data", "profile", path, "--json"], 1)

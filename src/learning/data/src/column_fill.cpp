@@ -130,15 +130,21 @@ void ColumnFill::one(std::string_view cell) {
   ++rows_;
 }
 
-template <class Parse>
-void ColumnFill::numbers(const std::string_view* cells, std::size_t rows, Parse parse) {
+// The common forms are written where they belong; any other cell takes the careful way.
+template <class Value, class Parse>
+void ColumnFill::numbers(std::vector<Value>& values, const std::string_view* cells,
+                         std::size_t rows, Parse parse) {
+  const std::size_t end = rows_ + rows;
+  values.resize(end);
   for (std::size_t i = 0; i < rows; ++i) {
-    if (!parse(cells[i])) {
-      one(cells[i]);
+    if (parse(cells[i], values[rows_])) {
+      if (!column_.valid.empty()) column_.valid.push_back(1);
+      ++rows_;
       continue;
     }
-    if (!column_.valid.empty()) column_.valid.push_back(1);
-    ++rows_;
+    values.resize(rows_);
+    one(cells[i]);
+    values.resize(end);
   }
 }
 
@@ -146,19 +152,9 @@ void ColumnFill::add(const std::string_view* cells, std::size_t rows) {
   std::size_t at = 0;
   while (at < rows && !fixed_ && !kinds_.settled(column_.type)) one(cells[at++]);
   if (column_.type == ColumnType::kInteger) {
-    numbers(cells + at, rows - at, [&](std::string_view cell) {
-      std::int64_t value = 0;
-      if (!short_integer(cell, value)) return false;
-      column_.integers.push_back(value);
-      return true;
-    });
+    numbers(column_.integers, cells + at, rows - at, short_integer);
   } else if (column_.type == ColumnType::kFloat) {
-    numbers(cells + at, rows - at, [&](std::string_view cell) {
-      double value = 0;
-      if (!short_real(cell, value)) return false;
-      column_.reals.push_back(value);
-      return true;
-    });
+    numbers(column_.reals, cells + at, rows - at, short_real);
   } else {
     for (; at < rows; ++at) one(cells[at]);
   }

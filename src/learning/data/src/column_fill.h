@@ -26,8 +26,9 @@ class ColumnFill {
   Column take();  // ends it
 
  private:
-  template <class Parse>
-  void numbers(const std::string_view* cells, std::size_t rows, Parse parse);
+  template <class Value, class Parse>
+  void numbers(std::vector<Value>& values, const std::string_view* cells, std::size_t rows,
+               Parse parse);
   void one(std::string_view cell);
   void missing_one();
   bool store(std::string_view cell);

@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <cstring>
 #include <string_view>
 #include <vector>
 
@@ -18,7 +19,7 @@ class TextEncoder {
 
   std::int32_t code_of(std::string_view value) {
     if (last_ >= 0 && column_.dictionary[static_cast<std::size_t>(last_)] == value) return last_;
-    const std::uint64_t hash = base::hash64(value);
+    const std::uint64_t hash = hash_of(value);
     std::size_t at = hash & (slots_.size() - 1);
     while (slots_[at] != 0) {
       const auto code = static_cast<std::size_t>(slots_[at] - 1);
@@ -34,6 +35,23 @@ class TextEncoder {
   }
 
  private:
+  // Codes do not depend on it, so short words take a cheaper one.
+  static std::uint64_t hash_of(std::string_view value) {
+    constexpr std::uint64_t kOdd = 0x9e3779b97f4a7c15u;
+    const std::size_t size = value.size();
+    if (size > 16) return base::hash64(value);
+    std::uint64_t a = size, b = 0;
+    if (size >= 8) {
+      std::memcpy(&a, value.data(), 8);
+      std::memcpy(&b, value.data() + size - 8, 8);
+    } else {
+      for (const char c : value) b = b << 8 | static_cast<unsigned char>(c);
+    }
+    std::uint64_t out = (a * kOdd) ^ (b + size) * 0xc2b2ae3d27d4eb4fu;
+    out ^= out >> 29;
+    out *= kOdd;
+    return out ^ out >> 32;
+  }
   void grow() {
     slots_.assign(slots_.size() * 4, 0);
     for (std::size_t code = 0; code < hashes_.size(); ++code) {
