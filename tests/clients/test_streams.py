@@ -84,18 +84,22 @@ def test_kafka_events_become_rows_once(kafka, maru):
 def test_kafka_goes_on_after_a_kill_and_after_the_broker_was_away(kafka, maru):
     kafka.produce("killed", events(0, 2000))
     add(maru, "killed", kafka.address("killed"), batch_rows=100)
-    wait_for(maru, "killed", rows=lambda n: n >= 100)
-    maru.process.kill()
-    maru.process.wait()
-    kafka.produce("killed", events(2000, 3000))
-    again = Server(maru.home)
+    again, count = maru, 2000
+    for kill in range(4):  # in the middle of reading, each time after some more batches
+        wait_for(again, "killed", rows=lambda n, least=min(count, 100 + 700 * kill): n >= least)
+        again.process.kill()
+        again.process.wait()
+        kafka.produce("killed", events(count, count + 500))
+        count += 500
+        again = Server(maru.home)
     try:
-        wait_for(again, "killed", rows=3000)
+        wait_for(again, "killed", rows=count)
         kafka.kill()
         kafka.start()
-        kafka.produce("killed", events(3000, 3500))
-        wait_for(again, "killed", rows=3500, state="running")
-        assert sorted(row["id"] for row in rows(again, "killed")) == list(range(3500))
+        kafka.produce("killed", events(count, count + 500))
+        count += 500
+        wait_for(again, "killed", rows=count, state="running")
+        assert sorted(row["id"] for row in rows(again, "killed")) == list(range(count))
     finally:
         again.stop()
 

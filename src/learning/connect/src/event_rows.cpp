@@ -122,6 +122,14 @@ class Batch {
     for (auto& [name, cell] : cells) {
       const auto found = index_.find(name);
       if (found == index_.end()) {
+        if (name.empty()) return "a field without a name";
+        // SQL does not tell such columns apart.
+        if (const auto alike = folded_.find(base::to_lower_ascii(name)); alike != folded_.end())
+          return "field " + name + " differs from column " + alike->second + " only in case";
+        for (const auto& [other, value] : cells)
+          if (&other != &name && other != name &&
+              base::to_lower_ascii(other) == base::to_lower_ascii(name))
+            return "fields " + name + " and " + other + " differ only in case";
         if (spec_.on_change == OnChange::kDead && !(known_.empty() && spec_.columns.empty()))
           return "a column that is not known: " + base::replace_invalid_utf8(name);
         if (fields_.size() + cells.size() > kMaxColumns)
@@ -167,6 +175,8 @@ class Batch {
       if (all_missing && !one.known) continue;
       out.columns.push_back(column(one));
     }
+    // Events of nothing but nulls are rows too.
+    if (out.columns.empty() && rows_ > 0) out.columns.push_back(column(fields_.front()));
     return out;
   }
   std::size_t rows() const { return rows_; }
@@ -179,6 +189,7 @@ class Batch {
 
   void field(const std::string& name, ColumnType type, bool known) {
     index_.emplace(name, fields_.size());
+    folded_.emplace(base::to_lower_ascii(name), name);
     fields_.push_back({name, type, known, !known, {}});
   }
 
@@ -269,6 +280,7 @@ class Batch {
   const KnownTypes& known_;
   std::vector<Field> fields_;
   std::unordered_map<std::string, std::size_t> index_;
+  std::unordered_map<std::string, std::string> folded_;  // lower case -> as it is
   std::size_t rows_ = 0;
 };
 

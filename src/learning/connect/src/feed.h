@@ -1,4 +1,5 @@
 #pragma once
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -32,9 +33,11 @@ class Feed {
   virtual std::int64_t lag(const std::map<int, std::int64_t>& next) = 0;  // -1: not known
 };
 
+// Waits for an answer of the broker, until `stop`, which outlives the feed.
 base::Result<std::unique_ptr<Feed>> open_kafka_feed(const StreamSpec& spec,
                                                     const SourceSettings& settings,
-                                                    const std::map<int, std::int64_t>& next);
+                                                    const std::map<int, std::int64_t>& next,
+                                                    const std::atomic<bool>& stop);
 base::Result<std::unique_ptr<Feed>> open_nats_feed(const StreamSpec& spec,
                                                    const SourceSettings& settings,
                                                    const std::map<int, std::int64_t>& next);

@@ -18,7 +18,8 @@ using base::fail;
 using base::Status;
 
 constexpr const char* kLibrary = "librdkafka.so.1";
-constexpr int kMetadataMs = 10'000;
+constexpr int kMetadataMs = 500;  // of one try
+constexpr int kMetadataTries = 20;
 constexpr std::int64_t kNewPartitionsNs = 30'000'000'000;  // between two looks for more partitions
 // What an address may set beside: nothing that names files or commands of this machine.
 constexpr std::array<std::string_view, 8> kSettings = {
@@ -41,6 +42,7 @@ struct Conf {
 
 class KafkaFeed final : public Feed {
  public:
+  explicit KafkaFeed(const std::atomic<bool>& stop) : stop_(stop) {}
   ~KafkaFeed() override {
     if (queue_ != nullptr) ::rd_kafka_queue_destroy(queue_);
     if (client_ == nullptr) return;
@@ -178,7 +180,9 @@ class KafkaFeed final : public Feed {
     looked_ns_ = clock_.monotonic_ns();
     rd_kafka_topic_t* topic = ::rd_kafka_topic_new(client_, topic_.c_str(), nullptr);
     const rd_kafka_metadata_t* found = nullptr;
-    const rd_kafka_resp_err_t code = ::rd_kafka_metadata(client_, 0, topic, &found, kMetadataMs);
+    rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR__TIMED_OUT;
+    for (int i = 0; i < kMetadataTries && code != RD_KAFKA_RESP_ERR_NO_ERROR && !stop_; ++i)
+      code = ::rd_kafka_metadata(client_, 0, topic, &found, kMetadataMs);
     ::rd_kafka_topic_destroy(topic);
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
       return fail(Code::kUnavailable,
@@ -215,6 +219,7 @@ class KafkaFeed final : public Feed {
     return {};
   }
 
+  const std::atomic<bool>& stop_;
   base::Clock& clock_ = base::system_clock();
   rd_kafka_t* client_ = nullptr;
   rd_kafka_queue_t* queue_ = nullptr;
@@ -230,13 +235,14 @@ class KafkaFeed final : public Feed {
 
 base::Result<std::unique_ptr<Feed>> open_kafka_feed(const StreamSpec& spec,
                                                     const SourceSettings& settings,
-                                                    const std::map<int, std::int64_t>& next) {
+                                                    const std::map<int, std::int64_t>& next,
+                                                    const std::atomic<bool>& stop) {
   static const bool present = ::dlopen(kLibrary, RTLD_NOW | RTLD_LOCAL) != nullptr;
   if (!present)
     return fail(Code::kFailedPrecondition,
                 std::string("Kafka's client library is not installed: ") + kLibrary,
                 "apt install librdkafka1");
-  auto feed = std::make_unique<KafkaFeed>();
+  auto feed = std::make_unique<KafkaFeed>(stop);
   TRY(feed->open(spec, settings, next));
   return std::unique_ptr<Feed>(std::move(feed));
 }

@@ -16,7 +16,7 @@ using base::fail;
 using base::Status;
 
 constexpr const char* kLibrary = "libnats.so.3.4";
-constexpr std::int64_t kConnectMs = 10'000;
+constexpr std::int64_t kConnectMs = 5'000;
 
 class NatsFeed final : public Feed {
  public:

@@ -70,7 +70,7 @@ void StreamRunner::set_state(const char* state, const std::string& error) {
 base::Result<std::unique_ptr<Feed>> StreamRunner::open_feed() {
   if (spec_.address == "push") return open_push_feed(*options_.db, spec_, next_);
   if (spec_.address.starts_with("nats://")) return open_nats_feed(spec_, options_.settings, next_);
-  return open_kafka_feed(spec_, options_.settings, next_);
+  return open_kafka_feed(spec_, options_.settings, next_, stop_);
 }
 
 void StreamRunner::work() {

@@ -56,6 +56,17 @@ TEST_CASE("what a column cannot hold is a dead letter, whole, with its reason an
   CHECK(table.find("event")->text(0) == R"({"id": "x"})");
 }
 
+TEST_CASE("events of nulls are rows; fields without a name or differing in case are not") {
+  CHECK(read({}, {R"({"a": null})", R"({"b": null})"}).table.rows() == 2);
+  const auto out = read({}, {R"({"Id": 1})", R"({"id": 2})", R"({"": 3})", R"({"x": 1, "X": 2})",
+                             R"({"Id": 4, "id": 5})"});
+  CHECK(out.table.rows() == 1);
+  REQUIRE(out.dead.size() == 4);
+  CHECK(out.dead[0].reason.find("only in case") != std::string::npos);
+  CHECK(out.dead[1].reason == "a field without a name");
+  CHECK(out.dead[2].reason.find("only in case") != std::string::npos);
+}
+
 TEST_CASE("columns that are not known widen the dataset or are dead letters") {
   const KnownTypes known = {{"id", ColumnType::kInteger}};
   StreamSpec spec;
