@@ -161,6 +161,38 @@ TEST_CASE("the body cap, the streamed body and its refusal") {
   CHECK(client.send(streamed).error().code == base::Code::kNoSpace);
 }
 
+TEST_CASE("the head of an answer is seen before its body, once, and not that of a redirect") {
+  TestServer t;
+  t.router.add(Method::kGet, "/moved", {Permission::kPublic, RunOn::kInline},
+               [](const Request&, base::Context&) -> base::Result<Response> {
+                 Response out = Response::text("not this", 302);
+                 out.headers.add("Location", "/hello");
+                 return out;
+               });
+  REQUIRE(t.server->start());
+  Client client(open_policy());
+  ClientRequest request = to("http://127.0.0.1:" + std::to_string(t.port()) + "/moved");
+  std::string order, body;
+  request.on_head = [&](int status, const Headers& headers) -> base::Status {
+    order += "head " + std::to_string(status) + (headers.has("Content-Length") ? " " : "? ");
+    return {};
+  };
+  request.on_body = [&](std::string_view bytes) -> base::Status {
+    body += bytes;
+    return {};
+  };
+  REQUIRE(client.send(request).has_value());
+  CHECK(order == "head 200 ");
+  CHECK_FALSE(body.empty());
+  CHECK(body.find("not this") == std::string::npos);
+  request.on_head = [](int, const Headers&) {
+    return base::Status(base::fail(base::Code::kAborted, "enough"));
+  };
+  body.clear();
+  CHECK(client.send(request).error().code == base::Code::kAborted);
+  CHECK(body.empty());
+}
+
 TEST_CASE("redirects stay at their place and end") {
   TestServer t;
   t.router.add(Method::kGet, "/to/{where...}", {Permission::kPublic, RunOn::kInline},
