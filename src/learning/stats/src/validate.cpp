@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <set>
 
 #include "maru/base/number_text.h"
@@ -24,20 +25,28 @@ struct Violation {
   }
 };
 
+// The rows of one column; they stay until the next one is asked for.
+using LoadColumn = std::function<base::Result<const data::Column*>(const std::string&)>;
+
 class Checker {
  public:
-  Checker(const data::Table& table, const Profile& profile, const Schema& schema,
-          const std::string& environment)
-      : table_(table), profile_(profile), schema_(schema), environment_(environment) {}
+  Checker(std::vector<data::SnapshotColumn> columns, std::uint64_t rows, LoadColumn load,
+          const Profile& profile, const Schema& schema, const std::string& environment)
+      : columns_(std::move(columns)),
+        rows_(rows),
+        load_(std::move(load)),
+        profile_(profile),
+        schema_(schema),
+        environment_(environment) {}
 
-  std::vector<Anomaly> run() {
-    if (table_.rows() < schema_.rows_min)
+  base::Result<std::vector<Anomaly>> run() {
+    if (rows_ < schema_.rows_min)
       add("", "dataset_low_num_examples", Severity::kError,
-          "only " + std::to_string(table_.rows()) + " rows, at least " +
-              std::to_string(schema_.rows_min) + " are needed",
+          "only " + std::to_string(rows_) + " rows, at least " + std::to_string(schema_.rows_min) +
+              " are needed",
           "check the source", {});
-    for (const auto& rule : schema_.columns) check(rule);
-    for (const auto& column : table_.columns) {
+    for (const auto& rule : schema_.columns) TRY(check(rule));
+    for (const auto& column : columns_) {
       const bool known =
           std::any_of(schema_.columns.begin(), schema_.columns.end(),
                       [&](const ColumnRule& rule) { return rule.name == column.name; });
@@ -64,24 +73,56 @@ class Checker {
     found_.push_back(std::move(out));
   }
 
-  void check(const ColumnRule& rule) {
-    const data::Column* column = table_.find(rule.name);
-    if (column == nullptr) {
+  base::Status check(const ColumnRule& rule) {
+    const auto found = std::find_if(columns_.begin(), columns_.end(),
+                                    [&](const auto& column) { return column.name == rule.name; });
+    if (found == columns_.end()) {
       const bool excused = std::find(rule.absent_in.begin(), rule.absent_in.end(), environment_) !=
                            rule.absent_in.end();
-      if (!rule.required || excused) return;
+      if (!rule.required || excused) return {};
       std::vector<std::string> names;
-      for (const auto& other : table_.columns) names.push_back(other.name);
+      for (const auto& other : columns_) names.push_back(other.name);
       const std::string near = base::closest_match(rule.name, names);
       add(rule.name, "feature_type_not_present", Severity::kError, "column is missing",
           near.empty() ? "bring it back at the source" : "was it renamed to `" + near + "`?", {});
-      return;
+      return {};
     }
-    if (!check_type(rule, *column)) return;
-    check_missing(rule, *column);
-    check_range(rule, *column);
-    check_domain(rule, *column);
+    if (!kept_by_profile(rule, found->type)) {
+      TRY_ASSIGN(const data::Column* column, load_(rule.name));
+      if (!check_type(rule, *column)) return {};
+      check_missing(rule, *column);
+      check_range(rule, *column);
+      check_domain(rule, *column);
+    }
     check_unique(rule);
+    return {};
+  }
+
+  // Whether the profile alone shows that no row breaks the rule, so that the rows need not be read.
+  bool kept_by_profile(const ColumnRule& rule, ColumnType type) const {
+    const ColumnProfile* profile = profile_.find(rule.name);
+    if (profile == nullptr || profile->type != type || profile->count != rows_) return false;
+    const std::uint64_t there = profile->count - profile->missing;
+    if (there == 0) return rule.missing_max >= 1;
+    const bool widened = rule.type == ColumnType::kFloat && type == ColumnType::kInteger;
+    if (type != rule.type && !widened) return false;
+    if (static_cast<double>(profile->missing) >
+        (rule.missing_max + 1e-12) * static_cast<double>(profile->count))
+      return false;
+    if (type == ColumnType::kText) {
+      if (rule.domain.empty()) return true;
+      if (profile->categories.size() != profile->distinct || profile->distinct_error != 0)
+        return false;
+      return std::all_of(profile->categories.begin(), profile->categories.end(),
+                         [&](const TopValue& one) {
+                           return std::find(rule.domain.begin(), rule.domain.end(), one.value) !=
+                                  rule.domain.end();
+                         });
+    }
+    if (!rule.min && !rule.max) return true;
+    const bool number = type == ColumnType::kInteger || type == ColumnType::kFloat;
+    return number && profile->infinite == 0 && !(rule.min && profile->min < *rule.min) &&
+           !(rule.max && profile->max > *rule.max);
   }
 
   bool check_type(const ColumnRule& rule, const data::Column& column) {
@@ -192,7 +233,9 @@ class Checker {
         std::move(where));
   }
 
-  const data::Table& table_;
+  const std::vector<data::SnapshotColumn> columns_;
+  const std::uint64_t rows_;
+  const LoadColumn load_;
   const Profile& profile_;
   const Schema& schema_;
   const std::string& environment_;
@@ -203,7 +246,26 @@ class Checker {
 
 std::vector<Anomaly> validate(const data::Table& table, const Profile& profile,
                               const Schema& schema, const std::string& environment) {
-  return Checker(table, profile, schema, environment).run();
+  std::vector<data::SnapshotColumn> columns;
+  for (const auto& column : table.columns) columns.push_back({column.name, column.type});
+  const auto load = [&](const std::string& name) -> base::Result<const data::Column*> {
+    return table.find(name);
+  };
+  return std::move(
+      *Checker(std::move(columns), table.rows(), load, profile, schema, environment).run());
+}
+
+base::Result<std::vector<Anomaly>> validate_snapshot(data::Datasets& datasets,
+                                                     const data::Snapshot& snapshot,
+                                                     const Profile& profile, const Schema& schema,
+                                                     const std::string& environment) {
+  data::Table held;
+  const auto load = [&](const std::string& name) -> base::Result<const data::Column*> {
+    held = {};
+    TRY_ASSIGN(held, datasets.read(snapshot, {name}));
+    return &held.columns.front();
+  };
+  return Checker(snapshot.columns, snapshot.rows, load, profile, schema, environment).run();
 }
 
 }  // namespace maru::stats

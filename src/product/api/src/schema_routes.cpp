@@ -175,11 +175,9 @@ base::Result<Response> post_validate(const Services& services, const Request& re
   } else {
     TRY_ASSIGN(schema, schema_for(services, project, snapshot, context));
   }
-  std::vector<stats::Anomaly> anomalies;
-  {
-    TRY_ASSIGN(const data::Table table, services.datasets->read(snapshot));
-    anomalies = stats::validate(table, profile, schema, body["environment"].as_string());
-  }
+  TRY_ASSIGN(std::vector<stats::Anomaly> anomalies,
+             stats::validate_snapshot(*services.datasets, snapshot, profile, schema,
+                                      body["environment"].as_string()));
   TRY_ASSIGN(const std::string relation, services.datasets->relation(snapshot));
   TRY_ASSIGN(auto broken, stats::check_expectations(*services.engine, relation, schema.expectations,
                                                     profile, context));

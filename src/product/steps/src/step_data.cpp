@@ -126,11 +126,8 @@ base::Result<Json> run_validate(const Services& services, pipeline::Attempt& att
   TRY_ASSIGN(const Json stored, services.datasets->attachment(snapshot.id, "profile"));
   TRY_ASSIGN(const stats::Profile profile, stats::Profile::from_json(stored));
   TRY_ASSIGN(const stats::Schema schema, schema_for(services, attempt, snapshot, profile));
-  std::vector<stats::Anomaly> anomalies;
-  {
-    TRY_ASSIGN(const data::Table table, services.datasets->read(snapshot));
-    anomalies = stats::validate(table, profile, schema, "training");
-  }
+  TRY_ASSIGN(std::vector<stats::Anomaly> anomalies,
+             stats::validate_snapshot(*services.datasets, snapshot, profile, schema, "training"));
   TRY_ASSIGN(const std::string relation, services.datasets->relation(snapshot));
   TRY_ASSIGN(const auto broken,
              stats::check_expectations(*services.engine, relation, schema.expectations, profile,

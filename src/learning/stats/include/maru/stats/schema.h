@@ -6,6 +6,7 @@
 
 #include "maru/base/json.h"
 #include "maru/base/result.h"
+#include "maru/data/dataset.h"
 #include "maru/data/table.h"
 #include "maru/stats/profile.h"
 
@@ -71,6 +72,11 @@ Schema infer_schema(const Profile& profile);
 // `environment`: "training", "serving", ...; empty: every column that is required must be there.
 std::vector<Anomaly> validate(const data::Table& table, const Profile& profile,
                               const Schema& schema, const std::string& environment = {});
+// The same of a stored snapshot: only columns of which the profile does not already show that they keep their rule are read, one at a time.
+base::Result<std::vector<Anomaly>> validate_snapshot(data::Datasets& datasets,
+                                                     const data::Snapshot& snapshot,
+                                                     const Profile& profile, const Schema& schema,
+                                                     const std::string& environment = {});
 bool has_errors(const std::vector<Anomaly>& anomalies);
 
 enum class Role : std::uint8_t { kFeature, kLabel, kTime, kExcluded };
