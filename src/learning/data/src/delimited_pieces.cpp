@@ -216,7 +216,8 @@ base::Result<bool> DelimitedPieces::fill(TextPiece& piece, std::size_t bytes) {
       offset_ += piece.bytes;
       carry_.assign(text, piece.bytes, std::string::npos);
       text.resize(piece.bytes);
-      any_rows_ = any_rows_ || !base::trim(text).empty();
+      // Of one column, an empty line is a row without a value.
+      any_rows_ = any_rows_ || columns_.size() == 1 || !base::trim(text).empty();
       text.append(kSlack, '\0');
       return true;
     }

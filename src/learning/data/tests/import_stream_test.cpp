@@ -373,6 +373,14 @@ TEST_CASE("a link that leads out of a pattern's folder is refused, one that stay
   CHECK(home.datasets->import(spec, home.context));
 }
 
+TEST_CASE("of one column, an empty line is a row, but not the last one") {
+  Home home;
+  const auto made = home.add("one", "one.csv", "n\n\n\n\n");
+  REQUIRE_MESSAGE(made, (made ? "" : made.error().text()));
+  CHECK(made->snapshot.rows == 2);
+  CHECK_FALSE(home.add("none", "none.csv", "n\n\n"));
+}
+
 TEST_CASE("ten thousand columns, Korean and emoji names") {
   Home home;
   std::string text;
