@@ -101,7 +101,7 @@ export const ACTIONS: Words = {
   'stream.add': ['Stream added', '스트림 추가'], 'stream.start': ['Stream started', '스트림 시작'], 'stream.stop': ['Stream stopped', '스트림 중지'], 'stream.remove': ['Stream removed', '스트림 삭제'],
   'dataset.import': ['Data added', '데이터 추가'], 'dataset.upload': ['Data added', '데이터 추가'], 'schema.accept': ['Schema changed', '스키마 변경'], 'schema.put': ['Schema changed', '스키마 변경'],
   'schema.suggest': ['Expectations suggested', '기대 규칙 제안'], 'dataset.append': ['Rows added', '행 추가'], 'dataset.describe': ['Description changed', '설명 변경'], 'dataset.tag': ['Snapshot tagged', '스냅샷 태그 지정'], 'dataset.untag': ['Tag removed', '태그 제거'],
-  'dataset.sql': ['Result of SQL kept', 'SQL 결과 저장'], 'dataset.read': ['Data read', '데이터 열람'], 'dataset.quarantine': ['Rows set apart', '행 격리'],
+  'dataset.sql': ['Result of SQL kept', 'SQL 결과 저장'], 'dataset.retention': ['Retention changed', '보존 정책 변경'], 'dataset.collect': ['Old data collected', '오래된 데이터 정리'], 'dataset.erase': ['Rows erased', '행 영구 삭제'], 'dataset.read': ['Data read', '데이터 열람'], 'dataset.quarantine': ['Rows set apart', '행 격리'],
   'batch.run': ['Batch started', '배치 예측 시작'], 'batch.schedule': ['Batch scheduled', '배치 예약'], 'batch.unschedule': ['Batch schedule ended', '배치 예약 종료'],
   'endpoint.route': ['Route changed', '라우팅 변경'], 'endpoint.put': ['Endpoint set', '엔드포인트 설정'], 'endpoint.delete': ['Endpoint removed', '엔드포인트 삭제'],
   'canary.step': ['Canary took its next step', '카나리 다음 단계'], 'canary.done': ['Canary passed its steps', '카나리 모든 단계 통과'], 'canary.rollback': ['Canary went back by itself', '카나리 자동 되돌림'],

@@ -201,18 +201,22 @@ Status TrashTables::remove_experiments(std::int64_t before_us, TrashReport& repo
   });
 }
 
+Result<bool> TrashTables::uses(const std::string& sha256) {
+  TRY_ASSIGN(const auto named,
+             db_.query("SELECT 1 FROM artifacts WHERE sha256 = $1 UNION ALL SELECT 1 FROM "
+                       "version_files WHERE sha256 = $1 UNION ALL SELECT 1 FROM upload_parts WHERE "
+                       "sha256 = $1 LIMIT 1",
+                       params(sha256)));
+  return !named.empty();
+}
+
 Status TrashTables::remove_blobs(const UsedElsewhere& used, TrashReport& report) {
   TRY_ASSIGN(const auto rows, db_.query("SELECT sha256 FROM freed_blobs ORDER BY sha256"));
   for (const auto& row : rows) {
     const auto key = params(row.text(0));
-    TRY_ASSIGN(
-        const auto named,
-        db_.query("SELECT 1 FROM artifacts WHERE sha256 = $1 UNION ALL SELECT 1 FROM "
-                  "version_files WHERE sha256 = $1 UNION ALL SELECT 1 FROM upload_parts WHERE "
-                  "sha256 = $1 LIMIT 1",
-                  key));
+    TRY_ASSIGN(const bool named, uses(row.text(0)));
     TRY_ASSIGN(const bool elsewhere, used(row.text(0)));
-    if (named.empty() && !elsewhere) {
+    if (!named && !elsewhere) {
       TRY_ASSIGN(const bool removed, blobs_.remove_unused(row.text(0), kYoungUs));
       if (removed) ++report.blobs;
       // Young ones stay candidates.

@@ -18,6 +18,7 @@ class TrashTables final : public Trash {
       : db_(db), blobs_(blobs), runs_(runs) {}
   base::Result<std::vector<TrashItem>> list(std::size_t limit) override;
   base::Result<TrashReport> empty(std::int64_t before_us, const UsedElsewhere& used) override;
+  base::Result<bool> uses(const std::string& sha256) override;
 
  private:
   base::Status remove_runs(std::int64_t before_us, TrashReport& report);

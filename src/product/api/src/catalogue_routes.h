@@ -5,6 +5,8 @@ namespace maru::api {
 
 // Owners, tags, search, manifests and diffs of datasets.
 void add_catalogue_routes(Router& router, const Services& services);
+// How long snapshots live, what is collected, what is erased.
+void add_retention_routes(Router& router, const Services& services);
 // SQL over datasets and samples of them.
 void add_sql_routes(Router& router, const Services& services);
 // The snapshot that the route's dataset and the query parameter `param` (number, tag, day, moment, id) name.

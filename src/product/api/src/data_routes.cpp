@@ -410,6 +410,7 @@ void add_data_routes(Router& router, const Services& s) {
       [s](const Request& request, Context& context) { return post_upload(s, request, context); });
   add_catalogue_routes(router, s);
   add_sql_routes(router, s);
+  add_retention_routes(router, s);
   add_schema_routes(router, s);
   router.add(Method::kPost, "/api/v1/drift", {Permission::kRead, RunOn::kWork},
              [s](const Request& request, Context&) { return post_drift(s, request); });

@@ -73,6 +73,29 @@ void add_sample(CLI::App& data, const Line& line) {
   sample->add_option("--out", o.out, "CSV, JSON lines or Parquet by its ending")->required();
 }
 
+void add_retention(CLI::App& data, const Line& line) {
+  DatasetOptions& o = line.options;
+  CLI::App* retention =
+      add(data, line, "retention", "how long snapshots of a dataset live",
+          "maru data retention sales --keep-last 10 --keep-days 90", &data_retention);
+  retention->add_option("dataset", o.name)->required();
+  CLI::Option* all = retention->add_flag("--keep-all", o.keep_all, "a lake: the whole history");
+  retention->add_option("--keep-last", o.keep_last, "so many snapshots live")->excludes(all);
+  retention->add_option("--keep-days", o.keep_days, "so long")->excludes(all);
+  retention->add_option("--window", o.window, "COLUMN=DAYS: a warehouse's rolling window of rows");
+  CLI::App* gc = add(data, line, "gc", "drop what no policy keeps and free what nothing reaches",
+                     "maru data gc --dry-run", &data_gc);
+  gc->add_option("dataset", o.name, "default: all");
+  gc->add_flag("--dry-run", o.dry_run, "say what would go");
+  CLI::App* erase =
+      add(data, line, "erase", "forget rows for good: in the newest snapshot and all older",
+          "maru data erase sales --column email --value kim@example.com --yes", &data_erase);
+  erase->add_option("dataset", o.name)->required();
+  erase->add_option("--column", o.by)->required();
+  erase->add_option("--value", o.values, "several may be given")->required();
+  erase->add_flag("--yes", o.yes, "it cannot be undone");
+}
+
 void add_sql(CLI::App& app, const Line& line) {
   DatasetOptions& o = line.options;
   CLI::App* command = add(app, line, "sql", "ask every dataset and snapshot by name",
@@ -99,6 +122,7 @@ void add_datasets(CLI::App& app, CLI::App& data, const Invocation& invocation,
   add_catalogue(data, line);
   add_diff(data, line);
   add_sample(data, line);
+  add_retention(data, line);
   add_sql(app, line);
 }
 

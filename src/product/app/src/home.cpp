@@ -20,6 +20,7 @@
 #include "maru/connect/secrets.h"
 #include "maru/connect/stream.h"
 #include "maru/data/dataset.h"
+#include "maru/data/retention.h"
 #include "maru/executor/executor.h"
 #include "maru/http/sse.h"
 #include "maru/monitor/monitor.h"
@@ -63,6 +64,7 @@ struct Home::Impl {
   std::unique_ptr<connect::Importer> importer;
   std::unique_ptr<connect::Streams> streams;
   std::unique_ptr<tracking::Tracking> tracking;
+  std::unique_ptr<data::Retention> retention;
   std::unique_ptr<api::Access> access;
   http::EventHub events;
   base::Pool serve_pool{{"serve", options.serve_threads, options.pool_queue}};
@@ -102,6 +104,7 @@ struct Home::Impl {
   std::string path(const char* name) const { return base::join_path(options.folder, name); }
   base::Status make_folders();
   base::Status open_storage();
+  base::Status open_retention();
   base::Status open_operation();
   base::Status open_pipelines();
   void wire_routes();
@@ -173,6 +176,25 @@ base::Status Home::Impl::open_storage() {
         {clock.now_us(), read.principal, "dataset.read", read.snapshot, read.how + times});
   });
   TRY_ASSIGN(access, api::Access::open(*tracking, clock, options.trust_loopback));
+  return {};
+}
+
+base::Status Home::Impl::open_retention() {
+  const auto referrers =
+      [this](const data::Snapshot& snapshot) -> base::Result<std::vector<std::string>> {
+    std::vector<std::string> out;
+    TRY_ASSIGN(const auto models, tracking->registry().list_models(snapshot.project));
+    for (const auto& model : models) {
+      for (const auto& version : model.versions)
+        if (version.snapshot == snapshot.id)
+          out.push_back("model " + version.model + "/" + std::to_string(version.version));
+    }
+    return out;
+  };
+  TRY_ASSIGN(retention, data::Retention::open(*db, *blobs, *engine, *datasets, clock, referrers,
+                                              [this](const std::string& sha256) {
+                                                return tracking->trash().uses(sha256);
+                                              }));
   return {};
 }
 
@@ -265,6 +287,7 @@ void Home::Impl::wire_routes() {
   api::Services s;
   s.engine = engine.get();
   s.datasets = datasets.get();
+  s.retention = retention.get();
   s.importer = importer.get();
   s.secrets = secrets.get();
   s.streams = streams.get();
@@ -400,6 +423,9 @@ void Home::Impl::empty_trash() {
         [this](const std::string& sha256) { return datasets->uses(sha256); });
     if (!emptied)
       base::log_warn("the trash could not be emptied", {{"reason", emptied.error().text()}});
+    base::Context context;
+    if (const auto kept = retention->collect(kProject, "", false, context); !kept)
+      base::log_warn("retention could not be applied", {{"reason", kept.error().text()}});
   });
   if (const auto told = datasets->flush_reads(); !told)
     base::log_warn("reads of datasets could not be noted", {{"reason", told.error().text()}});
@@ -439,6 +465,7 @@ base::Result<std::unique_ptr<Home>> Home::open(const HomeOptions& options) {
   ::umask(0077);
   TRY(impl.make_folders());
   TRY(impl.open_storage());
+  TRY(impl.open_retention());
   TRY(impl.open_operation());
   TRY(impl.open_pipelines());
   impl.webhook_sender = make_webhook_sender(options.webhook_hosts);

@@ -35,6 +35,8 @@ class Trash {
   // What was deleted, the newest first.
   virtual base::Result<std::vector<TrashItem>> list(std::size_t limit) = 0;
   // Removes what was deleted before `before_us`.
+  // Whether an artifact, a version's file or a part of an upload is this blob.
+  virtual base::Result<bool> uses(const std::string& sha256) = 0;
   virtual base::Result<TrashReport> empty(std::int64_t before_us, const UsedElsewhere& used) = 0;
 };
 

@@ -10,6 +10,7 @@
 #include "maru/connect/secrets.h"
 #include "maru/connect/stream.h"
 #include "maru/data/dataset.h"
+#include "maru/data/retention.h"
 #include "maru/http/router.h"
 #include "maru/http/sse.h"
 #include "maru/monitor/monitor.h"
@@ -23,6 +24,7 @@ namespace maru::api {
 struct Services {
   data::Engine* engine = nullptr;
   data::Datasets* datasets = nullptr;
+  data::Retention* retention = nullptr;
   connect::Importer* importer = nullptr;
   connect::Secrets* secrets = nullptr;
   connect::Streams* streams = nullptr;
