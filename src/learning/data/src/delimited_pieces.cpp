@@ -217,7 +217,8 @@ base::Result<bool> DelimitedPieces::fill(TextPiece& piece, std::size_t bytes) {
       carry_.assign(text, piece.bytes, std::string::npos);
       text.resize(piece.bytes);
       // Of one column, an empty line is a row without a value.
-      any_rows_ = any_rows_ || columns_.size() == 1 || !base::trim(text).empty();
+      any_rows_ = any_rows_ || columns_.size() == 1 ||
+                  text.find_first_not_of(" \t\r\n") != std::string::npos;
       text.append(kSlack, '\0');
       return true;
     }
