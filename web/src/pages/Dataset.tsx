@@ -33,7 +33,7 @@ export function Dataset() {
   const t = useT(); const href = useHref(); const [get] = useView();
   const dataset = useApi<Schemas['Dataset']>(`/datasets/${encodeURIComponent(name)}`);
   const number = Number(at ?? dataset.data?.snapshots[0]?.number ?? 0);
-  const older = dataset.data?.snapshots.find((s) => s.number < number)?.number;
+  const older = dataset.data?.snapshots.find((s) => s.number < number && !s.dropped)?.number;
   const base = get('base') === 'none' ? undefined : get('base') || older;
   const path = number ? `/datasets/${encodeURIComponent(name)}/profile?snapshot=${number}${base ? `&base=${base}` : ''}` : null;
   const profile = useApi<Profile>(path, { keep: true });
