@@ -102,11 +102,25 @@ export const ACTIONS: Words = {
   'dataset.import': ['Data added', '데이터 추가'], 'dataset.upload': ['Data added', '데이터 추가'], 'schema.accept': ['Schema changed', '스키마 변경'], 'schema.put': ['Schema changed', '스키마 변경'],
   'schema.suggest': ['Expectations suggested', '기대 규칙 제안'], 'dataset.append': ['Rows added', '행 추가'], 'dataset.describe': ['Description changed', '설명 변경'], 'dataset.tag': ['Snapshot tagged', '스냅샷 태그 지정'], 'dataset.untag': ['Tag removed', '태그 제거'],
   'dataset.sql': ['Result of SQL kept', 'SQL 결과 저장'], 'dataset.retention': ['Retention changed', '보존 정책 변경'], 'dataset.collect': ['Old data collected', '오래된 데이터 정리'], 'dataset.erase': ['Rows erased', '행 영구 삭제'], 'dataset.read': ['Data read', '데이터 열람'], 'dataset.quarantine': ['Rows set apart', '행 격리'],
+  'dataset.protect': ['Protected copy made', '보호된 사본 생성'], 'token.reveal': ['Tokens opened', '토큰 열람'],
   'batch.run': ['Batch started', '배치 예측 시작'], 'batch.schedule': ['Batch scheduled', '배치 예약'], 'batch.unschedule': ['Batch schedule ended', '배치 예약 종료'],
   'endpoint.route': ['Route changed', '라우팅 변경'], 'endpoint.put': ['Endpoint set', '엔드포인트 설정'], 'endpoint.delete': ['Endpoint removed', '엔드포인트 삭제'],
   'canary.step': ['Canary took its next step', '카나리 다음 단계'], 'canary.done': ['Canary passed its steps', '카나리 모든 단계 통과'], 'canary.rollback': ['Canary went back by itself', '카나리 자동 되돌림'],
   'alert.acknowledge': ['Alert seen', '알림 확인'], 'run.edit': ['Run edited', '실행 편집'], 'tracking.import': ['Runs imported', '실행 가져오기'],
 };
+const SENSITIVE: Words = {
+  email: ['e-mail addresses', '이메일 주소'], phone: ['telephone numbers', '전화번호'], resident_registration_number: ['resident registration numbers', '주민등록번호'], card: ['card numbers', '카드 번호'],
+  iban: ['bank accounts (IBAN)', '계좌번호(IBAN)'], ip: ['IP addresses', 'IP 주소'], mac: ['device addresses (MAC)', '기기 주소(MAC)'], passport: ['passport numbers', '여권 번호'], driver_licence: ['driving licences', '운전면허 번호'],
+  us_ssn: ['US social security numbers', '미국 사회보장번호'], person_name: ['names of persons', '사람 이름'], address: ['postal addresses', '주소'], birth_date: ['dates of birth', '생년월일'],
+};
+/** What of a person a column holds. */
+export function sensitiveKind(t: T, kind: string): string {
+  const w = SENSITIVE[kind]; return w ? t(w[0], w[1]) : kind;
+}
+const PROTECT: Words = { drop: ['drop the column', '열 삭제'], mask: ['mask', '가리기'], hash: ['hash (joins, no way back)', '해시(결합 가능, 복원 불가)'], token: ['token (the key opens it)', '토큰(키로 복원)'], generalise: ['make coarser', '일반화'], keep: ['keep as it is', '그대로 두기'] };
+export function sensitiveAction(t: T, action: string): string {
+  const w = PROTECT[action]; return w ? t(w[0], w[1]) : action;
+}
 /** A line of the audit log as a sentence's head; unknown actions keep their name. */
 export function actionWord(t: T, action: string): string {
   const w = ACTIONS[action]; return w ? t(w[0], w[1]) : action;

@@ -23,6 +23,7 @@ import { Tabs } from '../ui/Tabs';
 import { DatasetFacts } from './DatasetFacts';
 import { DatasetRows } from './DatasetRows';
 import { DatasetRules } from './DatasetRules';
+import { DatasetSensitive } from './DatasetSensitive';
 import { DatasetVersions } from './DatasetVersions';
 import { FiveQuestions } from './FiveQuestions';
 
@@ -44,7 +45,7 @@ export function Dataset() {
 const toneOf = (s: string): Status => (s === 'error' ? 'bad' : s === 'warning' ? 'warn' : 'ok');
 
 function DatasetPage({ d, p }: { d: Schemas['Dataset']; p: Profile }) {
-  const t = useT(); const f = useFmt(); const href = useHref(); const [get, set] = useView(); const tab = get('tab', 'profile') as 'profile' | 'facts' | 'rules' | 'rows' | 'versions';
+  const t = useT(); const f = useFmt(); const href = useHref(); const [get, set] = useView(); const tab = get('tab', 'profile') as 'profile' | 'facts' | 'rules' | 'sensitive' | 'rows' | 'versions';
   const errors = p.anomalies.filter((a) => a.severity === 'error').length, warnings = p.anomalies.filter((a) => a.severity === 'warning').length;
   const snap = d.snapshots.find((s) => s.number === p.number) ?? d.snapshots[0];
   const check = useChange<Schemas['ValidateResult'], boolean>((accept) => ({ path: `/datasets/${encodeURIComponent(p.name)}/validate?snapshot=${p.number}`, method: 'POST', body: accept ? { accept: true } : {} }));
@@ -59,8 +60,8 @@ function DatasetPage({ d, p }: { d: Schemas['Dataset']; p: Profile }) {
         </div>
       </div>
       {check.error && <ErrorNote error={check.error} />}
-      <Tabs label={p.name} value={tab} onChange={(v) => set({ tab: v === 'profile' ? null : v })} items={[['profile', t('Profile', '프로파일')], ['facts', t('Together', '함께 보기')], ['rules', <span key="r">{t('Rules', '규칙')} {p.anomalies.length > 0 && <span className={'badge ' + (errors ? 'bad' : 'warn')}>{p.anomalies.length}</span>}</span>], ['rows', t('Rows', '행')], ['versions', t('Versions', '버전')]]} />
-      {tab === 'facts' ? <DatasetFacts p={p} /> : tab === 'rules' ? <DatasetRules p={p} accept={() => check.mutate(true)} busy={check.isPending} /> : tab === 'rows' ? <DatasetRows name={p.name} number={p.number} /> : tab === 'versions' ? <DatasetVersions d={d} /> : <ProfileTab p={p} />}
+      <Tabs label={p.name} value={tab} onChange={(v) => set({ tab: v === 'profile' ? null : v })} items={[['profile', t('Profile', '프로파일')], ['facts', t('Together', '함께 보기')], ['rules', <span key="r">{t('Rules', '규칙')} {p.anomalies.length > 0 && <span className={'badge ' + (errors ? 'bad' : 'warn')}>{p.anomalies.length}</span>}</span>], ['sensitive', t('Sensitive', '민감 정보')], ['rows', t('Rows', '행')], ['versions', t('Versions', '버전')]]} />
+      {tab === 'facts' ? <DatasetFacts p={p} /> : tab === 'rules' ? <DatasetRules p={p} accept={() => check.mutate(true)} busy={check.isPending} /> : tab === 'sensitive' ? <DatasetSensitive name={p.name} number={p.number} /> : tab === 'rows' ? <DatasetRows name={p.name} number={p.number} /> : tab === 'versions' ? <DatasetVersions d={d} /> : <ProfileTab p={p} />}
     </div>
   );
 }

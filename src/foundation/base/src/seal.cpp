@@ -7,6 +7,7 @@
 
 #include "maru/base/check.h"
 #include "maru/base/file.h"
+#include "maru/base/hash.h"
 #include "maru/base/rng.h"
 #include "maru/base/text.h"
 
@@ -50,12 +51,34 @@ Result<SealKey> SealKey::open(const std::string& path) {
 std::string SealKey::seal(std::string_view text, std::string_view owner) const {
   std::array<std::uint8_t, kNonceBytes> nonce;
   secure_random(nonce);
+  return seal_under({reinterpret_cast<const char*>(nonce.data()), nonce.size()}, text, owner);
+}
+
+std::string SealKey::seal_same(std::string_view text, std::string_view owner) const {
+  return seal_under(keyed("nonce", text, owner).substr(0, kNonceBytes), text, owner);
+}
+
+std::string SealKey::fingerprint(std::string_view text, std::string_view owner) const {
+  return hex(keyed("fingerprint", text, owner));
+}
+
+// 32 bytes. The lengths keep ("ab", "c") and ("a", "bc") apart.
+std::string SealKey::keyed(std::string_view purpose, std::string_view text,
+                           std::string_view owner) const {
+  const std::string_view key(reinterpret_cast<const char*>(key_.data()), key_.size());
+  const std::string own = hmac_sha256(key, purpose);
+  return hmac_sha256(own,
+                     std::to_string(owner.size()) + ":" + std::string(owner) + std::string(text));
+}
+
+std::string SealKey::seal_under(std::string_view nonce, std::string_view text,
+                                std::string_view owner) const {
   std::string body(text.size(), '\0'), tag(kTagBytes, '\0');
   const Cipher cipher(EVP_CIPHER_CTX_new());
   int length = 0;
   const bool done = cipher != nullptr &&
                     EVP_EncryptInit_ex(cipher.get(), EVP_aes_256_gcm(), nullptr, key_.data(),
-                                       nonce.data()) == 1 &&
+                                       bytes_of(nonce)) == 1 &&
                     EVP_EncryptUpdate(cipher.get(), nullptr, &length, bytes_of(owner),
                                       static_cast<int>(owner.size())) == 1 &&
                     EVP_EncryptUpdate(cipher.get(), bytes_of(body), &length, bytes_of(text),
@@ -64,7 +87,7 @@ std::string SealKey::seal(std::string_view text, std::string_view owner) const {
                     EVP_CIPHER_CTX_ctrl(cipher.get(), EVP_CTRL_GCM_GET_TAG,
                                         static_cast<int>(kTagBytes), tag.data()) == 1;
   MARU_CHECK(done);
-  return base64(std::string(nonce.begin(), nonce.end()) + tag + body);
+  return base64(std::string(nonce) + tag + body);
 }
 
 Result<std::string> SealKey::unseal(std::string_view sealed, std::string_view owner) const {

@@ -57,6 +57,7 @@ std::string primary_metric(const std::string& task) {
 void add_routes(Router& router, const Services& services) {
   add_data_routes(router, services);
   add_compare_routes(router, services);
+  add_sensitive_routes(router, services);
   add_pipeline_routes(router, services);
   add_experiment_routes(router, services);
   add_tracking_routes(router, services);

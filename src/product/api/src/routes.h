@@ -26,6 +26,7 @@ void add_log_routes(Router& router, const Services& services);
 void add_endpoint_routes(Router& router, const Services& services);
 void add_batch_routes(Router& router, const Services& services);
 void add_monitor_routes(Router& router, const Services& services);
+void add_sensitive_routes(Router& router, const Services& services);
 void add_status_routes(Router& router, const Services& services);
 void add_lineage_routes(Router& router, const Services& services);
 void add_secret_routes(Router& router, const Services& services);

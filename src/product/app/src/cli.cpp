@@ -24,6 +24,8 @@ struct Arguments {
   Invocation common;
   ImportOptions import;
   ProfileOptions profile;
+  ProtectOptions protect;
+  std::vector<std::string> tokens;
   SchemaOptions schema;
   CompareOptions compare;
   ValidateOptions validate;
@@ -76,6 +78,25 @@ void add_compare(CLI::App& data, Arguments& a) {
   verb(data, a, "quarantine", "set the rows apart that break an expectation",
        "maru data quarantine sales", [&a] { return data_quarantine(a.common, a.name); })
       ->add_option("dataset", a.name)
+      ->required();
+}
+
+void add_sensitive(CLI::App& data, Arguments& a) {
+  verb(data, a, "sensitive", "columns about persons: e-mail, phone, names, cards, ...",
+       "maru data sensitive customers.csv",
+       [&a] { return data_sensitive(a.common, a.profile.files); })
+      ->add_option("source", a.profile.files, "files, or a dataset")
+      ->required();
+  CLI::App* protect = verb(data, a, "protect", "a copy whose sensitive columns are not",
+                           "maru data protect customers --column email=hash --column phone=mask",
+                           [&a] { return data_protect(a.common, a.protect); });
+  protect->add_option("dataset", a.protect.dataset)->required();
+  protect->add_option("--column", a.protect.columns,
+                      "COLUMN=drop|mask|hash|token|generalise (default: what is proposed)");
+  protect->add_option("--into", a.protect.into, "the copy's dataset (default: NAME_protected)");
+  verb(data, a, "reveal", "what tokens stand for (role admin; audited)",
+       "maru data reveal t_0pZ...", [&a] { return data_reveal(a.common, a.tokens); })
+      ->add_option("token", a.tokens)
       ->required();
 }
 
@@ -152,6 +173,7 @@ void add_streams(CLI::App& app, Arguments& a) {
 void add_data(CLI::App& app, Arguments& a) {
   CLI::App* data = group(app, "data", "datasets and their snapshots");
   add_import(*data, a);
+  add_sensitive(*data, a);
   verb(*data, a, "list", "all datasets", "maru data list", [&a] { return data_list(a.common); });
   verb(*data, a, "show", "snapshots of a dataset", "maru data show sales",
        [&a] { return data_show(a.common, a.name); })

@@ -63,6 +63,7 @@ struct Home::Impl {
   std::unique_ptr<connect::Secrets> secrets;
   std::unique_ptr<connect::Importer> importer;
   std::unique_ptr<connect::Streams> streams;
+  base::SealKey key;
   std::unique_ptr<tracking::Tracking> tracking;
   std::unique_ptr<data::Retention> retention;
   std::unique_ptr<api::Access> access;
@@ -145,7 +146,7 @@ base::Status Home::Impl::open_storage() {
   engine_options.threads = options.train_threads;
   TRY_ASSIGN(engine, data::Engine::open(engine_options));
   TRY_ASSIGN(datasets, data::Datasets::open(*db, *blobs, *engine, clock));
-  TRY_ASSIGN(const auto key, base::SealKey::open(path("secrets/key")));
+  TRY_ASSIGN(key, base::SealKey::open(path("secrets/key")));
   TRY_ASSIGN(secrets, connect::Secrets::open(*db, key, clock));
   connect::Importer::Options imports;
   imports.datasets = datasets.get();
@@ -299,6 +300,7 @@ void Home::Impl::wire_routes() {
   s.log = log.get();
   s.events = &events;
   s.webhook_sender = webhook_sender.get();
+  s.key = &key;
   s.home = options.folder;
   s.openapi = std::string_view(maru_openapi_begin,
                                static_cast<std::size_t>(maru_openapi_end - maru_openapi_begin));

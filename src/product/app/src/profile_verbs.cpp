@@ -111,11 +111,6 @@ void print_findings(const stats::Profile& profile) {
   for (const auto& note : profile.notes) print(dim("  " + note) + "\n");
 }
 
-bool names_files(const std::string& source) {
-  return base::path_exists(source) || source.find_first_of("*?/") != std::string::npos ||
-         source.find('.') != std::string::npos;
-}
-
 Result<stats::Profile> of_files(const ProfileOptions& options) {
   data::EngineOptions engine_options;
   engine_options.temp_folder = temporary_folder();
@@ -155,6 +150,11 @@ int show(const Invocation& invocation, const ProfileOptions& options, const std:
 }
 
 }  // namespace
+
+bool names_files(const std::string& source) {
+  return base::path_exists(source) || source.find_first_of("*?/") != std::string::npos ||
+         source.find('.') != std::string::npos;
+}
 
 int data_profile(const Invocation& invocation, const ProfileOptions& options) {
   const bool files = names_files(options.files.front());

@@ -24,6 +24,12 @@ struct ImportOptions {
 };
 // The API's path of NAME or NAME@NUMBER, which then has a query already.
 std::string dataset_path(const std::string& selector, const std::string& rest);
+// Whether a verb's argument is files rather than the name of a dataset.
+bool names_files(const std::string& source);
+struct ProtectOptions {
+  std::string dataset, into;
+  std::vector<std::string> columns;  // COLUMN=ACTION
+};
 struct ProfileOptions {
   std::vector<std::string> files;  // or one dataset
   std::string label, weight, html;
@@ -49,6 +55,9 @@ struct SchemaOptions {
   bool accept = false;
 };
 int data_quarantine(const Invocation& invocation, const std::string& dataset);
+int data_sensitive(const Invocation& invocation, const std::vector<std::string>& sources);
+int data_protect(const Invocation& invocation, const ProtectOptions& options);
+int data_reveal(const Invocation& invocation, const std::vector<std::string>& tokens);
 int schema_suggest(const Invocation& invocation, const SchemaOptions& options);
 int schema_export(const Invocation& invocation, const SchemaOptions& options);
 int schema_import(const Invocation& invocation, const SchemaOptions& options);

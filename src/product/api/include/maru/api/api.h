@@ -6,6 +6,7 @@
 
 #include "maru/base/context.h"
 #include "maru/base/json.h"
+#include "maru/base/seal.h"
 #include "maru/connect/importer.h"
 #include "maru/connect/secrets.h"
 #include "maru/connect/stream.h"
@@ -37,6 +38,7 @@ struct Services {
   http::EventHub* events = nullptr;
   tracking::WebhookSender* webhook_sender = nullptr;  // absent: webhooks cannot be tested
   base::Clock* clock = &base::system_clock();
+  const base::SealKey* key = nullptr;  // of the home: hashes and tokens of sensitive values
   std::string home;
   std::string_view
       openapi;         // JSON text that outlives the routes: each route keeps a copy of Services
