@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "duckdb_handle.h"
+#include "snapshot.h"
 
 namespace maru::data {
 
@@ -8,7 +9,7 @@ namespace {
 
 using base::Code;
 
-duckdb_type sql_type(ColumnType type) {
+duckdb_type engine_type(ColumnType type) {
   switch (type) {
     case ColumnType::kBool:
       return DUCKDB_TYPE_BOOLEAN;
@@ -22,22 +23,6 @@ duckdb_type sql_type(ColumnType type) {
       return DUCKDB_TYPE_TIMESTAMP;
   }
   return DUCKDB_TYPE_VARCHAR;
-}
-
-std::string_view sql_word(ColumnType type) {
-  switch (type) {
-    case ColumnType::kBool:
-      return "BOOLEAN";
-    case ColumnType::kInteger:
-      return "BIGINT";
-    case ColumnType::kFloat:
-      return "DOUBLE";
-    case ColumnType::kText:
-      return "VARCHAR";
-    case ColumnType::kTimestamp:
-      return "TIMESTAMP";
-  }
-  return "VARCHAR";
 }
 
 void fill_vector(const Column& column, std::size_t from, std::size_t rows, duckdb_vector vector) {
@@ -80,7 +65,7 @@ base::Status append_rows(Connection& connection, const std::string& name, const 
   }
   std::vector<duckdb_logical_type> types;
   for (const auto& column : table.columns)
-    types.push_back(duckdb_create_logical_type(sql_type(column.type)));
+    types.push_back(duckdb_create_logical_type(engine_type(column.type)));
   const std::size_t step = duckdb_vector_size();
   bool fine = true;
   for (std::size_t from = 0; from < table.rows() && fine; from += step) {
@@ -111,7 +96,7 @@ base::Status Engine::register_table(const std::string& name, const Table& table)
   std::string list;
   for (const auto& column : table.columns) {
     list += (list.empty() ? "" : ", ") + quote_identifier(column.name) + " " +
-            std::string(sql_word(column.type));
+            std::string(sql_type(column.type));
   }
   TRY(execute("CREATE TABLE " + quote_identifier(name) + " (" + list + ")"));
   TRY_ASSIGN(const auto connection, impl_->connect());

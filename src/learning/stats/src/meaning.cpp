@@ -8,6 +8,7 @@
 #include "cell_shape.h"
 #include "maru/base/number_text.h"
 #include "maru/base/text.h"
+#include "name_words.h"
 #include "summary.h"
 
 namespace maru::stats {
@@ -22,27 +23,6 @@ bool digit(char c) { return c >= '0' && c <= '9'; }
 
 std::string folded(std::string_view text) {
   return base::to_lower_ascii(std::string(base::trim(text)));
-}
-
-// Words of a column's name: "pickupCensus_tract2" -> pickup census tract.
-std::set<std::string> words_of(std::string_view name) {
-  std::set<std::string> out;
-  std::string word;
-  const auto close = [&] {
-    if (!word.empty()) out.insert(base::to_lower_ascii(word));
-    word.clear();
-  };
-  for (std::size_t i = 0; i < name.size(); ++i) {
-    const char c = name[i];
-    const bool upper = c >= 'A' && c <= 'Z';
-    if (upper && i > 0 && name[i - 1] >= 'a' && name[i - 1] <= 'z') close();
-    if (std::isalpha(static_cast<unsigned char>(c)) != 0 || static_cast<unsigned char>(c) >= 0x80)
-      word += c;
-    else
-      close();
-  }
-  close();
-  return out;
 }
 
 bool any_word(const std::set<std::string>& words, std::initializer_list<const char*> wanted) {
@@ -231,7 +211,7 @@ bool boolean_words(const std::vector<TopValue>& values) {
 class Judge {
  public:
   Judge(ColumnProfile& p, const std::vector<TopValue>& values, bool complete)
-      : p_(p), values_(values), complete_(complete), words_(words_of(p.name)) {
+      : p_(p), values_(values), complete_(complete), words_(name_words(p.name)) {
     present_ = static_cast<double>(p.count - p.missing);
     unique_ = complete ? static_cast<double>(p.distinct) == present_
                        : static_cast<double>(p.distinct) > (1 - 3 * p.distinct_error) * present_;

@@ -9,6 +9,7 @@
 #include "maru/base/hash.h"
 #include "maru/base/pool.h"
 #include "maru/base/text.h"
+#include "name_words.h"
 #include "sensitive_text.h"
 
 namespace maru::stats {
@@ -194,27 +195,6 @@ class ColumnLook {
   std::array<KindSums, kSensitiveKinds> kinds_;
   std::vector<Memo> memo_ = std::vector<Memo>(kMemo);
 };
-
-// Words of a column's name in small letters: "customerEmail_1" -> customer, email; Hangul stands as it is.
-std::set<std::string> name_words(std::string_view name) {
-  std::set<std::string> out;
-  std::string word;
-  const auto close = [&] {
-    if (!word.empty()) out.insert(base::to_lower_ascii(word));
-    word.clear();
-  };
-  for (std::size_t i = 0; i < name.size(); ++i) {
-    const char c = name[i];
-    const bool upper = c >= 'A' && c <= 'Z', lower = c >= 'a' && c <= 'z';
-    if (upper && i > 0 && name[i - 1] >= 'a' && name[i - 1] <= 'z') close();
-    if (upper || lower || (c & '\x80') != 0)
-      word += c;
-    else
-      close();
-  }
-  close();
-  return out;
-}
 
 bool is_named(const std::string& column, const Detector& detector) {
   const auto words = name_words(column);

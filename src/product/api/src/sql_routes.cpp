@@ -192,17 +192,25 @@ struct SampleStream {
   data::Table first;
 };
 
-base::Status write_rows(Stream& stream, http::BodyWriter& out) {
-  TRY(out.write(stream.format->head()));
+// `first`, then what `next` gives until it gives no rows, as one file.
+template <class Next>
+base::Status write_file(const data::RowFormat& format, data::Table first, Next next,
+                        http::BodyWriter& out) {
+  TRY(out.write(format.head()));
   std::vector<Json> layouts;
-  for (data::Table rows = std::move(stream.first); rows.rows() > 0;) {
-    TRY_ASSIGN(data::EncodedRows group, stream.format->encode(rows));
+  for (data::Table rows = std::move(first); rows.rows() > 0;) {
+    TRY_ASSIGN(data::EncodedRows group, format.encode(rows));
     TRY(out.write(group.bytes));
     layouts.push_back(std::move(group.layout));
-    TRY_ASSIGN(rows, stream.query->next(kGroupRows));
+    TRY_ASSIGN(rows, next());
   }
-  const std::string tail = stream.format->tail(layouts);
+  const std::string tail = format.tail(layouts);
   return tail.empty() ? base::Status() : out.write(tail);
+}
+
+base::Status write_rows(Stream& stream, http::BodyWriter& out) {
+  return write_file(
+      *stream.format, std::move(stream.first), [&] { return stream.query->next(kGroupRows); }, out);
 }
 
 base::Result<Response> answer_stream(const std::string& format, std::shared_ptr<Stream> stream) {
@@ -278,16 +286,9 @@ base::Result<std::shared_ptr<SampleStream>> open_sample(const Services& s, const
 }
 
 base::Status write_sample(SampleStream& stream, http::BodyWriter& out) {
-  TRY(out.write(stream.format->head()));
-  std::vector<Json> layouts;
-  for (data::Table rows = std::move(stream.first); rows.rows() > 0;) {
-    TRY_ASSIGN(data::EncodedRows group, stream.format->encode(rows));
-    TRY(out.write(group.bytes));
-    layouts.push_back(std::move(group.layout));
-    TRY_ASSIGN(rows, stream.sample->next(kGroupRows));
-  }
-  const std::string tail = stream.format->tail(layouts);
-  return tail.empty() ? base::Status() : out.write(tail);
+  return write_file(
+      *stream.format, std::move(stream.first), [&] { return stream.sample->next(kGroupRows); },
+      out);
 }
 
 base::Result<Response> get_sample(const Services& s, const Request& request, Context& context) {
