@@ -140,7 +140,7 @@ base::Status add_feedback(const Json& item, std::size_t index, FeedbackItems& ou
 }
 
 base::Result<Response> feedback(const Services& s, const Request& request) {
-  TRY_ASSIGN(const Json body, body_json(request));
+  TRY_ASSIGN(const Json body, body_json_or_list(request));
   const std::string endpoint(request.param("endpoint"));
   TRY(s.server->status(endpoint));
   FeedbackItems items;

@@ -23,6 +23,13 @@ base::Result<std::uint64_t> number_param(const Request& request, std::string_vie
 }
 
 base::Result<Json> body_json(const Request& request) {
+  TRY_ASSIGN(Json body, body_json_or_list(request));
+  if (!body.is_object())
+    return base::fail(base::Code::kInvalidArgument, "request body must be a JSON object");
+  return body;
+}
+
+base::Result<Json> body_json_or_list(const Request& request) {
   if (request.body.empty()) return Json::object();
   auto parsed = base::parse_json(request.body);
   if (!parsed) return base::wrap(parsed.error(), "request body is not valid JSON");

@@ -39,7 +39,8 @@ inline std::string project_of(const Request& request) {
 // An unsigned query parameter; `fallback` when absent; kInvalidArgument that names it when it is no number or above `most`.
 base::Result<std::uint64_t> number_param(const Request& request, std::string_view name,
                                          std::uint64_t fallback, std::uint64_t most);
-base::Result<Json> body_json(const Request& request);
+base::Result<Json> body_json(const Request& request);  // an object; none is an empty one
+base::Result<Json> body_json_or_list(const Request& request);
 inline base::Result<Response> answer(Json json, int status = 200) {
   return Response::json(json, status);
 }
